@@ -1,0 +1,31 @@
+//! The words that all layers share.
+//!
+//! | file | what lives here |
+//! |---|---|
+//! | `errno.rs` | [`Errno`], [`Error`] (a number for the program, a reason for the person), [`Result`] |
+//! | `reason.rs` | [`Reason`]: why a packet was dropped, a RST sent, a call refused; also the name of its counter |
+//! | `event.rs` | [`Event`]: what a host tells those who watch it |
+//! | `addr.rs` | [`Mac`], [`Cidr`], [`SockAddr`], [`IfIndex`] |
+//! | `time.rs` | [`Instant`]: a point on a host's own clock |
+//! | `frame.rs` | [`Frame`] and its [`Pool`]: one packet's bytes, with room in front and what is known of them |
+//! | `constants.rs` | AF_* SOCK_* IPPROTO_* SO_* MSG_*: Linux's numbers, under their names |
+//! | `cmsg.rs` | control messages of recvmsg(2) and sendmsg(2) |
+//!
+//! Everybody may call it; it imports nothing of ours.
+
+pub(crate) mod addr;
+pub(crate) mod cmsg;
+pub mod constants;
+pub(crate) mod errno;
+pub(crate) mod event;
+pub(crate) mod frame;
+pub(crate) mod reason;
+pub(crate) mod time;
+
+pub use addr::{Cidr, IfIndex, Mac, SockAddr};
+pub use cmsg::ControlMessage;
+pub use errno::{Errno, Error, Result};
+pub use event::{Event, SocketCall, SocketId, TcpSample, TcpState};
+pub use frame::{Checksum, Direction, Frame, LinkType, Pool};
+pub use reason::Reason;
+pub use time::Instant;

@@ -1,0 +1,168 @@
+//! Why a packet was dropped, a RST sent, a call refused. Each reason is also the name of a counter.
+//!
+//! One line each, grouped by the layer that gives it. A new branch that drops or refuses adds its line here first.
+
+macro_rules! reasons {
+    ($($(#[$meta:meta])* $name:ident = $key:literal, $text:literal;)*) => {
+        /// Why something did not go its usual way.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        #[repr(u16)]
+        pub enum Reason { $($(#[$meta])* #[doc = $text] $name,)* }
+
+        impl Reason {
+            /// All of them, in the order of their counters.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The counter's name, as `stat` prints it: `layer.what`.
+            pub const fn key(self) -> &'static str {
+                match self { $(Self::$name => $key,)* }
+            }
+
+            /// One sentence for a person.
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    None = "none", "";
+    /// The words stand in the error's detail.
+    Said = "said", "";
+
+    // link
+    LinkDown = "link.down", "the link is down";
+    LinkShort = "link.short", "the frame is shorter than its link header";
+    LinkOtherHost = "link.other-host", "the frame is addressed to another station";
+    LinkUnknownProtocol = "link.unknown-protocol", "the frame carries a protocol that this host does not have";
+    DeviceFailed = "device.failed", "the device refused the frame";
+    ArpMalformed = "arp.malformed", "the ARP packet is malformed";
+    NdpMalformed = "ndp.malformed", "the NDP message fails the checks of RFC 4861";
+    NeighbourFailed = "neighbour.failed", "the neighbour did not answer ARP or NDP";
+    NeighbourQueueFull = "neighbour.queue-full", "too many packets already wait for this neighbour";
+    NeighbourTableFull = "neighbour.table-full", "the neighbour table is full";
+    DuplicateAddress = "ip.duplicate-address", "another station already uses this address (DAD failed)";
+
+    // ip
+    IpShort = "ip.short", "the IP packet is shorter than its header says";
+    IpMalformed = "ip.malformed", "the IP header is malformed";
+    IpChecksum = "ip.checksum", "the IPv4 header checksum is wrong";
+    IpNotForUs = "ip.not-for-us", "the packet is addressed to another host, and this one does not forward";
+    IpMartianSource = "ip.martian-source", "the source address cannot be one (loopback, multicast or broadcast from a wire)";
+    IpNoRoute = "ip.no-route", "no route leads to the destination";
+    IpNoSource = "ip.no-source", "no address of this host fits as a source";
+    IpAddressNotOurs = "ip.address-not-ours", "the address is not one of this host's";
+    IpTtlExpired = "ip.ttl-expired", "the packet's time to live ran out";
+    IpTooBig = "ip.too-big", "the packet is larger than the path's MTU and must not be fragmented";
+    IpNoProtocol = "ip.no-protocol", "no socket and no protocol of this host takes this protocol number";
+    IpExtensionHeader = "ip.extension-header", "an IPv6 extension header is unknown or malformed";
+    FragmentOverlap = "fragment.overlap", "fragments of the datagram overlap (refused as RFC 5722 asks)";
+    FragmentTooBig = "fragment.too-big", "the fragments would make more than 65,535 bytes";
+    FragmentTimeout = "fragment.timeout", "fragments of the datagram were still missing when its time ran out";
+    FragmentNoMemory = "fragment.no-memory", "too many unfinished datagrams";
+    FragmentMalformed = "fragment.malformed", "the fragment's length or offset is impossible";
+
+    // icmp
+    IcmpChecksum = "icmp.checksum", "the ICMP checksum is wrong";
+    IcmpMalformed = "icmp.malformed", "the ICMP message is malformed";
+    IcmpRateLimited = "icmp.rate-limited", "an ICMP error was due, but the rate limit held it back";
+    IcmpNetUnreachable = "icmp.net-unreachable", "an ICMP message said: network unreachable";
+    IcmpHostUnreachable = "icmp.host-unreachable", "an ICMP message said: host unreachable";
+    IcmpPortUnreachable = "icmp.port-unreachable", "an ICMP message said: port unreachable";
+    IcmpProtocolUnreachable = "icmp.protocol-unreachable", "an ICMP message said: protocol unreachable";
+    IcmpProhibited = "icmp.prohibited", "an ICMP message said: administratively prohibited";
+    IcmpFragmentationNeeded = "icmp.fragmentation-needed", "an ICMP message said: too big for the path";
+    IcmpTimeExceeded = "icmp.time-exceeded", "an ICMP message said: time exceeded";
+    IcmpParameterProblem = "icmp.parameter-problem", "an ICMP message said: parameter problem";
+    IcmpNotOurs = "icmp.not-ours", "an ICMP error quotes a packet that no socket of this host sent";
+
+    // tcp
+    TcpChecksum = "tcp.checksum", "the TCP checksum is wrong";
+    TcpMalformed = "tcp.malformed", "the TCP header is malformed";
+    TcpNoSocket = "tcp.no-socket", "no socket takes the segment; answered with RST";
+    TcpRefused = "tcp.refused", "the peer answered the SYN with RST: nothing listens there";
+    TcpReset = "tcp.reset", "the peer sent RST";
+    TcpTimedOut = "tcp.timed-out", "no answer after all retransmissions";
+    TcpUserTimeout = "tcp.user-timeout", "data stayed unacknowledged longer than TCP_USER_TIMEOUT";
+    TcpKeepaliveTimeout = "tcp.keepalive-timeout", "the peer answered none of the keepalive probes";
+    TcpBacklogFull = "tcp.backlog-full", "the listener's queue of finished connections is full";
+    TcpSynQueueFull = "tcp.syn-queue-full", "the listener has too many half-open connections";
+    TcpHalfOpenTimeout = "tcp.half-open-timeout", "the handshake was not finished in time";
+    TcpRstOutOfWindow = "tcp.rst-out-of-window", "a RST lies outside the receive window";
+    TcpChallengeAck = "tcp.challenge-ack", "a suspicious segment was answered with a challenge ACK (RFC 5961)";
+    TcpChallengeLimited = "tcp.challenge-limited", "a challenge ACK was due, but the rate limit held it back";
+    TcpOutOfWindow = "tcp.out-of-window", "the segment lies outside the receive window";
+    TcpTimeWait = "tcp.time-wait", "the segment belongs to a connection in TIME_WAIT";
+    TcpTimeWaitReused = "tcp.time-wait-reused", "a new SYN took over a connection in TIME_WAIT";
+    TcpClosedWithData = "tcp.closed-with-data", "closed with unread data: the peer is told by RST";
+    TcpLingerZero = "tcp.linger-zero", "closed with SO_LINGER 0: the peer is told by RST";
+    TcpDataAfterClose = "tcp.data-after-close", "data arrived after close: the peer is told by RST";
+    TcpOrphanTimeout = "tcp.orphan-timeout", "a closed connection's peer stayed silent in FIN_WAIT2";
+    TcpAborted = "tcp.aborted", "the connection was given up on this side";
+    TcpAddressGone = "tcp.address-gone", "the connection's local address was removed";
+    TcpWriteShut = "tcp.write-shut", "this side has shut down writing";
+    TcpTooManyFlows = "tcp.too-many-flows", "the host has reached its limit of connections";
+    TcpFastRetransmit = "tcp.fast-retransmit", "a segment was sent again after duplicate ACKs";
+    TcpRtoRetransmit = "tcp.rto-retransmit", "a segment was sent again after its timer ran out";
+    TcpEarlyRetransmit = "tcp.early-retransmit", "a segment was sent again before the engine's own timer (its minimum is 1 s)";
+
+    // udp, ping sockets
+    UdpChecksum = "udp.checksum", "the UDP checksum is wrong";
+    UdpMalformed = "udp.malformed", "the UDP header is malformed";
+    UdpNoSocket = "udp.no-socket", "no socket is bound to the port; answered with ICMP port unreachable";
+    PingNoSocket = "ping.no-socket", "no ping socket has the echo reply's identifier";
+    ReceiveQueueFull = "socket.receive-queue-full", "the socket's receive buffer is full";
+    ErrorQueueFull = "socket.error-queue-full", "the socket's error queue is full";
+    SendQueueFull = "socket.send-queue-full", "the socket's send buffer is full";
+
+    // sockets
+    NoData = "socket.no-data", "nothing to receive yet";
+    NoConnection = "socket.no-connection", "no finished connection waits";
+    ConnectStarted = "socket.connect-started", "the handshake has begun";
+    ConnectUnderWay = "socket.connect-under-way", "a connect is already under way";
+    AlreadyConnected = "socket.already-connected", "the socket is already connected";
+    NotConnected = "socket.not-connected", "the socket is not connected";
+    NoDestination = "socket.no-destination", "neither connected nor given a destination";
+    NotListening = "socket.not-listening", "the socket does not listen";
+    Closed = "socket.closed", "the socket is closed";
+    WrongKind = "socket.wrong-kind", "this kind of socket does not have this operation";
+    WrongFamily = "socket.wrong-family", "the address is of another family than the socket";
+    WrongDomain = "socket.wrong-domain", "sockatoo does not have this address family yet";
+    WrongType = "socket.wrong-type", "this family does not have this socket type";
+    WrongProtocol = "socket.wrong-protocol", "this family and type do not have this protocol";
+    AddressInUse = "socket.address-in-use", "another socket has this address and port";
+    NoPortsLeft = "socket.no-ports-left", "all ephemeral ports are in use";
+    AlreadyBound = "socket.already-bound", "the socket already has an address";
+    TooManySockets = "socket.too-many-sockets", "the host has reached its limit of sockets";
+    MessageTooLong = "socket.message-too-long", "the datagram is longer than IP can carry";
+    BroadcastNotAllowed = "socket.broadcast-not-allowed", "sending to a broadcast address needs SO_BROADCAST";
+    UnknownOption = "option.unknown", "Linux has no option of this number at this level";
+    OptionStored = "option.stored", "the option is kept and returned, but changes nothing yet";
+    OptionLength = "option.length", "the option's value has the wrong length";
+    OptionValue = "option.value", "the option's value is out of range";
+    OptionReadOnly = "option.read-only", "the option can only be read";
+    NoInterface = "interface.none", "no interface has this name or index";
+    TimedOut = "call.timed-out", "the time-out of the call ran out";
+    Interrupted = "call.interrupted", "the host was shut down while the call waited";
+}
+
+impl Reason {
+    /// How many there are: the size of the table of counters.
+    pub const COUNT: usize = Self::ALL.len();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reason;
+
+    #[test]
+    fn every_key_is_unique_and_every_index_its_own() {
+        let mut keys: Vec<_> = Reason::ALL.iter().map(|r| r.key()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), Reason::COUNT);
+        assert!(Reason::ALL.iter().enumerate().all(|(i, r)| *r as usize == i));
+    }
+}

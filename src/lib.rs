@@ -1,0 +1,32 @@
+//! **Sockatoo** is a userspace TCP/IP stack for Linux with the socket API that you already know.
+//!
+//! A byte that a program sends passes these folders, from the top down; one that arrives, from the bottom up:
+//!
+//! | folder | what it does |
+//! |---|---|
+//! | `socket/` | [`Socket`](socket::Socket): one method per call of the BSD and Python API |
+//! | `driver/` | [`Host`](driver::Host): one stack and its devices; whoever blocks, drives. [`World`](driver::World): virtual time |
+//! | `stack/` | the engine without input and output: frames in, frames out, next deadline, socket verbs |
+//! | `device/` | where frames come from and go to: TAP, packet interface, cable in memory, loopback, and wrappers around them |
+//! | `sys/` | every unsafe line: Linux's calls as safe functions |
+//! | `wire/` | bytes and their meaning |
+//! | `trace/` | recordings and ladder diagrams |
+//! | `lab/` | namespaces for tests |
+//! | `base/` | the words that all share |
+//! | `cli/` | the command line |
+
+pub mod base;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
+pub mod device;
+pub mod driver;
+pub mod lab;
+pub mod socket;
+pub(crate) mod stack;
+pub(crate) mod sys;
+pub mod trace;
+pub mod wire;
+
+pub use base::{Cidr, Errno, Error, IfIndex, Instant, Mac, Result, SockAddr};
+pub use driver::{Host, World};

@@ -1,0 +1,90 @@
+//! What a stack is told at its birth. Sizes in bytes.
+
+use std::time::Duration;
+
+/// How a host behaves; the names in brackets are Linux's sysctls.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// What gethostname(2) says.
+    pub(crate) hostname: String,
+    /// The secret of RFC 6528's and RFC 6056's hashes, and the seed of everything drawn by lot. stack/ never asks the OS.
+    pub(crate) secret: [u8; 16],
+    /// What wall-clock time (since 1970) the host's `Instant::ZERO` is: SO_TIMESTAMP, pcap.
+    pub(crate) epoch: Duration,
+    /// Receive buffer of a TCP socket (tcp_rmem's default).
+    pub(crate) tcp_recv_buffer: usize,
+    /// Send buffer of a TCP socket (tcp_wmem's default).
+    pub(crate) tcp_send_buffer: usize,
+    /// Receive buffer of a datagram socket (rmem_default).
+    pub(crate) recv_buffer: usize,
+    /// Send buffer of a datagram socket (wmem_default).
+    pub(crate) send_buffer: usize,
+    /// Largest value of SO_RCVBUF and SO_SNDBUF (rmem_max, wmem_max).
+    pub(crate) max_buffer: usize,
+    /// Sockets, TCP connections in TIME_WAIT and without an owner included.
+    pub(crate) max_sockets: usize,
+    /// Half-open connections of one listener (tcp_max_syn_backlog).
+    pub(crate) max_syn_backlog: usize,
+    /// Largest backlog of listen(2) (somaxconn).
+    pub(crate) somaxconn: usize,
+    /// Ephemeral ports (ip_local_port_range), both included.
+    pub(crate) port_range: (u16, u16),
+    /// Time to live of what is sent (ip_default_ttl).
+    pub(crate) ttl: u8,
+    /// SYNs sent again before connect gives up (tcp_syn_retries).
+    pub(crate) syn_retries: u32,
+    /// SYN|ACKs sent again before a half-open connection is given up (tcp_synack_retries).
+    pub(crate) synack_retries: u32,
+    /// Retransmissions of data before a connection is given up (tcp_retries2).
+    pub(crate) retries: u32,
+    /// How long TIME_WAIT lasts.
+    pub(crate) time_wait: Duration,
+    /// How long a closed connection waits in FIN_WAIT2 (tcp_fin_timeout).
+    pub(crate) fin_timeout: Duration,
+    /// `cubic`, `reno` or `none` (tcp_congestion_control).
+    pub(crate) congestion: &'static str,
+    /// Answer echo requests.
+    pub(crate) echo: bool,
+    /// Forward packets that are not for this host (ip_forward): a router.
+    pub(crate) forward: bool,
+    /// ICMP errors a second, all together.
+    pub(crate) icmp_per_second: u32,
+    /// IPv6: autoconfigure addresses from router advertisements (autoconf, accept_ra).
+    pub(crate) slaac: bool,
+    /// IPv6: neighbour solicitations of duplicate address detection; 0 = none (dad_transmits).
+    pub(crate) dad_transmits: u8,
+    /// Never answer a segment without a socket by RST.
+    pub(crate) no_rst: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            hostname: "sockatoo".into(),
+            secret: [0; 16],
+            epoch: Duration::ZERO,
+            tcp_recv_buffer: 256 * 1024,
+            tcp_send_buffer: 256 * 1024,
+            recv_buffer: 212_992,
+            send_buffer: 212_992,
+            max_buffer: 4 * 1024 * 1024,
+            max_sockets: 262_144,
+            max_syn_backlog: 1024,
+            somaxconn: 4096,
+            port_range: (32_768, 60_999),
+            ttl: 64,
+            syn_retries: 6,
+            synack_retries: 5,
+            retries: 15,
+            time_wait: Duration::from_secs(60),
+            fin_timeout: Duration::from_secs(60),
+            congestion: "cubic",
+            echo: true,
+            forward: false,
+            icmp_per_second: 1000,
+            slaac: true,
+            dad_transmits: 1,
+            no_rst: false,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! IP: input, output, routes, source addresses, fragments, ICMP, multicast groups. Called by net.rs.

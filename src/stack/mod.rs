@@ -1,0 +1,131 @@
+//! The engine without input and output: frames in, frames out, the next deadline, and the socket verbs.
+//!
+//! No thread, no descriptor, no clock: time is an argument. Its callers are driver/ and socket/.
+//!
+//! ```text
+//!   verbs.rs   socket bind listen accept connect send recv shutdown close getsockopt setsockopt poll
+//!      |            table.rs (the sockets)  options.rs (the one table)  ports.rs (who may bind what)  ready.rs
+//!   tcp/   udp.rs   icmp.rs (ping sockets)
+//!      |       |        |
+//!   ip/        input, output, routes, sources, fragments, ICMP errors, multicast groups        } together: Net
+//!   link/      interfaces, Ethernet, ARP, NDP: the neighbour table with its waiting queue      } (net.rs)
+//!      |
+//!   frame_in / frame_out
+//! ```
+//!
+//! Every layer hands on to the one below by a call on [`Net`]; what arrives is handed up through `Net::take_inbound`.
+
+mod config;
+mod counters;
+mod icmp;
+mod ip;
+mod link;
+mod net;
+mod options;
+mod ports;
+mod ready;
+mod table;
+mod tcp;
+mod udp;
+mod verbs;
+
+use crate::base::{Event, Frame, IfIndex, Instant, SocketId};
+
+pub(crate) use config::Config;
+pub(crate) use counters::Log;
+pub(crate) use net::{Cast, Datagram, Hints, Inbound, InterfaceConfig, IpHead, Net, NetError, Path};
+pub(crate) use verbs::{Received, SendTo};
+
+/// A host's protocols and sockets.
+pub(crate) struct Stack {
+    /// What is below the transports: interfaces, neighbours, routes; also the clock's reading, the counters, the buffers.
+    pub(crate) net: Net,
+    /// Every socket, by its number.
+    sockets: table::Table,
+    /// Who has which port.
+    ports: ports::Ports,
+    /// Sockets whose readiness may have changed.
+    ready: ready::ReadyQueue,
+    tcp: tcp::Tcp,
+    udp: udp::Udp,
+    ping: icmp::Ping,
+}
+
+impl Stack {
+    /// A host without a wire: it has its loopback.
+    pub(crate) fn new(config: Config) -> Self {
+        let net = Net::new(config);
+        Self {
+            sockets: table::Table::default(),
+            ports: ports::Ports::default(),
+            ready: ready::ReadyQueue::default(),
+            tcp: tcp::Tcp::new(&net),
+            udp: udp::Udp::default(),
+            ping: icmp::Ping::default(),
+            net,
+        }
+    }
+
+    /// A frame came in on an interface. All that follows from it happens in this call; fetch what goes out with
+    /// [`Stack::frame_out`]. `frame.time` is its arrival; `now` may be later (a batch).
+    pub(crate) fn frame_in(&mut self, now: Instant, interface: IfIndex, frame: Frame) {
+        self.net.now = now;
+        self.net.frame_in(interface, frame);
+        self.dispatch();
+    }
+
+    /// The next frame to put on a wire.
+    pub(crate) fn frame_out(&mut self) -> Option<(IfIndex, Frame)> {
+        self.net.frame_out()
+    }
+
+    /// When [`Stack::tick`] has something to do next.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        [self.net.deadline(), self.tcp.deadline()].into_iter().flatten().min()
+    }
+
+    /// Does what is due: retransmissions, probes, expiries.
+    pub(crate) fn tick(&mut self, now: Instant) {
+        self.net.now = now;
+        self.net.tick();
+        self.tcp_tick();
+        self.dispatch();
+    }
+
+    /// Sets the clock's reading for the verbs that follow. The driver calls it when it has taken the host's lock.
+    pub(crate) fn at(&mut self, now: Instant) {
+        self.net.now = now;
+    }
+
+    /// Sockets whose readiness may have changed since the last call: whoever waits for them looks again.
+    pub(crate) fn take_woken(&mut self) -> Option<SocketId> {
+        self.ready.pop()
+    }
+
+    /// What happened, for those who watch.
+    pub(crate) fn take_event(&mut self) -> Option<Event> {
+        self.net.log.take_event()
+    }
+
+    /// Hands what the lower half has for us to the transports.
+    fn dispatch(&mut self) {
+        use crate::base::constants::{IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP};
+        while let Some(inbound) = self.net.take_inbound() {
+            match inbound {
+                Inbound::Datagram(datagram) => match i32::from(datagram.protocol) {
+                    IPPROTO_TCP => self.tcp_input(datagram),
+                    IPPROTO_UDP => self.udp_input(datagram),
+                    IPPROTO_ICMP | IPPROTO_ICMPV6 => self.ping_input(datagram),
+                    _ => self.net.protocol_unreachable(&datagram),
+                },
+                Inbound::Error(error) => match i32::from(error.protocol) {
+                    IPPROTO_TCP => self.tcp_error(&error),
+                    IPPROTO_UDP => self.udp_error(&error),
+                    IPPROTO_ICMP | IPPROTO_ICMPV6 => self.ping_error(&error),
+                    _ => {}
+                },
+                Inbound::AddressGone(address) => self.tcp_address_gone(address),
+            }
+        }
+    }
+}
