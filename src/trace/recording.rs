@@ -58,9 +58,7 @@ const OVERHEAD: usize = size_of::<Recorded>();
 impl Recording {
     /// An empty recording that keeps at most `limit` bytes, its own book-keeping included.
     pub fn new(limit: usize) -> Self {
-        Self {
-            inner: Arc::new(Mutex::new(Inner { frames: VecDeque::new(), bytes: 0, limit, forgotten: 0 })),
-        }
+        Self { inner: Arc::new(Mutex::new(Inner { frames: VecDeque::new(), bytes: 0, limit, forgotten: 0 })) }
     }
 
     /// A copy of the frames that are there, the oldest first.
