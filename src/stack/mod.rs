@@ -12,6 +12,7 @@
 //!      |
 //!   frame_in / frame_out
 //! ```
+//! Beside them: `config.rs` (what a stack is told at its birth), `counters.rs` (a counter for each reason; the events).
 //!
 //! Every layer hands on to the one below by a call on [`Net`]; what arrives is handed up through `Net::take_inbound`.
 
