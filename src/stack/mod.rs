@@ -20,6 +20,7 @@ mod config;
 mod counters;
 mod icmp;
 mod ip;
+mod keyed_hash;
 mod link;
 mod net;
 mod options;
@@ -34,6 +35,7 @@ use crate::base::{Event, Frame, IfIndex, Instant, SocketId};
 
 pub(crate) use config::Config;
 pub(crate) use counters::Log;
+pub(crate) use keyed_hash::keyed_hash;
 pub(crate) use net::{Cast, Datagram, Hints, Inbound, InterfaceConfig, IpHead, Net, NetError, Path};
 pub(crate) use verbs::{Received, SendTo};
 

@@ -1,10 +1,12 @@
 //! Every socket of the host, by its number.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use super::options::Options;
-use crate::base::{Error, IfIndex, SocketId};
+use super::ports::{Binding, Claim, Space, Stage};
+use crate::base::constants::{AF_INET6, IPPROTO_TCP, IPPROTO_UDP};
+use crate::base::{Errno, Error, IfIndex, Reason, Result, SocketId};
 
 /// What all kinds of sockets have.
 #[derive(Debug)]
@@ -15,6 +17,8 @@ pub(crate) struct Entry {
     pub(crate) kind: i32,
     /// IPPROTO_*.
     pub(crate) protocol: i32,
+    /// Who made it; SO_REUSEPORT is shared by one user only.
+    pub(crate) uid: u32,
     pub(crate) options: Options,
     /// SO_BINDTODEVICE.
     pub(crate) device: Option<IfIndex>,
@@ -27,7 +31,87 @@ pub(crate) struct Entry {
     /// SHUT_RD and SHUT_WR were done.
     pub(crate) read_shut: bool,
     pub(crate) write_shut: bool,
+    /// The port that it holds. A flow that outlives the socket takes it along.
+    pub(crate) claim: Option<Claim>,
+    /// The program chose the local address itself, by bind (SOCK_BINDADDR_LOCK): dissolving keeps it.
+    pub(crate) address_chosen: bool,
+    /// The program chose the port itself (SOCK_BINDPORT_LOCK).
+    pub(crate) port_chosen: bool,
     pub(crate) protocol_part: Part,
+}
+
+impl Entry {
+    /// A new socket.
+    pub(crate) fn new(domain: i32, kind: i32, protocol: i32, options: Options, protocol_part: Part) -> Self {
+        Self {
+            domain,
+            kind,
+            protocol,
+            uid: 0,
+            options,
+            device: None,
+            error: None,
+            local: None,
+            remote: None,
+            read_shut: false,
+            write_shut: false,
+            claim: None,
+            address_chosen: false,
+            port_chosen: false,
+            protocol_part,
+        }
+    }
+
+    /// The socket that accept(2) returns: what it inherits of this listener. It has no claim yet: hold one with
+    /// [`super::ports::Ports::hold`], made by [`Entry::binding`] for its local address.
+    pub(crate) fn accepted(&self, local: SocketAddr, remote: SocketAddr, protocol_part: Part) -> Self {
+        Self {
+            uid: self.uid,
+            device: self.device,
+            local: Some(local),
+            remote: Some(remote),
+            address_chosen: true,
+            port_chosen: true,
+            ..Self::new(self.domain, self.kind, self.protocol, self.options.clone(), protocol_part)
+        }
+    }
+
+    /// Whose ports it uses.
+    pub(crate) fn space(&self) -> Space {
+        match self.protocol {
+            IPPROTO_TCP => Space::Tcp,
+            IPPROTO_UDP => Space::Udp,
+            _ => Space::Ping,
+        }
+    }
+
+    /// What the ports must know of it when its local address is `address`.
+    pub(crate) fn binding(&self, address: std::net::IpAddr) -> Binding {
+        Binding {
+            address: address.to_canonical(),
+            v6only: self.options.v6only,
+            device: self.device,
+            reuse_address: self.options.reuse_address,
+            reuse_port: self.options.reuse_port,
+            uid: self.uid,
+            stage: Stage::Open,
+            by_connect: false,
+        }
+    }
+
+    /// The unspecified address of its family.
+    pub(crate) fn any_address(&self) -> std::net::IpAddr {
+        if self.domain == AF_INET6 {
+            std::net::Ipv6Addr::UNSPECIFIED.into()
+        } else {
+            std::net::Ipv4Addr::UNSPECIFIED.into()
+        }
+    }
+
+    /// SO_ERROR: the pending error, told once.
+    pub(crate) fn take_error(&mut self) -> Result<()> {
+        self.error.take().map_or(Ok(()), Err)
+    }
 }
 
 /// What a socket has of its protocol.
@@ -42,5 +126,37 @@ pub(crate) enum Part {
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     entries: HashMap<SocketId, Entry>,
-    next: u64,
+    last: u64,
+}
+
+impl Table {
+    /// Takes a socket in and gives it its number.
+    pub(crate) fn insert(&mut self, entry: Entry) -> SocketId {
+        self.last += 1;
+        let id = SocketId(self.last);
+        self.entries.insert(id, entry);
+        id
+    }
+
+    /// EBADF for a number that is no socket.
+    pub(crate) fn get(&self, id: SocketId) -> Result<&Entry> {
+        self.entries.get(&id).ok_or(Errno::EBADF.because(Reason::Closed))
+    }
+
+    /// EBADF for a number that is no socket.
+    pub(crate) fn get_mut(&mut self, id: SocketId) -> Result<&mut Entry> {
+        self.entries.get_mut(&id).ok_or(Errno::EBADF.because(Reason::Closed))
+    }
+
+    pub(crate) fn remove(&mut self, id: SocketId) -> Option<Entry> {
+        self.entries.remove(&id)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SocketId, &Entry)> {
+        self.entries.iter().map(|(id, entry)| (*id, entry))
+    }
 }

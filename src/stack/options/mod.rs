@@ -1,0 +1,192 @@
+//! Socket options: what a socket has been told (`Options`), and the one table that says which options there are.
+//!
+//! | file | what |
+//! |---|---|
+//! | `mod.rs` | [`Options`]: the values that the protocols read, by their names |
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use crate::base::IfIndex;
+use crate::base::constants::{AF_INET6, IP_PMTUDISC_WANT, IPPROTO_ICMP, IPPROTO_ICMPV6, SOCK_STREAM};
+use crate::stack::Config;
+
+/// A socket's options, in the units that the protocols compute with.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    // SOL_SOCKET
+    pub(crate) reuse_address: bool,
+    pub(crate) reuse_port: bool,
+    pub(crate) keepalive: bool,
+    /// SO_LINGER: `Some` = on; zero = RST at close.
+    pub(crate) linger: Option<Duration>,
+    pub(crate) broadcast: bool,
+    /// SO_RCVBUF as getsockopt tells it (Linux: twice what setsockopt asked). See [`Options::recv_space`].
+    pub(crate) recv_buffer: usize,
+    /// SO_SNDBUF as getsockopt tells it. See [`Options::send_space`].
+    pub(crate) send_buffer: usize,
+    /// The program has set the buffer itself (SO_BUF_LOCK's bits): its value contains Linux's doubling.
+    pub(crate) recv_buffer_set: bool,
+    pub(crate) send_buffer_set: bool,
+    /// SO_RCVTIMEO; `None` = waits for ever.
+    pub(crate) recv_timeout: Option<Duration>,
+    /// SO_SNDTIMEO; `None` = waits for ever.
+    pub(crate) send_timeout: Option<Duration>,
+    /// SO_RCVLOWAT, in bytes, at least 1.
+    pub(crate) recv_lowat: usize,
+    pub(crate) timestamp: Timestamp,
+
+    // SOL_TCP
+    pub(crate) nodelay: bool,
+    pub(crate) cork: bool,
+    pub(crate) quickack: bool,
+    /// TCP_MAXSEG, in bytes; 0 = by the path's MTU.
+    pub(crate) maxseg: u16,
+    pub(crate) keepidle: Duration,
+    pub(crate) keepintvl: Duration,
+    pub(crate) keepcnt: u32,
+    /// TCP_USER_TIMEOUT; `None` = by the number of retransmissions.
+    pub(crate) user_timeout: Option<Duration>,
+    /// TCP_SYNCNT: SYNs sent again.
+    pub(crate) syncnt: u32,
+    /// TCP_LINGER2 in seconds: -1 = no FIN_WAIT2 for orphans, 0 = the host's fin_timeout.
+    pub(crate) linger2: i32,
+    /// TCP_CONGESTION: `cubic`, `reno` or `none`.
+    pub(crate) congestion: &'static str,
+    /// TCP_DEFER_ACCEPT, in seconds; 0 = off.
+    pub(crate) defer_accept: u32,
+
+    // SOL_IP, and SOL_IPV6 where it means the same
+    /// IP_TTL; `None` = the host's.
+    pub(crate) ttl: Option<u8>,
+    pub(crate) tos: u8,
+    pub(crate) recv_ttl: bool,
+    pub(crate) recv_tos: bool,
+    pub(crate) packet_info: bool,
+    /// IP_PMTUDISC_*.
+    pub(crate) mtu_discover: i32,
+    pub(crate) recv_error: bool,
+    pub(crate) multicast_interface: Option<IfIndex>,
+    pub(crate) multicast_source: Option<Ipv4Addr>,
+    pub(crate) multicast_ttl: u8,
+    pub(crate) multicast_loop: bool,
+    /// IP_MULTICAST_ALL: hears every group that anybody on this host has joined.
+    pub(crate) multicast_all: bool,
+    pub(crate) freebind: bool,
+
+    // SOL_IPV6
+    pub(crate) v6only: bool,
+    /// IPV6_UNICAST_HOPS; `None` = the host's.
+    pub(crate) hops: Option<u8>,
+    pub(crate) tclass: u8,
+    pub(crate) recv_hops: bool,
+    pub(crate) recv_tclass: bool,
+    pub(crate) packet_info6: bool,
+    /// IP_PMTUDISC_* for IPv6.
+    pub(crate) mtu_discover6: i32,
+    pub(crate) recv_error6: bool,
+    pub(crate) multicast_interface6: Option<IfIndex>,
+    pub(crate) multicast_hops: u8,
+    pub(crate) multicast_loop6: bool,
+    pub(crate) multicast_all6: bool,
+}
+
+/// SO_TIMESTAMP and SO_TIMESTAMPNS: one excludes the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Timestamp {
+    #[default]
+    Off,
+    Micro,
+    Nano,
+}
+
+impl Options {
+    /// What a new socket has.
+    pub(crate) fn new(config: &Config, domain: i32, kind: i32, protocol: i32) -> Self {
+        let stream = kind == SOCK_STREAM;
+        let ping = protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
+        let _ = domain == AF_INET6;
+        Self {
+            // ping_init_sock: any number of ping programs may run at a time.
+            reuse_address: ping,
+            reuse_port: false,
+            keepalive: false,
+            linger: None,
+            broadcast: false,
+            recv_buffer: if stream { config.tcp_recv_buffer } else { config.recv_buffer },
+            send_buffer: if stream { config.tcp_send_buffer } else { config.send_buffer },
+            recv_buffer_set: false,
+            send_buffer_set: false,
+            recv_timeout: None,
+            send_timeout: None,
+            recv_lowat: 1,
+            timestamp: Timestamp::Off,
+            nodelay: false,
+            cork: false,
+            quickack: true,
+            maxseg: 0,
+            keepidle: Duration::from_secs(7200),
+            keepintvl: Duration::from_secs(75),
+            keepcnt: 9,
+            user_timeout: None,
+            syncnt: config.syn_retries,
+            linger2: 0,
+            congestion: config.congestion,
+            defer_accept: 0,
+            ttl: None,
+            tos: 0,
+            recv_ttl: false,
+            recv_tos: false,
+            packet_info: false,
+            mtu_discover: IP_PMTUDISC_WANT,
+            recv_error: false,
+            multicast_interface: None,
+            multicast_source: None,
+            multicast_ttl: 1,
+            multicast_loop: true,
+            multicast_all: true,
+            freebind: false,
+            v6only: false,
+            hops: None,
+            tclass: 0,
+            recv_hops: false,
+            recv_tclass: false,
+            packet_info6: false,
+            mtu_discover6: IP_PMTUDISC_WANT,
+            recv_error6: false,
+            multicast_interface6: None,
+            multicast_hops: 1,
+            multicast_loop6: true,
+            multicast_all6: true,
+        }
+    }
+
+    /// Bytes of data that the receive buffer holds: half of a value that the program set (Linux counts its own
+    /// overhead for the other half), all of the host's default.
+    pub(crate) fn recv_space(&self) -> usize {
+        if self.recv_buffer_set { self.recv_buffer / 2 } else { self.recv_buffer }
+    }
+
+    /// Bytes of data that the send buffer holds.
+    pub(crate) fn send_space(&self) -> usize {
+        if self.send_buffer_set { self.send_buffer / 2 } else { self.send_buffer }
+    }
+
+    /// How long an orphan waits in FIN_WAIT2; `None` = not at all.
+    pub(crate) fn fin_timeout(&self, config: &Config) -> Option<Duration> {
+        match self.linger2 {
+            0 => Some(config.fin_timeout),
+            seconds => u64::try_from(seconds).ok().map(Duration::from_secs),
+        }
+    }
+
+    /// Time to live of a unicast packet to this destination.
+    pub(crate) fn unicast_ttl(&self, config: &Config, destination: IpAddr) -> u8 {
+        if destination.is_ipv4() { self.ttl } else { self.hops }.unwrap_or(config.ttl)
+    }
+
+    /// Type of service (IPv6: traffic class) of a packet to this destination.
+    pub(crate) fn service(&self, destination: IpAddr) -> u8 {
+        if destination.is_ipv4() { self.tos } else { self.tclass }
+    }
+}
