@@ -113,9 +113,8 @@ impl Ports {
         let free = |ports: &Self, port| {
             !ports.holders_of(space, port).any(|old| space == Space::Ping || overlap(&binding, old))
         };
-        let port = self
-            .choose(range, offset, free)
-            .ok_or_else(|| Errno::EADDRINUSE.because(Reason::NoPortsLeft))?;
+        let port =
+            self.choose(range, offset, free).ok_or_else(|| Errno::EADDRINUSE.because(Reason::NoPortsLeft))?;
         Ok(self.hold(Claim { space, port, binding }))
     }
 
