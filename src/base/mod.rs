@@ -23,7 +23,7 @@ pub(crate) mod reason;
 pub(crate) mod time;
 
 pub use addr::{Cidr, IfIndex, Mac, SockAddr};
-pub use cmsg::ControlMessage;
+pub use cmsg::{ControlMessage, ExtendedError};
 pub use errno::{Errno, Error, Result};
 pub use event::{Event, SocketCall, SocketId, TcpSample, TcpState};
 pub use frame::{Checksum, Direction, Frame, LinkType, Pool};

@@ -1,0 +1,436 @@
+//! The kernel's arm: its sockets, in network namespaces made for the case, which go away with the case's thread.
+
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::io;
+use std::mem::{size_of, zeroed};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::{AsRawFd, RawFd};
+use std::process::Command;
+use std::time::Duration;
+
+use libc::{c_int, c_void, socklen_t};
+use sockatoo::SockAddr;
+use sockatoo::base::constants::*;
+use sockatoo::base::{ControlMessage, Errno, ExtendedError, IfIndex};
+
+use crate::arm::{Arm, Fd, Outcome, Place, Received};
+
+/// The kernel's sockets. Make it on a thread of its own: the thread moves into the namespaces.
+pub struct Kernel {
+    namespaces: Vec<File>,
+    sockets: Vec<(RawFd, usize)>,
+}
+
+fn errno() -> i32 {
+    io::Error::last_os_error().raw_os_error().unwrap_or(0)
+}
+
+fn check(result: c_int) -> Outcome<c_int> {
+    if result < 0 { Err(errno()) } else { Ok(result) }
+}
+
+/// A new namespace for this thread, `lo` up.
+fn new_namespace() -> io::Result<File> {
+    if unsafe { libc::unshare(libc::CLONE_NEWNET) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // Ping sockets are closed to everybody in a fresh namespace.
+    std::fs::write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647")?;
+    unsafe {
+        let fd = libc::socket(AF_INET, SOCK_DGRAM, 0);
+        let mut request: libc::ifreq = zeroed();
+        request.ifr_name[0] = b'l' as libc::c_char;
+        request.ifr_name[1] = b'o' as libc::c_char;
+        request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+        let result = libc::ioctl(fd, libc::SIOCSIFFLAGS as _, &request);
+        let error = io::Error::last_os_error();
+        libc::close(fd);
+        if result < 0 {
+            return Err(error);
+        }
+    }
+    File::open("/proc/thread-self/ns/net")
+}
+
+fn enter(namespace: &File) {
+    let result = unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) };
+    assert_eq!(result, 0, "setns: {}", io::Error::last_os_error());
+}
+
+/// Runs `ip` with this line's words in the thread's namespace.
+fn ip(line: &str) {
+    let output = Command::new("ip").args(line.split_whitespace()).output().expect("the tool `ip`");
+    assert!(output.status.success(), "ip {line}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+impl Kernel {
+    /// Fails with the OS's error where namespaces are not allowed.
+    pub fn new(place: Place) -> io::Result<Self> {
+        let first = new_namespace()?;
+        let mut namespaces = vec![first];
+        if place == Place::Wire {
+            let second = new_namespace()?;
+            enter(&namespaces[0]);
+            let path = format!("/proc/{}/fd/{}", std::process::id(), second.as_raw_fd());
+            ip(&format!("link add w0 type veth peer name w0 netns {path}"));
+            namespaces.push(second);
+            for (host, namespace) in namespaces.iter().enumerate() {
+                enter(namespace);
+                let last = host + 1;
+                ip(&format!("link set w0 address 02:00:00:00:00:0{last}"));
+                ip(&format!("addr add 192.0.2.{last}/24 dev w0"));
+                ip(&format!("addr add 2001:db8::{last}/64 dev w0 nodad"));
+                ip("link set w0 up");
+            }
+        }
+        Ok(Self { namespaces, sockets: Vec::new() })
+    }
+
+    fn add(&mut self, fd: RawFd, host: usize) -> Fd {
+        self.sockets.push((fd, host));
+        Fd(self.sockets.len() - 1)
+    }
+
+    fn raw(&self, fd: Fd) -> RawFd {
+        self.sockets.get(fd.0).map_or(-1, |s| s.0)
+    }
+}
+
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        for &(fd, _) in &self.sockets {
+            if fd >= 0 {
+                unsafe { libc::close(fd) };
+            }
+        }
+    }
+}
+
+/// struct sockaddr's bytes.
+fn encode(address: SockAddr) -> (libc::sockaddr_storage, socklen_t) {
+    let mut storage: libc::sockaddr_storage = unsafe { zeroed() };
+    let len = match address {
+        SockAddr::V4(a) => {
+            let sin = libc::sockaddr_in {
+                sin_family: AF_INET as u16,
+                sin_port: a.port().to_be(),
+                sin_addr: libc::in_addr { s_addr: a.ip().to_bits().to_be() },
+                sin_zero: [0; 8],
+            };
+            unsafe { std::ptr::write((&raw mut storage).cast(), sin) };
+            size_of::<libc::sockaddr_in>()
+        }
+        SockAddr::V6(a) => {
+            let sin6 = libc::sockaddr_in6 {
+                sin6_family: AF_INET6 as u16,
+                sin6_port: a.port().to_be(),
+                sin6_flowinfo: a.flowinfo(),
+                sin6_addr: libc::in6_addr { s6_addr: a.ip().octets() },
+                sin6_scope_id: a.scope_id(),
+            };
+            unsafe { std::ptr::write((&raw mut storage).cast(), sin6) };
+            size_of::<libc::sockaddr_in6>()
+        }
+        _ => size_of::<libc::sockaddr>(),
+    };
+    (storage, len as socklen_t)
+}
+
+fn decode(storage: &libc::sockaddr_storage) -> Option<SockAddr> {
+    match i32::from(storage.ss_family) {
+        AF_INET => {
+            let sin: libc::sockaddr_in = unsafe { std::ptr::read((&raw const *storage).cast()) };
+            let ip = Ipv4Addr::from_bits(u32::from_be(sin.sin_addr.s_addr));
+            Some(SocketAddrV4::new(ip, u16::from_be(sin.sin_port)).into())
+        }
+        AF_INET6 => {
+            let sin6: libc::sockaddr_in6 = unsafe { std::ptr::read((&raw const *storage).cast()) };
+            let ip = Ipv6Addr::from(sin6.sin6_addr.s6_addr);
+            let port = u16::from_be(sin6.sin6_port);
+            Some(SocketAddrV6::new(ip, port, sin6.sin6_flowinfo, sin6.sin6_scope_id).into())
+        }
+        _ => None,
+    }
+}
+
+fn name_of(
+    fd: RawFd,
+    call: unsafe extern "C" fn(c_int, *mut libc::sockaddr, *mut socklen_t) -> c_int,
+) -> Outcome<SockAddr> {
+    let mut storage: libc::sockaddr_storage = unsafe { zeroed() };
+    let mut len = size_of::<libc::sockaddr_storage>() as socklen_t;
+    check(unsafe { call(fd, (&raw mut storage).cast(), &raw mut len) })?;
+    Ok(decode(&storage).unwrap_or(SockAddr::Unspec))
+}
+
+impl Arm for Kernel {
+    fn name(&self) -> &'static str {
+        "kernel"
+    }
+
+    fn socket(&mut self, host: usize, domain: i32, kind: i32, protocol: i32) -> Outcome<Fd> {
+        if self.namespaces.len() > 1 {
+            enter(&self.namespaces[host]);
+        }
+        let fd = check(unsafe { libc::socket(domain, kind | SOCK_CLOEXEC, protocol) })?;
+        Ok(self.add(fd, host))
+    }
+
+    fn bind(&mut self, fd: Fd, address: SockAddr) -> Outcome<()> {
+        let (storage, len) = encode(address);
+        check(unsafe { libc::bind(self.raw(fd), (&raw const storage).cast(), len) }).map(drop)
+    }
+
+    fn listen(&mut self, fd: Fd, backlog: i32) -> Outcome<()> {
+        check(unsafe { libc::listen(self.raw(fd), backlog) }).map(drop)
+    }
+
+    fn accept(&mut self, fd: Fd) -> Outcome<(Fd, SockAddr)> {
+        let mut storage: libc::sockaddr_storage = unsafe { zeroed() };
+        let mut len = size_of::<libc::sockaddr_storage>() as socklen_t;
+        let new = check(unsafe {
+            libc::accept4(self.raw(fd), (&raw mut storage).cast(), &raw mut len, SOCK_CLOEXEC)
+        })?;
+        let host = self.sockets[fd.0].1;
+        Ok((self.add(new, host), decode(&storage).unwrap_or(SockAddr::Unspec)))
+    }
+
+    fn connect(&mut self, fd: Fd, address: SockAddr) -> Outcome<()> {
+        let (storage, len) = encode(address);
+        check(unsafe { libc::connect(self.raw(fd), (&raw const storage).cast(), len) }).map(drop)
+    }
+
+    fn sendmsg(
+        &mut self,
+        fd: Fd,
+        data: &[u8],
+        to: Option<SockAddr>,
+        flags: i32,
+        control: &[ControlMessage],
+    ) -> Outcome<usize> {
+        let v6 = {
+            let mut domain: c_int = 0;
+            let mut len = 4;
+            unsafe {
+                libc::getsockopt(self.raw(fd), SOL_SOCKET, SO_DOMAIN, (&raw mut domain).cast(), &raw mut len)
+            };
+            domain == AF_INET6
+        };
+        let mut to = to.map(encode);
+        let mut iov = libc::iovec { iov_base: data.as_ptr().cast_mut().cast(), iov_len: data.len() };
+        let mut message: libc::msghdr = unsafe { zeroed() };
+        if let Some((storage, len)) = &mut to {
+            message.msg_name = (&raw mut *storage).cast();
+            message.msg_namelen = *len;
+        }
+        message.msg_iov = &raw mut iov;
+        message.msg_iovlen = 1;
+        let mut bytes = encode_control(control, v6);
+        if !bytes.is_empty() {
+            message.msg_control = bytes.as_mut_ptr().cast();
+            message.msg_controllen = (bytes.len() * 8) as _;
+        }
+        let sent = unsafe { libc::sendmsg(self.raw(fd), &raw const message, flags) };
+        if sent < 0 { Err(errno()) } else { Ok(sent as usize) }
+    }
+
+    fn recvmsg(&mut self, fd: Fd, len: usize, flags: i32) -> Outcome<Received> {
+        let mut data = vec![0; len];
+        let mut control = [0u64; 128];
+        let mut storage: libc::sockaddr_storage = unsafe { zeroed() };
+        let mut iov = libc::iovec { iov_base: data.as_mut_ptr().cast(), iov_len: len };
+        let mut message: libc::msghdr = unsafe { zeroed() };
+        message.msg_name = (&raw mut storage).cast();
+        message.msg_namelen = size_of::<libc::sockaddr_storage>() as socklen_t;
+        message.msg_iov = &raw mut iov;
+        message.msg_iovlen = 1;
+        message.msg_control = control.as_mut_ptr().cast();
+        message.msg_controllen = size_of_val(&control) as _;
+        let got = unsafe { libc::recvmsg(self.raw(fd), &raw mut message, flags) };
+        if got < 0 {
+            return Err(errno());
+        }
+        data.truncate(got as usize);
+        Ok(Received {
+            len: got as usize,
+            data,
+            from: if message.msg_namelen == 0 { None } else { decode(&storage) },
+            flags: message.msg_flags & !MSG_CMSG_CLOEXEC,
+            control: decode_control(&message),
+        })
+    }
+
+    fn shutdown(&mut self, fd: Fd, how: i32) -> Outcome<()> {
+        check(unsafe { libc::shutdown(self.raw(fd), how) }).map(drop)
+    }
+
+    fn close(&mut self, fd: Fd) -> Outcome<()> {
+        let raw = self.raw(fd);
+        if let Some(entry) = self.sockets.get_mut(fd.0) {
+            entry.0 = -1;
+        }
+        check(unsafe { libc::close(raw) }).map(drop)
+    }
+
+    fn getsockname(&mut self, fd: Fd) -> Outcome<SockAddr> {
+        name_of(self.raw(fd), libc::getsockname)
+    }
+
+    fn getpeername(&mut self, fd: Fd) -> Outcome<SockAddr> {
+        name_of(self.raw(fd), libc::getpeername)
+    }
+
+    fn getsockopt(&mut self, fd: Fd, level: i32, name: i32, len: usize) -> Outcome<Vec<u8>> {
+        let mut value = vec![0u8; len];
+        let mut len = len as socklen_t;
+        check(unsafe {
+            libc::getsockopt(self.raw(fd), level, name, value.as_mut_ptr().cast(), &raw mut len)
+        })?;
+        value.truncate(len as usize);
+        Ok(value)
+    }
+
+    fn setsockopt(&mut self, fd: Fd, level: i32, name: i32, value: &[u8]) -> Outcome<()> {
+        check(unsafe {
+            libc::setsockopt(self.raw(fd), level, name, value.as_ptr().cast(), value.len() as socklen_t)
+        })
+        .map(drop)
+    }
+
+    fn poll(&mut self, fd: Fd, events: i32, timeout: Duration) -> Outcome<i32> {
+        let mut poll = libc::pollfd { fd: self.raw(fd), events: events as i16, revents: 0 };
+        if poll.fd < 0 {
+            return Ok(POLLNVAL); // a closed one is -1 here, which poll(2) would skip
+        }
+        check(unsafe { libc::poll(&raw mut poll, 1, timeout.as_millis() as c_int) })?;
+        Ok(i32::from(poll.revents))
+    }
+
+    fn set_nonblocking(&mut self, fd: Fd, on: bool) -> Outcome<()> {
+        check(unsafe { libc::fcntl(self.raw(fd), libc::F_SETFL, if on { libc::O_NONBLOCK } else { 0 }) })
+            .map(drop)
+    }
+
+    fn ioctl(&mut self, fd: Fd, request: i32) -> Outcome<i32> {
+        let mut value: c_int = 0;
+        check(unsafe { libc::ioctl(self.raw(fd), request as _, &raw mut value) })?;
+        Ok(value)
+    }
+
+    fn interface_name(&mut self, fd: Fd, index: u32) -> String {
+        if self.namespaces.len() > 1 {
+            enter(&self.namespaces[self.sockets[fd.0].1]);
+        }
+        let mut name = [0 as libc::c_char; libc::IF_NAMESIZE];
+        let result = unsafe { libc::if_indextoname(index, name.as_mut_ptr()) };
+        if result.is_null() {
+            return index.to_string();
+        }
+        unsafe { CStr::from_ptr(name.as_ptr()) }.to_string_lossy().into_owned()
+    }
+
+    fn interface_index(&mut self, host: usize, name: &str) -> u32 {
+        if self.namespaces.len() > 1 {
+            enter(&self.namespaces[host]);
+        }
+        let name = CString::new(name).expect("a name");
+        unsafe { libc::if_nametoindex(name.as_ptr()) }
+    }
+}
+
+/// The messages as cmsghdr and data, in aligned words. A v6 socket is asked in IPv6's terms.
+fn encode_control(control: &[ControlMessage], v6: bool) -> Vec<u64> {
+    let mut words = Vec::new();
+    let mut add = |level: i32, kind: i32, data: &[u8]| {
+        let header = size_of::<libc::cmsghdr>();
+        let mut bytes = vec![0u8; header];
+        bytes[..8].copy_from_slice(&((header + data.len()) as u64).to_ne_bytes());
+        bytes[8..12].copy_from_slice(&level.to_ne_bytes());
+        bytes[12..16].copy_from_slice(&kind.to_ne_bytes());
+        bytes.extend_from_slice(data);
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        words.extend(bytes.chunks_exact(8).map(|c| u64::from_ne_bytes(c.try_into().expect("8 bytes"))));
+    };
+    for message in control {
+        match message {
+            ControlMessage::Ttl(ttl) if v6 => {
+                add(SOL_IPV6, IPV6_HOPLIMIT, &i32::from(*ttl).to_ne_bytes());
+            }
+            ControlMessage::Ttl(ttl) => add(SOL_IP, IP_TTL, &i32::from(*ttl).to_ne_bytes()),
+            ControlMessage::Tos(tos) if v6 => add(SOL_IPV6, IPV6_TCLASS, &i32::from(*tos).to_ne_bytes()),
+            ControlMessage::Tos(tos) => add(SOL_IP, IP_TOS, &i32::from(*tos).to_ne_bytes()),
+            ControlMessage::PacketInfo { interface, local, .. } => match local {
+                IpAddr::V4(ip) => {
+                    let mut data = interface.to_ne_bytes().to_vec();
+                    data.extend(ip.octets());
+                    data.extend([0; 4]);
+                    add(SOL_IP, IP_PKTINFO, &data);
+                }
+                IpAddr::V6(ip) => {
+                    let mut data = ip.octets().to_vec();
+                    data.extend(interface.to_ne_bytes());
+                    add(SOL_IPV6, IPV6_PKTINFO, &data);
+                }
+            },
+            other => panic!("a case sends {other:?}"),
+        }
+    }
+    words
+}
+
+fn decode_control(message: &libc::msghdr) -> Vec<ControlMessage> {
+    let mut all = Vec::new();
+    let mut next = unsafe { libc::CMSG_FIRSTHDR(message) };
+    while !next.is_null() {
+        let header = unsafe { std::ptr::read_unaligned(next) };
+        let start: *const c_void = unsafe { libc::CMSG_DATA(next).cast() };
+        let len = header.cmsg_len as usize - size_of::<libc::cmsghdr>();
+        let data = unsafe { std::slice::from_raw_parts(start.cast::<u8>(), len) };
+        all.extend(decode_one(header.cmsg_level, header.cmsg_type, data));
+        next = unsafe { libc::CMSG_NXTHDR(message, next) };
+    }
+    all
+}
+
+fn word(data: &[u8], at: usize) -> u32 {
+    u32::from_ne_bytes(data[at..at + 4].try_into().expect("4 bytes"))
+}
+
+fn decode_one(level: i32, kind: i32, data: &[u8]) -> Option<ControlMessage> {
+    let long = |at: usize| u64::from_ne_bytes(data[at..at + 8].try_into().expect("8 bytes"));
+    let v4 = |at: usize| IpAddr::from(<[u8; 4]>::try_from(&data[at..at + 4]).expect("4 bytes"));
+    let v6 = |at: usize| IpAddr::from(<[u8; 16]>::try_from(&data[at..at + 16]).expect("16 bytes"));
+    Some(match (level, kind) {
+        (SOL_SOCKET, SO_TIMESTAMP) => {
+            ControlMessage::Timestamp(Duration::new(long(0), long(8) as u32 * 1000))
+        }
+        (SOL_SOCKET, SO_TIMESTAMPNS) => ControlMessage::TimestampNs(Duration::new(long(0), long(8) as u32)),
+        (SOL_IP, IP_TTL) | (SOL_IPV6, IPV6_HOPLIMIT) => ControlMessage::Ttl(word(data, 0) as u8),
+        (SOL_IP, IP_TOS) => ControlMessage::Tos(data[0]),
+        (SOL_IPV6, IPV6_TCLASS) => ControlMessage::Tos(word(data, 0) as u8),
+        (SOL_IP, IP_PKTINFO) => {
+            ControlMessage::PacketInfo { interface: word(data, 0), local: v4(4), destination: v4(8) }
+        }
+        (SOL_IPV6, IPV6_PKTINFO) => {
+            ControlMessage::PacketInfo { interface: word(data, 16), local: v6(0), destination: v6(0) }
+        }
+        (SOL_IP, IP_RECVERR) | (SOL_IPV6, IPV6_RECVERR) => {
+            // struct sock_extended_err: errno, origin, type, code, pad, info, data; then the offender's sockaddr.
+            let mut storage: libc::sockaddr_storage = unsafe { zeroed() };
+            let rest = &data[16..];
+            let len = rest.len().min(size_of::<libc::sockaddr_storage>());
+            unsafe { std::ptr::copy_nonoverlapping(rest.as_ptr(), (&raw mut storage).cast::<u8>(), len) };
+            ControlMessage::ExtendedError(ExtendedError {
+                errno: Errno(word(data, 0) as i32),
+                origin: data[4],
+                kind: data[5],
+                code: data[6],
+                info: word(data, 8),
+                offender: decode(&storage).and_then(|a| a.inet()).map(|a: SocketAddr| a),
+                interface: None::<IfIndex>,
+            })
+        }
+        _ => return None,
+    })
+}

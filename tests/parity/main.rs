@@ -1,0 +1,32 @@
+//! Parity: each case is a dialogue with sockets, spoken twice, with the Linux kernel (in a namespace of its own) and with
+//! Sockatoo. The two transcripts must be equal line by line, but for what `deviations.toml` names.
+//!
+//! | file | what |
+//! |---|---|
+//! | `arm.rs` | the calls, as both sides understand them |
+//! | `kernel.rs`, `ours.rs` | the two arms |
+//! | `dialogue.rs` | what a case speaks; writes every call and its outcome down |
+//! | `compare.rs` | runs both arms, compares, tells the story of a failure |
+//! | `deviations.toml` | where we differ, and why |
+//! | `bind_table.rs`, `bind_table.toml` | who may bind beside whom, every combination, as the kernel answers |
+//! | the rest | the cases, by subject |
+//!
+//! `SOCKATOO_PARITY=kernel cargo test --test parity CASE -- --nocapture` shows what the kernel says.
+#![allow(
+    unsafe_code,
+    missing_docs,
+    clippy::undocumented_unsafe_blocks,
+    clippy::print_stderr,
+    clippy::print_stdout
+)]
+#![allow(unreachable_pub, missing_debug_implementations)]
+
+mod arm;
+#[macro_use]
+mod compare;
+mod bind_table;
+mod dialogue;
+mod kernel;
+mod ours;
+
+mod socket_arguments;
