@@ -1,1 +1,30 @@
-//! socket
+//! The socket API that people already know: one method per call of the BSD and Python API, under its known name.
+//!
+//! | file | what |
+//! |---|---|
+//! | `handle.rs` | [`Socket`]: made, shared ([`Socket::dup`]), detached, closed; blocking or not |
+//! | `calls.rs` | bind, listen, accept, connect, shutdown, names, ioctl |
+//! | `transfer.rs` | the send and recv families, sendfile |
+//! | `blocking.rs` | the one loop in which a call waits |
+//! | `address.rs` | [`ToSockAddr`]: everything that can stand for an address, names included |
+//! | `option.rs` | getsockopt and setsockopt |
+//! | `poll.rs` | [`poll`] over several sockets |
+//!
+//! A call checks its flags and addresses here, runs a verb of stack/ under the host's lock (`Host::call`), and waits, if it
+//! may, in `blocking.rs` (`Host::wait`). The constants (`AF_INET`, `SO_KEEPALIVE`, ...) are Linux's, under their names.
+
+mod address;
+mod blocking;
+mod calls;
+mod handle;
+mod option;
+mod poll;
+mod transfer;
+
+pub use crate::base::ControlMessage;
+pub use crate::base::constants::*;
+pub use address::ToSockAddr;
+pub use handle::{Socket, getdefaulttimeout, setdefaulttimeout};
+pub use option::{Linger, OptionValue};
+pub use poll::{PollFd, poll};
+pub use transfer::{Message, MessageHead};

@@ -1,0 +1,118 @@
+//! Everything that can stand for an address in a call.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+
+use crate::base::constants::{AF_INET6, AF_UNSPEC};
+use crate::base::{Errno, Result, SockAddr};
+use crate::driver::Host;
+
+/// Something that stands for addresses: a [`SockAddr`], an address of `std::net`, `(ip, port)`, or Python's `(host, port)`
+/// and `(host, port, flowinfo, scope_id)` whose host may be a name (asked of the host's own resolver), `""` (every address)
+/// or `"<broadcast>"`.
+pub trait ToSockAddr {
+    /// The addresses, the best one first. `family` is the socket's (`AF_UNSPEC` = any), `passive` true for bind.
+    ///
+    /// # Errors
+    /// Those of getaddrinfo(3), as negative numbers.
+    fn to_sock_addrs(&self, host: &Host, family: i32, passive: bool) -> Result<Vec<SockAddr>>;
+}
+
+macro_rules! addresses {
+    ($($kind:ty),*) => {$(
+        impl ToSockAddr for $kind {
+            fn to_sock_addrs(&self, _: &Host, _: i32, _: bool) -> Result<Vec<SockAddr>> {
+                Ok(vec![(*self).into()])
+            }
+        }
+    )*};
+}
+
+addresses!(
+    SockAddr,
+    SocketAddr,
+    SocketAddrV4,
+    SocketAddrV6,
+    (IpAddr, u16),
+    (Ipv4Addr, u16),
+    (Ipv6Addr, u16),
+    ([u8; 4], u16)
+);
+
+impl ToSockAddr for (&str, u16) {
+    fn to_sock_addrs(&self, host: &Host, family: i32, passive: bool) -> Result<Vec<SockAddr>> {
+        let _ = passive;
+        let (name, port) = *self;
+        let any = || match family {
+            AF_INET6 => vec![(Ipv6Addr::UNSPECIFIED, port).into()],
+            _ => vec![(Ipv4Addr::UNSPECIFIED, port).into()],
+        };
+        match name {
+            "" => Ok(any()),
+            "<broadcast>" => Ok(vec![(Ipv4Addr::BROADCAST, port).into()]),
+            _ => resolve(host, name, port, family),
+        }
+    }
+}
+
+impl ToSockAddr for (String, u16) {
+    fn to_sock_addrs(&self, host: &Host, family: i32, passive: bool) -> Result<Vec<SockAddr>> {
+        (self.0.as_str(), self.1).to_sock_addrs(host, family, passive)
+    }
+}
+
+/// Python's address of AF_INET6: `(host, port, flowinfo, scope_id)`.
+impl ToSockAddr for (&str, u16, u32, u32) {
+    fn to_sock_addrs(&self, host: &Host, family: i32, passive: bool) -> Result<Vec<SockAddr>> {
+        let (name, port, flowinfo, scope) = *self;
+        let mut found = (name, port).to_sock_addrs(host, family, passive)?;
+        for address in &mut found {
+            if let SockAddr::V6(address) = address {
+                address.set_flowinfo(flowinfo);
+                if scope != 0 {
+                    address.set_scope_id(scope);
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// `"host:port"` as `std::net` has it: `"localhost:80"`, `"[2001:db8::1]:80"`.
+impl ToSockAddr for str {
+    fn to_sock_addrs(&self, host: &Host, family: i32, passive: bool) -> Result<Vec<SockAddr>> {
+        let wrong = || Errno::EINVAL.with(format!("`{self}` is not host:port"));
+        let (name, port) = self.rsplit_once(':').ok_or_else(wrong)?;
+        let port: u16 = port.parse().map_err(|_| wrong())?;
+        let name = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
+        (name, port).to_sock_addrs(host, family, passive)
+    }
+}
+
+impl ToSockAddr for String {
+    fn to_sock_addrs(&self, host: &Host, family: i32, passive: bool) -> Result<Vec<SockAddr>> {
+        self.as_str().to_sock_addrs(host, family, passive)
+    }
+}
+
+/// Several addresses, to be tried in their order.
+impl ToSockAddr for [SocketAddr] {
+    fn to_sock_addrs(&self, _: &Host, _: i32, _: bool) -> Result<Vec<SockAddr>> {
+        Ok(self.iter().map(|&a| a.into()).collect())
+    }
+}
+
+impl<T: ToSockAddr + ?Sized> ToSockAddr for &T {
+    fn to_sock_addrs(&self, host: &Host, family: i32, passive: bool) -> Result<Vec<SockAddr>> {
+        (**self).to_sock_addrs(host, family, passive)
+    }
+}
+
+/// A number, or a name for the resolver.
+fn resolve(_host: &Host, name: &str, port: u16, family: i32) -> Result<Vec<SockAddr>> {
+    let _ = (family, AF_UNSPEC);
+    let address: IpAddr = match name {
+        "localhost" => Ipv4Addr::LOCALHOST.into(),
+        _ => name.parse().map_err(|_| Errno::EINVAL.with(format!("no resolver yet for `{name}`")))?,
+    };
+    Ok(vec![(address, port).into()])
+}

@@ -1,0 +1,135 @@
+//! The one loop in which a call waits.
+//!
+//! A call is an *attempt*: a verb of the stack, which never waits and says EAGAIN for "not yet". [`Socket::block`] makes the
+//! attempt, and if it may wait, makes it again whenever the socket has changed, until it succeeds or patience ends.
+
+use std::time::Duration;
+
+use super::Socket;
+use crate::base::constants::{MSG_DONTWAIT, SOL_SOCKET};
+use crate::base::{Errno, Error, Event, Instant, Reason, Result, SocketCall, SocketId};
+use crate::stack::{Received, Stack};
+
+/// How long a call waits, and what it says when that is over.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Patience {
+    /// Not at all: EAGAIN.
+    Now,
+    /// As long as it takes, or as the option of this number says (SO_RCVTIMEO, SO_SNDTIMEO), then EAGAIN.
+    Blocking(i32),
+    /// Until then: ETIMEDOUT, Python's time-out.
+    Until(Instant),
+}
+
+/// What a call's result counts, for those who watch.
+pub(super) trait Count {
+    fn count(&self) -> usize {
+        0
+    }
+}
+
+impl Count for () {}
+impl Count for i32 {}
+impl Count for usize {
+    fn count(&self) -> usize {
+        *self
+    }
+}
+impl Count for Received {
+    fn count(&self) -> usize {
+        self.len
+    }
+}
+impl<T> Count for (SocketId, T) {}
+impl Count for Vec<u8> {}
+impl Count for crate::base::SockAddr {}
+
+impl Socket {
+    /// The patience of a call with these MSG_* flags; `option` is SO_RCVTIMEO or SO_SNDTIMEO.
+    pub(super) fn patience(&self, option: i32, flags: i32) -> Patience {
+        if flags & MSG_DONTWAIT != 0 {
+            return Patience::Now;
+        }
+        match self.gettimeout() {
+            None => Patience::Blocking(option),
+            Some(Duration::ZERO) => Patience::Now,
+            Some(timeout) => Patience::Until(self.host().now() + timeout),
+        }
+    }
+
+    /// A call that never waits.
+    pub(super) fn verb<T: Count>(
+        &self,
+        name: &'static str,
+        verb: impl FnOnce(&mut Stack, SocketId) -> Result<T>,
+    ) -> Result<T> {
+        let socket = self.open()?;
+        socket.host.call(|stack| {
+            let result = verb(stack, socket.id);
+            tell(stack, socket.id, name, &result);
+            result
+        })
+    }
+
+    /// A call that may wait: see the head of this file.
+    pub(super) fn block<T: Count>(
+        &self,
+        name: &'static str,
+        patience: Patience,
+        mut attempt: impl FnMut(&mut Stack, SocketId) -> Result<T>,
+    ) -> Result<T> {
+        let socket = self.open()?;
+        let mut attempt = |stack: &mut Stack| match attempt(stack, socket.id) {
+            Err(error) if error.errno() == Errno::EAGAIN => Attempt::NotYet(error),
+            result => {
+                tell(stack, socket.id, name, &result);
+                Attempt::Done(result)
+            }
+        };
+        let mut give_up = match socket.host.call(&mut attempt) {
+            Attempt::Done(result) => return result,
+            Attempt::NotYet(error) => error,
+        };
+        let deadline = match patience {
+            Patience::Now => {
+                let result = Err(give_up);
+                socket.host.call(|stack| tell(stack, socket.id, name, &result));
+                return result;
+            }
+            Patience::Until(deadline) => {
+                give_up = Errno::ETIMEDOUT.because(Reason::TimedOut);
+                Some(deadline)
+            }
+            Patience::Blocking(option) => self.timeout_option(option)?.map(|t| socket.host.now() + t),
+        };
+        let waited = socket.host.wait(&[socket.id], deadline, |stack| match attempt(stack) {
+            Attempt::Done(result) => Some(result),
+            Attempt::NotYet(_) => None,
+        })?;
+        waited.unwrap_or_else(|| {
+            let result = Err(give_up);
+            socket.host.call(|stack| tell(stack, socket.id, name, &result));
+            result
+        })
+    }
+
+    /// SO_RCVTIMEO or SO_SNDTIMEO; zero means none.
+    pub(super) fn timeout_option(&self, option: i32) -> Result<Option<Duration>> {
+        let timeval = self.getsockopt_bytes(SOL_SOCKET, option, 16)?;
+        Ok(super::option::duration_of_timeval(&timeval).filter(|t| !t.is_zero()))
+    }
+}
+
+enum Attempt<T> {
+    Done(Result<T>),
+    NotYet(Error),
+}
+
+/// Tells the watcher of a finished call.
+fn tell<T: Count>(stack: &mut Stack, socket: SocketId, name: &'static str, result: &Result<T>) {
+    let time = stack.net.now;
+    stack.net.log.tell(|| {
+        let result = result.as_ref().map(Count::count).map_err(Error::errno);
+        Event::Call(SocketCall { time, socket, name, result })
+    });
+}

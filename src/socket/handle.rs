@@ -1,0 +1,304 @@
+//! A socket of a host: made, shared, detached, closed; blocking or not.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::base::constants::{SOCK_CLOEXEC, SOCK_NONBLOCK};
+use crate::base::{Errno, Reason, Result, SocketId};
+use crate::driver::Host;
+
+/// What open(2) calls the open file description: the socket itself, which several handles may share.
+#[derive(Debug)]
+pub(super) struct Description {
+    pub(super) host: Host,
+    pub(super) id: SocketId,
+    pub(super) family: i32,
+    pub(super) kind: i32,
+    pub(super) protocol: i32,
+    /// O_NONBLOCK.
+    nonblocking: AtomicBool,
+    /// Open handles. The last one to close closes the socket.
+    handles: AtomicUsize,
+}
+
+impl Description {
+    /// The last handle was closed.
+    fn close(&self) -> Result<()> {
+        let lingers = self.host.call(|stack| {
+            stack.close(self.id)?;
+            Ok::<_, crate::base::Error>(stack.lingers(self.id))
+        })?;
+        if let Some(deadline) = lingers {
+            // socket(7), SO_LINGER: close returns when all queued data has been sent, or the linger time has passed.
+            // Linux waits even on a non-blocking socket.
+            self.host
+                .wait(&[self.id], Some(deadline), |stack| stack.lingers(self.id).is_none().then_some(()))?;
+        }
+        Ok(())
+    }
+}
+
+/// A socket. Its methods are the calls of the BSD and Python API, and take `&self`: threads may share it.
+///
+/// Dropping it closes it. An error is the kernel's number and a reason, see [`Error`](crate::Error).
+///
+/// ```
+/// use sockatoo::{Host, socket::*};
+/// let host = Host::builder().build()?;
+/// let server = host.socket(AF_INET, SOCK_STREAM, 0)?;
+/// server.bind(("127.0.0.1", 12345))?;
+/// server.listen(5)?;
+/// let client = host.socket(AF_INET, SOCK_STREAM, 0)?;
+/// client.connect(("127.0.0.1", 12345))?;
+/// let (connection, address) = server.accept()?;
+/// assert_eq!(address, client.getsockname()?);
+/// client.sendall(b"Hello, server!", 0)?;
+/// assert_eq!(connection.recv(1024, 0)?, b"Hello, server!");
+/// # Ok::<(), sockatoo::Error>(())
+/// ```
+pub struct Socket {
+    description: Arc<Description>,
+    closed: AtomicBool,
+    /// Nanoseconds; [`NO_TIMEOUT`] if there is none. 0 is kept as O_NONBLOCK.
+    timeout: AtomicU64,
+}
+
+const NO_TIMEOUT: u64 = u64::MAX;
+
+/// The time-out that new sockets get.
+static DEFAULT_TIMEOUT: AtomicU64 = AtomicU64::new(NO_TIMEOUT);
+
+fn to_nanos(timeout: Option<Duration>) -> u64 {
+    timeout.map_or(NO_TIMEOUT, |t| u64::try_from(t.as_nanos()).unwrap_or(NO_TIMEOUT))
+}
+
+fn from_nanos(nanos: u64) -> Option<Duration> {
+    (nanos != NO_TIMEOUT).then(|| Duration::from_nanos(nanos))
+}
+
+/// The time-out that new sockets get; `None` (they block) unless [`setdefaulttimeout`] said otherwise.
+pub fn getdefaulttimeout() -> Option<Duration> {
+    from_nanos(DEFAULT_TIMEOUT.load(Ordering::Relaxed))
+}
+
+/// Sets the time-out that sockets made from now on get, in the whole process, as [`Socket::settimeout`] does for one.
+pub fn setdefaulttimeout(timeout: Option<Duration>) {
+    DEFAULT_TIMEOUT.store(to_nanos(timeout), Ordering::Relaxed);
+}
+
+impl Host {
+    /// socket(2): a new socket of this host. `kind` is `SOCK_STREAM` or `SOCK_DGRAM`, with `SOCK_NONBLOCK` and `SOCK_CLOEXEC`
+    /// where wanted; protocol 0 is the usual one of the kind.
+    ///
+    /// # Errors
+    /// EAFNOSUPPORT, EINVAL, ESOCKTNOSUPPORT, EPROTONOSUPPORT as Linux; ENFILE's place is taken by EMFILE.
+    ///
+    /// ```
+    /// use sockatoo::{Host, socket::*};
+    /// let host = Host::builder().build()?;
+    /// let socket = host.socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, 0)?;
+    /// assert_eq!((socket.family(), socket.type_(), socket.getblocking()), (AF_INET6, SOCK_DGRAM, false));
+    /// # Ok::<(), sockatoo::Error>(())
+    /// ```
+    pub fn socket(&self, family: i32, kind: i32, protocol: i32) -> Result<Socket> {
+        let plain = kind & !(SOCK_NONBLOCK | SOCK_CLOEXEC);
+        let id = self.call(|stack| stack.socket(family, plain, protocol))?;
+        let socket = Socket::adopt(self, id, family, plain, protocol);
+        if kind & SOCK_NONBLOCK != 0 {
+            socket.setblocking(false)?;
+        }
+        Ok(socket)
+    }
+}
+
+impl Socket {
+    /// The first handle of a socket that the stack has just made.
+    pub(super) fn adopt(host: &Host, id: SocketId, family: i32, kind: i32, protocol: i32) -> Self {
+        let description = Arc::new(Description {
+            host: host.clone(),
+            id,
+            family,
+            kind,
+            protocol,
+            nonblocking: AtomicBool::new(false),
+            handles: AtomicUsize::new(0),
+        });
+        Self::handle_of(description)
+    }
+
+    /// One more handle, with the default time-out.
+    pub(super) fn handle_of(description: Arc<Description>) -> Self {
+        description.handles.fetch_add(1, Ordering::Relaxed);
+        let socket =
+            Self { description, closed: AtomicBool::new(false), timeout: AtomicU64::new(NO_TIMEOUT) };
+        if let Some(timeout) = getdefaulttimeout() {
+            socket.store_timeout(Some(timeout));
+        }
+        socket
+    }
+
+    /// The socket behind the handle; EBADF if the handle is closed.
+    pub(super) fn open(&self) -> Result<&Arc<Description>> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Errno::EBADF.because(Reason::Closed));
+        }
+        Ok(&self.description)
+    }
+
+    /// The host that the socket belongs to.
+    pub fn host(&self) -> &Host {
+        &self.description.host
+    }
+
+    /// The address family: `AF_INET`, `AF_INET6`.
+    #[doc(alias = "SO_DOMAIN")]
+    pub fn family(&self) -> i32 {
+        self.description.family
+    }
+
+    /// The socket's type without flags: `SOCK_STREAM`, `SOCK_DGRAM`. Python's `type`.
+    #[doc(alias = "SO_TYPE")]
+    #[doc(alias = "type")]
+    pub fn type_(&self) -> i32 {
+        self.description.kind
+    }
+
+    /// The protocol's number as it was given to [`Host::socket`].
+    #[doc(alias = "SO_PROTOCOL")]
+    pub fn proto(&self) -> i32 {
+        self.description.protocol
+    }
+
+    /// dup(2): another handle of the same socket. It is closed when all its handles are. Each has its own time-out;
+    /// non-blocking mode is common to all.
+    ///
+    /// # Errors
+    /// EBADF.
+    pub fn dup(&self) -> Result<Self> {
+        let copy = Self::handle_of(Arc::clone(self.open()?));
+        copy.timeout.store(self.timeout.load(Ordering::Relaxed), Ordering::Relaxed);
+        Ok(copy)
+    }
+
+    /// [`Socket::dup`] under the name of `std::net`.
+    ///
+    /// # Errors
+    /// EBADF.
+    pub fn try_clone(&self) -> Result<Self> {
+        self.dup()
+    }
+
+    /// close(2): closes this handle, and with the last one the socket. What was sent before still leaves; with SO_LINGER the
+    /// call waits for it. Closing again is no error, as in Python.
+    ///
+    /// A thread that waits in a call on a socket that is closed meanwhile gets EBADF.
+    ///
+    /// # Errors
+    /// EINTR if the host was shut down while the call lingered.
+    pub fn close(&self) -> Result<()> {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        match self.description.handles.fetch_sub(1, Ordering::AcqRel) {
+            1 => self.description.close(),
+            _ => Ok(()),
+        }
+    }
+
+    /// True if this handle is closed or detached.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Takes the socket out of this handle without closing it; the count of handles stays.
+    pub(super) fn release(&self) -> Result<Arc<Description>> {
+        let description = Arc::clone(self.open()?);
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Err(Errno::EBADF.because(Reason::Closed));
+        }
+        Ok(description)
+    }
+
+    /// `setblocking(true)` is `settimeout(None)`, `setblocking(false)` is `settimeout(Some(Duration::ZERO))`.
+    ///
+    /// # Errors
+    /// EBADF.
+    #[doc(alias = "O_NONBLOCK")]
+    #[doc(alias = "FIONBIO")]
+    #[doc(alias = "set_nonblocking")]
+    pub fn setblocking(&self, blocking: bool) -> Result<()> {
+        self.settimeout((!blocking).then_some(Duration::ZERO))
+    }
+
+    /// False only if the time-out is zero.
+    pub fn getblocking(&self) -> bool {
+        self.gettimeout() != Some(Duration::ZERO)
+    }
+
+    /// How long a call may wait: `None` as long as it takes, zero not at all (EAGAIN, of connect EINPROGRESS), else so long,
+    /// and then the call fails with ETIMEDOUT and the reason [`Reason::TimedOut`].
+    ///
+    /// # Errors
+    /// EBADF.
+    ///
+    /// ```
+    /// use sockatoo::{Errno, Host, socket::*};
+    /// use std::time::Duration;
+    /// let host = Host::builder().build()?;
+    /// let socket = host.socket(AF_INET, SOCK_DGRAM, 0)?;
+    /// socket.bind(("127.0.0.1", 0))?;
+    /// socket.settimeout(Some(Duration::from_millis(1)))?;
+    /// assert_eq!(socket.recv(10, 0).unwrap_err().errno(), Errno::ETIMEDOUT);
+    /// socket.setblocking(false)?;
+    /// assert_eq!(socket.recv(10, 0).unwrap_err().errno(), Errno::EAGAIN);
+    /// # Ok::<(), sockatoo::Error>(())
+    /// ```
+    pub fn settimeout(&self, timeout: Option<Duration>) -> Result<()> {
+        self.open()?;
+        self.store_timeout(timeout);
+        Ok(())
+    }
+
+    /// What [`Socket::settimeout`] set.
+    pub fn gettimeout(&self) -> Option<Duration> {
+        match from_nanos(self.timeout.load(Ordering::Relaxed)) {
+            None if self.description.nonblocking.load(Ordering::Relaxed) => Some(Duration::ZERO),
+            timeout => timeout,
+        }
+    }
+
+    fn store_timeout(&self, timeout: Option<Duration>) {
+        let zero = timeout == Some(Duration::ZERO);
+        self.description.nonblocking.store(zero, Ordering::Relaxed);
+        self.timeout.store(if zero { NO_TIMEOUT } else { to_nanos(timeout) }, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // close(2) has nothing to say to somebody who does not listen.
+        let _ = self.close();
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("Socket");
+        text.field("id", &self.description.id.0)
+            .field("family", &self.description.family)
+            .field("type", &self.description.kind)
+            .field("proto", &self.description.protocol);
+        if self.is_closed() {
+            return text.field("closed", &true).finish();
+        }
+        if let Ok(address) = self.getsockname() {
+            text.field("laddr", &format_args!("{address}"));
+        }
+        if let Ok(address) = self.getpeername() {
+            text.field("raddr", &format_args!("{address}"));
+        }
+        text.finish()
+    }
+}

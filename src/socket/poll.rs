@@ -1,0 +1,63 @@
+//! poll(2) over several sockets of one host.
+
+use std::time::Duration;
+
+use super::Socket;
+use crate::base::constants::{POLLERR, POLLHUP, POLLNVAL};
+use crate::base::{Errno, Result, SocketId};
+use crate::stack::Stack;
+
+/// One socket to watch: struct pollfd.
+#[derive(Debug)]
+pub struct PollFd<'a> {
+    /// The socket.
+    pub socket: &'a Socket,
+    /// What to wait for: `POLLIN`, `POLLOUT`, `POLLPRI`, `POLLRDHUP`.
+    pub events: i32,
+    /// What [`poll`] found: also `POLLERR`, `POLLHUP`, `POLLNVAL`, unasked.
+    pub revents: i32,
+}
+
+impl<'a> PollFd<'a> {
+    /// To watch `socket` for `events`.
+    pub fn new(socket: &'a Socket, events: i32) -> Self {
+        Self { socket, events, revents: 0 }
+    }
+}
+
+/// poll(2): waits until one of the sockets is ready, at most `timeout` (`None` = as long as it takes); gives how many are.
+///
+/// # Errors
+/// EINVAL if the sockets belong to different hosts: wait on their [`Socket::fileno`] instead. EINTR if the host is shut down.
+///
+/// ```
+/// # use sockatoo::{Host, socket::*};
+/// # use std::time::Duration;
+/// # let host = Host::builder().build()?;
+/// let (one, other) = host.socketpair(AF_INET, SOCK_STREAM, 0)?;
+/// one.sendall(b"hello", 0)?;
+/// let mut watched = [PollFd::new(&one, POLLIN), PollFd::new(&other, POLLIN)];
+/// assert_eq!(poll(&mut watched, Some(Duration::from_secs(1)))?, 1);
+/// assert_eq!((watched[0].revents, watched[1].revents), (0, POLLIN));
+/// # Ok::<(), sockatoo::Error>(())
+/// ```
+pub fn poll(watched: &mut [PollFd<'_>], timeout: Option<Duration>) -> Result<usize> {
+    let Some(host) = watched.first().map(|w| w.socket.host().clone()) else {
+        return Err(Errno::EINVAL.with("poll wants at least one socket"));
+    };
+    let ids: Vec<SocketId> = watched.iter().filter_map(|w| Some(w.socket.open().ok()?.id)).collect();
+    let mut look = |stack: &mut Stack| {
+        let mut ready = 0;
+        for w in &mut *watched {
+            let all = w.socket.open().map_or(POLLNVAL, |socket| stack.poll(socket.id));
+            w.revents = all & (w.events | POLLERR | POLLHUP | POLLNVAL);
+            ready += usize::from(w.revents != 0);
+        }
+        (ready > 0).then_some(ready)
+    };
+    if timeout == Some(Duration::ZERO) {
+        return Ok(host.call(look).unwrap_or(0));
+    }
+    let deadline = timeout.map(|t| host.now() + t);
+    Ok(host.wait(&ids, deadline, &mut look)?.unwrap_or(0))
+}
