@@ -38,6 +38,12 @@ reasons! {
     LinkOtherHost = "link.other-host", "the frame is addressed to another station";
     LinkUnknownProtocol = "link.unknown-protocol", "the frame carries a protocol that this host does not have";
     DeviceFailed = "device.failed", "the device refused the frame";
+    DeviceQueueFull = "device.queue-full", "the device's queue is full";
+    DeviceTooLong = "device.too-long", "the frame is longer than the device's MTU allows";
+    DeviceOffload = "device.offload", "the frame's offload header does not fit its bytes";
+    ImpairLost = "impair.lost", "the link's impairment lost the frame, as it was told to";
+    ImpairQueueFull = "impair.queue-full", "too many frames wait for the link's rate or delay";
+    RecorderFailed = "recorder.failed", "the recording can't be written any more; traffic goes on without it";
     ArpMalformed = "arp.malformed", "the ARP packet is malformed";
     NdpMalformed = "ndp.malformed", "the NDP message fails the checks of RFC 4861";
     NeighbourFailed = "neighbour.failed", "the neighbour did not answer ARP or NDP";

@@ -2,19 +2,36 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `tap.rs` | a TAP device |
-//! | `packet.rs` | an existing interface, through AF_PACKET |
-//! | `cable.rs` | a cable in memory between two hosts |
-//! | `lo.rs` | a cable back to its own host |
-//! | `tee.rs` | wraps a device: records every frame |
-//! | `impair.rs` | wraps a device: loss, delay, reordering, duplication, corruption, rate |
+//! | `tap.rs` | [`Tap`]: a TAP device |
+//! | `packet.rs` | [`Packet`]: an existing interface, through AF_PACKET |
+//! | `offload.rs` | what a kernel leaves undone in frames that never saw a wire: checksums, cutting to size |
+//! | `cable.rs` | [`Cable`]: a cable in memory between two hosts |
+//! | `lo.rs` | [`Loopback`]: a cable back to its own host |
+//! | `tee.rs` | [`Tee`] wraps a device: records every frame |
+//! | `impair.rs` | [`Impair`] wraps a device: loss, delay, reordering, duplication, corruption, rate |
+//! | `impairment.rs` | [`Impairment`]: how bad a link is, and the text for it: `loss=1%,delay=20ms` |
+//! | `faulty.rs` | [`Faulty`] wraps a device: down, busy or failing on demand |
 //!
 //! driver/ owns the devices and is their only caller.
 
 use std::fmt;
 use std::os::fd::RawFd;
 
-use crate::base::{Error, Frame, Instant, Mac, Pool};
+use crate::base::{Error, Frame, Instant, Mac, Pool, Reason};
+
+mod cable;
+mod faulty;
+mod impair;
+mod impairment;
+mod lo;
+mod tee;
+
+pub use cable::{Cable, CableConfig, CableEnd};
+pub use faulty::{Fault, FaultSwitch, Faulty};
+pub use impair::Impair;
+pub use impairment::Impairment;
+pub use lo::Loopback;
+pub use tee::Tee;
 
 /// Why a frame was not taken.
 #[derive(Debug)]
@@ -31,18 +48,20 @@ pub trait Device: Send + fmt::Debug {
     fn name(&self) -> &str;
     /// Its station address. The loopback's is [`Mac::ZERO`].
     fn mac(&self) -> Mac;
-    /// The largest IP packet in bytes, without the Ethernet header.
+    /// The largest IP packet in bytes, without the Ethernet header. May change while the device lives.
     fn mtu(&self) -> usize;
-    /// The next frame that arrived; `None` if there is none now. An error is a link that is down: it is reported and tried
-    /// again later, never fatal.
+    /// The next frame that arrived; `None` if there is none now. An error is a link that has gone down: it is told once, and
+    /// [`Device::is_up`] tells when it is back; the device tries again by itself, whenever it is asked.
     fn recv(&mut self, now: Instant, pool: &Pool) -> Result<Option<Frame>, Error>;
     /// Puts a frame on the wire.
     fn send(&mut self, now: Instant, frame: Frame) -> Result<(), SendError>;
-    /// What poll(2) can wait on for arriving frames; `None` if nothing can (the loopback: it is looked at after each send).
+    /// What poll(2) can wait on for arriving frames; `None` if nothing can (the loopback: it is looked at after each send; a
+    /// device that is gone). Asked before each sleep: the number may change.
     fn fd(&self) -> Option<RawFd> {
         None
     }
-    /// When a frame that is held back (delay, rate) is due, in either direction.
+    /// When the device wants to be asked by [`Device::recv`], even though nothing arrived: a frame that is held back (delay,
+    /// rate) is due, in either direction, or a link that is down is tried again.
     fn deadline(&self) -> Option<Instant> {
         None
     }
@@ -53,4 +72,86 @@ pub trait Device: Send + fmt::Debug {
     fn is_up(&self) -> bool {
         true
     }
+    /// Tells which frames the device dropped by itself since it was last asked, and how many for each reason.
+    fn notes(&mut self, _tell: &mut dyn FnMut(Reason, u64)) {}
 }
+
+impl<D: Device + ?Sized> Device for Box<D> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+    fn mac(&self) -> Mac {
+        (**self).mac()
+    }
+    fn mtu(&self) -> usize {
+        (**self).mtu()
+    }
+    fn recv(&mut self, now: Instant, pool: &Pool) -> Result<Option<Frame>, Error> {
+        (**self).recv(now, pool)
+    }
+    fn send(&mut self, now: Instant, frame: Frame) -> Result<(), SendError> {
+        (**self).send(now, frame)
+    }
+    fn fd(&self) -> Option<RawFd> {
+        (**self).fd()
+    }
+    fn deadline(&self) -> Option<Instant> {
+        (**self).deadline()
+    }
+    fn sleeping(&mut self, asleep: bool) {
+        (**self).sleeping(asleep);
+    }
+    fn is_up(&self) -> bool {
+        (**self).is_up()
+    }
+    fn notes(&mut self, tell: &mut dyn FnMut(Reason, u64)) {
+        (**self).notes(tell);
+    }
+}
+
+/// Frames that a device dropped, by reason, until the driver asks for them.
+#[derive(Debug, Default)]
+struct Tally(Vec<(Reason, u64)>);
+
+impl Tally {
+    fn count(&mut self, reason: Reason) {
+        match self.0.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, n)) => *n += 1,
+            None => self.0.push((reason, 1)),
+        }
+    }
+
+    fn tell(&mut self, tell: &mut dyn FnMut(Reason, u64)) {
+        self.0.drain(..).for_each(|(reason, n)| tell(reason, n));
+    }
+}
+
+/// The earlier of two deadlines.
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// splitmix64: the next number of a sequence that its first `state` determines. Not for secrets.
+pub(crate) fn splitmix64(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// A station address drawn from a seed: unicast, and locally administered (the second bit of the first byte).
+pub fn local_mac(seed: u64) -> Mac {
+    let mut state = seed;
+    let [_, _, mac @ ..] = splitmix64(&mut state).to_be_bytes();
+    let [first, rest @ ..] = mac;
+    let mut bytes = [first & 0xfc | 0x02, 0, 0, 0, 0, 0];
+    bytes[1..].copy_from_slice(&rest);
+    Mac(bytes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,51 @@
-//! sys
+//! Linux's calls as safe functions under their own names: every unsafe line of the crate, and nothing else.
+//!
+//! | file | what |
+//! |---|---|
+//! | `poll.rs` | [`poll`]: waits for descriptors, to the nanosecond |
+//! | `eventfd.rs` | [`EventFd`]: wakes whoever polls it |
+//! | `descriptor.rs` | read, write, O_NONBLOCK, AF_UNIX pairs |
+//! | `clock.rs` | the monotonic clock and the wall clock |
+//! | `random.rs` | getrandom |
+//! | `privilege.rs` | who we are and what we may |
+//! | `tap.rs` | /dev/net/tun |
+//! | `packet.rs` | AF_PACKET sockets |
+//! | `interface.rs` | what an interface is like (SIOCGIF*) |
+//! | `netlink.rs` | interfaces made and set up (rtnetlink) |
+//! | `namespace.rs` | network and user namespaces |
+//!
+//! Arguments and results are borrowed descriptors, slices and plain values; errors are `std::io::Error` with Linux's
+//! number. No call here retries or waits, but those whose purpose it is.
+#![allow(unsafe_code)]
+
+use std::io;
+
+pub(crate) mod clock;
+pub(crate) mod descriptor;
+pub(crate) mod eventfd;
+pub(crate) mod interface;
+pub(crate) mod namespace;
+pub(crate) mod netlink;
+pub(crate) mod packet;
+pub(crate) mod poll;
+pub(crate) mod privilege;
+pub(crate) mod random;
+pub(crate) mod tap;
+
+pub(crate) use eventfd::EventFd;
+pub(crate) use poll::{PollFd, poll};
+
+/// The result of a call that says -1 and sets errno.
+fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// The same of a call that counts bytes.
+fn count(result: libc::ssize_t) -> io::Result<usize> {
+    usize::try_from(result).map_err(|_| io::Error::last_os_error())
+}
+
+/// The length of a `T` as the socket calls want it.
+const fn length_of<T>() -> libc::socklen_t {
+    size_of::<T>() as libc::socklen_t
+}

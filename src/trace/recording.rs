@@ -13,6 +13,34 @@ pub trait Recorder: Send + fmt::Debug {
     fn record(&mut self, time: Instant, direction: Direction, frame: &Frame);
     /// Writes out what is still held back. Called when nothing is to be done for a while, and at the end.
     fn flush(&mut self) {}
+    /// True once something could not be written: what comes after it is not recorded.
+    fn has_failed(&self) -> bool {
+        false
+    }
+}
+
+impl<R: Recorder> Recorder for Arc<Mutex<R>> {
+    fn record(&mut self, time: Instant, direction: Direction, frame: &Frame) {
+        self.lock().unwrap_or_else(PoisonError::into_inner).record(time, direction, frame);
+    }
+    fn flush(&mut self) {
+        self.lock().unwrap_or_else(PoisonError::into_inner).flush();
+    }
+    fn has_failed(&self) -> bool {
+        self.lock().unwrap_or_else(PoisonError::into_inner).has_failed()
+    }
+}
+
+impl<R: Recorder + ?Sized> Recorder for Box<R> {
+    fn record(&mut self, time: Instant, direction: Direction, frame: &Frame) {
+        (**self).record(time, direction, frame);
+    }
+    fn flush(&mut self) {
+        (**self).flush();
+    }
+    fn has_failed(&self) -> bool {
+        (**self).has_failed()
+    }
 }
 
 /// A frame of a recording.

@@ -1,0 +1,87 @@
+//! A wrapper that records every frame.
+
+use std::os::fd::RawFd;
+
+use super::{Device, SendError};
+use crate::base::{Direction, Error, Frame, Instant, Mac, Pool, Reason};
+use crate::trace::Recorder;
+
+/// A device whose frames are recorded: what arrives when the host takes it, what leaves when the device took it. The
+/// recorder is flushed before the host sleeps, so that who reads its file meanwhile sees everything.
+#[derive(Debug)]
+pub struct Tee<D: Device, R: Recorder> {
+    device: D,
+    recorder: R,
+    /// The device has told of its failure, or there was none.
+    failure_told: bool,
+}
+
+impl<D: Device, R: Recorder> Tee<D, R> {
+    /// Records what crosses `device`.
+    pub fn new(device: D, recorder: R) -> Self {
+        Self { device, recorder, failure_told: false }
+    }
+}
+
+impl<D: Device, R: Recorder> Device for Tee<D, R> {
+    fn name(&self) -> &str {
+        self.device.name()
+    }
+
+    fn mac(&self) -> Mac {
+        self.device.mac()
+    }
+
+    fn mtu(&self) -> usize {
+        self.device.mtu()
+    }
+
+    fn recv(&mut self, now: Instant, pool: &Pool) -> Result<Option<Frame>, Error> {
+        let frame = self.device.recv(now, pool)?;
+        if let Some(frame) = &frame {
+            self.recorder.record(frame.time, Direction::In, frame);
+        }
+        Ok(frame)
+    }
+
+    fn send(&mut self, now: Instant, frame: Frame) -> Result<(), SendError> {
+        // The device keeps the frame it takes; one that it refuses never was on the wire.
+        let copy = frame.clone();
+        self.device.send(now, frame)?;
+        self.recorder.record(now, Direction::Out, &copy);
+        Ok(())
+    }
+
+    fn fd(&self) -> Option<RawFd> {
+        self.device.fd()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.device.deadline()
+    }
+
+    fn sleeping(&mut self, asleep: bool) {
+        if asleep {
+            self.recorder.flush();
+        }
+        self.device.sleeping(asleep);
+    }
+
+    fn is_up(&self) -> bool {
+        self.device.is_up()
+    }
+
+    fn notes(&mut self, tell: &mut dyn FnMut(Reason, u64)) {
+        if !self.failure_told && self.recorder.has_failed() {
+            self.failure_told = true;
+            tell(Reason::RecorderFailed, 1);
+        }
+        self.device.notes(tell);
+    }
+}
+
+impl<D: Device, R: Recorder> Drop for Tee<D, R> {
+    fn drop(&mut self) {
+        self.recorder.flush();
+    }
+}

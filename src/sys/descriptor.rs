@@ -1,0 +1,105 @@
+//! Descriptors: read, write, send, recv, O_NONBLOCK, pairs of AF_UNIX sockets.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// read(2).
+pub(crate) fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: the buffer is writable for its length.
+    super::count(unsafe { libc::read(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) })
+}
+
+/// write(2).
+pub(crate) fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    // SAFETY: the bytes are readable for their length.
+    super::count(unsafe { libc::write(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) })
+}
+
+/// recv(2), with MSG_* flags.
+pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8], flags: i32) -> io::Result<usize> {
+    // SAFETY: the buffer is writable for its length.
+    super::count(unsafe { libc::recv(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), flags) })
+}
+
+/// send(2), with MSG_* flags; MSG_NOSIGNAL is always set.
+pub(crate) fn send(fd: BorrowedFd<'_>, bytes: &[u8], flags: i32) -> io::Result<usize> {
+    let flags = flags | libc::MSG_NOSIGNAL;
+    // SAFETY: the bytes are readable for their length.
+    super::count(unsafe { libc::send(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) })
+}
+
+/// shutdown(2), with SHUT_*.
+pub(crate) fn shutdown(fd: BorrowedFd<'_>, how: i32) -> io::Result<()> {
+    // SAFETY: takes no pointers.
+    super::check(unsafe { libc::shutdown(fd.as_raw_fd(), how) }).map(drop)
+}
+
+/// fcntl(2) F_SETFL: sets or clears O_NONBLOCK.
+pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Result<()> {
+    // SAFETY: F_GETFL takes no third argument.
+    let flags = super::check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })?;
+    let wanted = if nonblocking { flags | libc::O_NONBLOCK } else { flags & !libc::O_NONBLOCK };
+    // SAFETY: F_SETFL takes an int.
+    super::check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, wanted) }).map(drop)
+}
+
+/// socketpair(2): two AF_UNIX sockets of `kind` (SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET; SOCK_NONBLOCK may be added),
+/// joined, close-on-exec.
+pub(crate) fn socketpair(kind: i32) -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut fds: [RawFd; 2] = [-1; 2];
+    // SAFETY: `fds` has room for the two descriptors that the call writes.
+    super::check(unsafe { libc::socketpair(libc::AF_UNIX, kind | libc::SOCK_CLOEXEC, 0, fds.as_mut_ptr()) })?;
+    // SAFETY: both descriptors are new and nobody else's.
+    Ok(unsafe { (OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1])) })
+}
+
+/// socket(2), close-on-exec.
+pub(crate) fn socket(domain: i32, kind: i32, protocol: i32) -> io::Result<OwnedFd> {
+    // SAFETY: takes no pointers.
+    let fd = super::check(unsafe { libc::socket(domain, kind | libc::SOCK_CLOEXEC, protocol) })?;
+    // SAFETY: the descriptor is new and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// setsockopt(2) of an option whose value is an int.
+pub(crate) fn setsockopt(fd: BorrowedFd<'_>, level: i32, option: i32, value: i32) -> io::Result<()> {
+    set_option(fd, level, option, &value)
+}
+
+/// setsockopt(2) of an option whose value is a plain struct of libc's.
+pub(super) fn set_option<T: Copy>(fd: BorrowedFd<'_>, level: i32, option: i32, value: &T) -> io::Result<()> {
+    let (pointer, length) = (std::ptr::from_ref(value).cast(), super::length_of::<T>());
+    // SAFETY: the pointer leads to `length` readable bytes.
+    super::check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, option, pointer, length) }).map(drop)
+}
+
+/// getsockopt(2) of an option whose value is an int.
+pub(crate) fn getsockopt(fd: BorrowedFd<'_>, level: i32, option: i32) -> io::Result<i32> {
+    let mut value: i32 = 0;
+    let mut length = super::length_of::<i32>();
+    let pointer = std::ptr::from_mut(&mut value).cast();
+    // SAFETY: the pointer leads to `length` writable bytes, and `length` itself may be written.
+    super::check(unsafe { libc::getsockopt(fd.as_raw_fd(), level, option, pointer, &mut length) })?;
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn a_pair_carries_bytes_both_ways_and_says_when_it_ends() {
+        let (a, b) = socketpair(libc::SOCK_STREAM).unwrap();
+        set_nonblocking(a.as_fd(), true).unwrap();
+        let mut buffer = [0; 8];
+        assert_eq!(read(a.as_fd(), &mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(write(b.as_fd(), b"hello").unwrap(), 5);
+        assert_eq!(recv(a.as_fd(), &mut buffer, libc::MSG_PEEK).unwrap(), 5);
+        assert_eq!(read(a.as_fd(), &mut buffer).unwrap(), 5);
+        shutdown(a.as_fd(), libc::SHUT_WR).unwrap();
+        assert_eq!(read(b.as_fd(), &mut buffer).unwrap(), 0);
+        assert_eq!(send(a.as_fd(), b"x", 0).unwrap_err().raw_os_error(), Some(libc::EPIPE));
+        assert_eq!(getsockopt(a.as_fd(), libc::SOL_SOCKET, libc::SO_TYPE).unwrap(), libc::SOCK_STREAM);
+    }
+}
