@@ -8,7 +8,8 @@ use super::Reason;
 /// The result of every call that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// A Linux error number, see errno(3). Unknown numbers survive.
+/// A Linux error number, see errno(3). Unknown numbers survive. The negative ones are getaddrinfo(3)'s (Python's `gaierror`
+/// counts them the same way).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Errno(pub i32);
 
@@ -31,6 +32,16 @@ macro_rules! errnos {
 }
 
 errnos! {
+    EAI_BADFLAGS = -1, "Bad value for ai_flags";
+    EAI_NONAME = -2, "Name or service not known";
+    EAI_AGAIN = -3, "Temporary failure in name resolution";
+    EAI_FAIL = -4, "Non-recoverable failure in name resolution";
+    EAI_NODATA = -5, "No address associated with hostname";
+    EAI_FAMILY = -6, "ai_family not supported";
+    EAI_SOCKTYPE = -7, "ai_socktype not supported";
+    EAI_SERVICE = -8, "Servname not supported for ai_socktype";
+    EAI_ADDRFAMILY = -9, "Address family for hostname not supported";
+    EAI_OVERFLOW = -12, "Argument buffer overflow";
     EPERM = 1, "Operation not permitted";
     ENOENT = 2, "No such file or directory";
     EINTR = 4, "Interrupted system call";
@@ -46,6 +57,7 @@ errnos! {
     ENODEV = 19, "No such device";
     EINVAL = 22, "Invalid argument";
     EMFILE = 24, "Too many open files";
+    ENOTTY = 25, "Inappropriate ioctl for device";
     ENOSPC = 28, "No space left on device";
     ESPIPE = 29, "Illegal seek";
     EPIPE = 32, "Broken pipe";

@@ -150,7 +150,7 @@ impl Socket {
     /// acknowledged or sent), `FIONBIO` (`argument` 1 = non-blocking).
     ///
     /// # Errors
-    /// EINVAL (`FIONREAD` of a listener), ENOTTY (25) for other requests.
+    /// EINVAL (`FIONREAD` of a listener), ENOTTY for other requests.
     ///
     /// ```
     /// # use sockatoo::{Host, socket::*};
@@ -169,7 +169,7 @@ impl Socket {
             FIONBIO => self.setblocking(argument == 0).map(|()| 0),
             _ => {
                 self.open()?;
-                Err(Errno(25).with(format!("sockets have no ioctl {request:#x}")))
+                Err(Errno::ENOTTY.with(format!("sockets have no ioctl {request:#x}")))
             }
         }
     }

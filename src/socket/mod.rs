@@ -8,6 +8,7 @@
 //! | `blocking.rs` | the one loop in which a call waits |
 //! | `address.rs` | [`ToSockAddr`]: everything that can stand for an address, names included |
 //! | `option.rs` | getsockopt and setsockopt |
+//! | `convert.rs` | [`inet_pton`], [`inet_aton`], [`htons`] and their like |
 //! | `poll.rs` | [`poll`] over several sockets |
 //!
 //! A call checks its flags and addresses here, runs a verb of stack/ under the host's lock (`Host::call`), and waits, if it
@@ -16,6 +17,7 @@
 mod address;
 mod blocking;
 mod calls;
+mod convert;
 mod handle;
 mod option;
 mod poll;
@@ -24,6 +26,7 @@ mod transfer;
 pub use crate::base::ControlMessage;
 pub use crate::base::constants::*;
 pub use address::ToSockAddr;
+pub use convert::{htonl, htons, inet_aton, inet_ntoa, inet_ntop, inet_pton, ntohl, ntohs};
 pub use handle::{Socket, getdefaulttimeout, setdefaulttimeout};
 pub use option::{Linger, OptionValue};
 pub use poll::{PollFd, poll};

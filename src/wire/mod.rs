@@ -6,6 +6,7 @@
 //! | `dissect.rs` | [`Dissected`]: a frame taken apart: Ethernet, ARP, IPv4, IPv6 |
 //! | `transport.rs` | [`Tcp`] with its options, [`Udp`] |
 //! | `icmp.rs` | [`Icmp`]: ICMP, ICMPv6, NDP, MLD, IGMP in words |
+//! | `dns.rs` | DNS messages |
 //! | `checksum.rs` | the Internet checksum |
 //! | `cursor.rs` | reading bytes that nobody vouches for |
 //!
@@ -14,6 +15,7 @@
 mod checksum;
 mod cursor;
 mod dissect;
+pub mod dns;
 mod icmp;
 mod summary;
 mod transport;
