@@ -448,6 +448,30 @@ impl Dialogue {
         result.ok()
     }
 
+    /// send(2) without a line: where the number of calls or of bytes is each side's own.
+    pub fn send_quietly(&mut self, fd: Fd, data: &[u8]) -> Option<usize> {
+        self.arm.sendmsg(fd, data, None, 0, &[]).ok()
+    }
+
+    /// recv(2) without a line: how many bytes.
+    pub fn recv_quietly(&mut self, fd: Fd, len: usize) -> Option<usize> {
+        self.arm.recvmsg(fd, len, 0).ok().map(|r| r.data.len())
+    }
+
+    /// recv(2) with MSG_DONTWAIT without a line.
+    pub fn take_quietly(&mut self, fd: Fd, len: usize) -> Option<Vec<u8>> {
+        self.arm.recvmsg(fd, len, MSG_DONTWAIT).ok().map(|r| r.data)
+    }
+
+    pub fn sendto_quietly(&mut self, fd: Fd, data: &[u8], to: impl Into<SockAddr>) {
+        let _ = self.arm.sendmsg(fd, data, Some(to.into()), 0, &[]);
+    }
+
+    /// A UDP socket without a line.
+    pub fn silent_udp(&mut self) -> Fd {
+        self.arm.socket(0, self.ip.af(), SOCK_DGRAM, 0).unwrap_or(Fd(usize::MAX))
+    }
+
     pub fn index_of(&mut self, host: usize, interface: &str) -> u32 {
         self.arm.interface_index(host, interface)
     }

@@ -30,9 +30,10 @@ fn check(result: c_int) -> Outcome<c_int> {
     if result < 0 { Err(errno()) } else { Ok(result) }
 }
 
-/// A new namespace for this thread, `lo` up.
+/// A new namespace for this thread, `lo` up. The thread gets a table of descriptors of its own too: a program that another
+/// thread starts would hold copies of ours until it has become that program, and a close would not be the last one.
 fn new_namespace() -> io::Result<File> {
-    if unsafe { libc::unshare(libc::CLONE_NEWNET) } < 0 {
+    if unsafe { libc::unshare(libc::CLONE_NEWNET | libc::CLONE_FILES) } < 0 {
         return Err(io::Error::last_os_error());
     }
     // Ping sockets are closed to everybody in a fresh namespace.
@@ -72,7 +73,8 @@ impl Kernel {
         if place == Place::Wire {
             let second = new_namespace()?;
             enter(&namespaces[0]);
-            let path = format!("/proc/{}/fd/{}", std::process::id(), second.as_raw_fd());
+            let thread = unsafe { libc::gettid() };
+            let path = format!("/proc/{}/task/{thread}/fd/{}", std::process::id(), second.as_raw_fd());
             ip(&format!("link add w0 type veth peer name w0 netns {path}"));
             namespaces.push(second);
             for (host, namespace) in namespaces.iter().enumerate() {

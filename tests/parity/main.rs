@@ -29,4 +29,12 @@ mod dialogue;
 mod kernel;
 mod ours;
 
+mod bind;
+mod connect;
+mod listen;
+mod names;
+mod poll_bits;
 mod socket_arguments;
+mod tcp_close;
+mod tcp_data;
+mod udp;
