@@ -119,6 +119,7 @@ reasons! {
     UdpMalformed = "udp.malformed", "the UDP header is malformed";
     UdpNoSocket = "udp.no-socket", "no socket is bound to the port; answered with ICMP port unreachable";
     PingNoSocket = "ping.no-socket", "no ping socket has the echo reply's identifier";
+    PingNotEcho = "ping.not-echo", "a ping socket sends echo requests only";
     ReceiveQueueFull = "socket.receive-queue-full", "the socket's receive buffer is full";
     ErrorQueueFull = "socket.error-queue-full", "the socket's error queue is full";
     SendQueueFull = "socket.send-queue-full", "the socket's send buffer is full";

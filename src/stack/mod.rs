@@ -18,6 +18,7 @@
 
 mod config;
 mod counters;
+mod datagram;
 mod icmp;
 mod ip;
 mod keyed_hash;

@@ -37,7 +37,16 @@ pub(crate) struct Entry {
     pub(crate) address_chosen: bool,
     /// The program chose the port itself (SOCK_BINDPORT_LOCK).
     pub(crate) port_chosen: bool,
+    /// Multicast groups that it has joined; left at close.
+    pub(crate) memberships: Vec<Membership>,
     pub(crate) protocol_part: Part,
+}
+
+/// A multicast group that a socket has joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Membership {
+    pub(crate) group: std::net::IpAddr,
+    pub(crate) interface: IfIndex,
 }
 
 impl Entry {
@@ -58,6 +67,7 @@ impl Entry {
             claim: None,
             address_chosen: false,
             port_chosen: false,
+            memberships: Vec::new(),
             protocol_part,
         }
     }

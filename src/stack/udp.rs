@@ -1,20 +1,251 @@
-//! UDP (RFC 768): sockets with a queue of datagrams and what is known of each.
+//! UDP (RFC 768): which socket gets a datagram, and how one is sent.
 
-use super::{Datagram, NetError, Stack};
+use std::io::IoSlice;
+use std::net::{IpAddr, SocketAddr};
+
+use super::datagram::{ByPort, Queue, Queued, checksum, gather, scoped};
+use super::table::Entry;
+use super::{Cast, Datagram, Hints, NetError, SendTo, Stack, keyed_hash};
+use crate::base::constants::{AF_INET, IPPROTO_UDP, MSG_OOB};
+use crate::base::{Checksum, Errno, IfIndex, Reason, Result, SocketId};
+
+/// Bytes of a UDP header.
+const HEADER: usize = 8;
 
 /// What all UDP sockets share.
 #[derive(Debug, Default)]
-pub(crate) struct Udp {}
+pub(crate) struct Udp {
+    pub(super) bound: ByPort,
+}
 
 /// What a UDP socket has of its own.
 #[derive(Debug, Default)]
-pub(crate) struct UdpSocket {}
+pub(crate) struct UdpSocket {
+    pub(crate) queue: Queue,
+}
+
+/// The four numbers and the interface by which a datagram finds its socket.
+#[derive(Clone, Copy)]
+struct Arrival {
+    source: SocketAddr,
+    destination: SocketAddr,
+    interface: IfIndex,
+}
+
+/// How well the socket fits (compute_score of Linux): `None` = not at all. Who names an address, a peer or a device gets
+/// before those who don't; a bound address counts more than everything else together.
+fn score(entry: &Entry, arrival: &Arrival) -> Option<u32> {
+    let local = entry.local?;
+    let destination = arrival.destination.ip();
+    let v4 = destination.is_ipv4();
+    if v4 && entry.domain != AF_INET && entry.options.v6only || !v4 && entry.domain == AF_INET {
+        return None;
+    }
+    let mut score = 0;
+    if local.ip() == destination {
+        score += 100;
+    } else if !local.ip().is_unspecified() || (local.is_ipv4() && !v4) {
+        return None;
+    }
+    if entry.domain == AF_INET {
+        score += 1;
+    }
+    if let Some(remote) = entry.remote {
+        if remote.ip() != arrival.source.ip() || (remote.port() != 0 && remote.port() != arrival.source.port()) {
+            return None;
+        }
+        score += if remote.port() != 0 { 8 } else { 4 };
+    }
+    if let Some(device) = entry.device {
+        if device != arrival.interface {
+            return None;
+        }
+        score += 4;
+    }
+    Some(score)
+}
 
 impl Stack {
-    pub(super) fn udp_input(&mut self, datagram: Datagram) {
-        todo!()
+    pub(super) fn udp_input(&mut self, mut datagram: Datagram) {
+        let interface = Some(datagram.interface);
+        let Some((source_port, destination_port, length)) = self.udp_check(&datagram) else { return };
+        let arrival = Arrival {
+            source: scoped(datagram.source, source_port, datagram.interface),
+            destination: SocketAddr::new(datagram.destination, destination_port),
+            interface: datagram.interface,
+        };
+        let receivers = match datagram.cast {
+            Cast::Unicast => self.udp_receiver(&arrival).into_iter().collect(),
+            Cast::Broadcast | Cast::Multicast => self.udp_receivers(&arrival),
+        };
+        let Some((last, others)) = receivers.split_last() else {
+            self.net.note(Reason::UdpNoSocket, interface, None);
+            if datagram.cast == Cast::Unicast {
+                self.net.port_unreachable(&datagram);
+            }
+            return;
+        };
+        let local = match datagram.cast {
+            Cast::Unicast => datagram.destination,
+            // ipi_spec_dst: whom an answer would come from.
+            _ => self.net.path(datagram.source, Hints::default()).map_or(datagram.destination, |p| p.source),
+        };
+        datagram.frame.truncate(datagram.header + length);
+        datagram.frame.pull(datagram.header + HEADER);
+        let queued = |data| Queued {
+            data,
+            from: arrival.source,
+            destination: datagram.destination,
+            local,
+            interface: datagram.interface,
+            ttl: datagram.ttl,
+            tos: datagram.tos,
+            time: self.net.now,
+        };
+        let copies: Vec<_> = others.iter().map(|id| (*id, queued(datagram.frame.clone()))).collect();
+        let original = queued(datagram.frame);
+        for (id, copy) in copies {
+            self.deliver(id, copy);
+        }
+        self.deliver(*last, original);
     }
+
+    /// Source port, destination port, length with header; `None` if the datagram is not well-formed.
+    fn udp_check(&mut self, datagram: &Datagram) -> Option<(u16, u16, usize)> {
+        let payload = datagram.payload();
+        let verdict = match *payload {
+            [s0, s1, d0, d1, l0, l1, c0, c1, ..] => {
+                let length = usize::from(u16::from_be_bytes([l0, l1]));
+                let sum = u16::from_be_bytes([c0, c1]);
+                if length < HEADER || length > payload.len() {
+                    Err(Reason::UdpMalformed)
+                } else if sum == 0 && datagram.source.is_ipv6() {
+                    // RFC 8200 8.1: "IPv6 receivers must discard UDP packets containing a zero checksum".
+                    Err(Reason::UdpChecksum)
+                } else if sum != 0
+                    && datagram.frame.checksum == Checksum::Unverified
+                    && checksum(datagram.source, datagram.destination, IPPROTO_UDP as u8, &payload[..length]) != 0
+                {
+                    Err(Reason::UdpChecksum)
+                } else {
+                    Ok((u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]), length))
+                }
+            }
+            _ => Err(Reason::UdpMalformed),
+        };
+        verdict.map_err(|reason| self.net.note(reason, Some(datagram.interface), None)).ok()
+    }
+
+    /// The one socket for a unicast datagram: the best fit, of equals the one bound last, of a SO_REUSEPORT group the one
+    /// that the hash of the four numbers says.
+    fn udp_receiver(&self, arrival: &Arrival) -> Option<SocketId> {
+        let mut best = Vec::new();
+        let mut best_score = 0;
+        for &id in self.udp.bound.get(arrival.destination.port()) {
+            let Ok(entry) = self.sockets.get(id) else { continue };
+            let Some(score) = score(entry, arrival) else { continue };
+            if best.is_empty() || score > best_score {
+                best.clear();
+                best_score = score;
+            }
+            if score == best_score {
+                best.push((id, entry.options.reuse_port && entry.remote.is_none()));
+            }
+        }
+        let (last, balanced) = *best.last()?;
+        if !balanced {
+            return Some(last);
+        }
+        let group: Vec<_> = best.iter().filter(|(_, balanced)| *balanced).collect();
+        let hash = keyed_hash(&self.net.config.secret, (arrival.source, arrival.destination));
+        group.get(usize::try_from(hash % group.len() as u64).ok()?).map(|(id, _)| *id)
+    }
+
+    /// Everybody who hears this broadcast or multicast (__udp_is_mcast_sock).
+    fn udp_receivers(&self, arrival: &Arrival) -> Vec<SocketId> {
+        let group = arrival.destination.ip();
+        let hears = |id: &&SocketId| {
+            self.sockets.get(**id).is_ok_and(|entry| {
+                score(entry, arrival).is_some()
+                    && (!group.is_multicast() || entry.hears_group(group, arrival.interface))
+            })
+        };
+        self.udp.bound.get(arrival.destination.port()).iter().filter(hears).copied().collect()
+    }
+
     pub(super) fn udp_error(&mut self, error: &NetError) {
-        todo!()
+        let [s0, s1, d0, d1, ..] = *error.quoted else { return };
+        // The lost datagram's source is us: it finds its socket as if its answer had come.
+        let arrival = Arrival {
+            source: SocketAddr::new(error.destination, u16::from_be_bytes([d0, d1])),
+            destination: SocketAddr::new(error.source, u16::from_be_bytes([s0, s1])),
+            interface: error.interface.unwrap_or(IfIndex::LO),
+        };
+        match self.udp_receiver(&arrival) {
+            Some(id) => {
+                let data = error.quoted.get(HEADER..).unwrap_or_default();
+                self.datagram_error(id, error, arrival.source, data);
+            }
+            None => self.net.note(Reason::IcmpNotOurs, error.interface, None),
+        }
+    }
+
+    /// sendmsg(2). The destination is one of the socket's family, IPv4-mapped ones as IPv4.
+    pub(super) fn udp_send(
+        &mut self,
+        id: SocketId,
+        data: &[IoSlice<'_>],
+        to: Option<SocketAddr>,
+        how: &SendTo<'_>,
+    ) -> Result<usize> {
+        let length: usize = data.iter().map(|slice| slice.len()).sum();
+        if length > 0xffff {
+            return Err(Errno::EMSGSIZE.because(Reason::MessageTooLong));
+        }
+        if how.flags & MSG_OOB != 0 {
+            return Err(Errno::EOPNOTSUPP.because(Reason::WrongKind));
+        }
+        let to = match to {
+            Some(to) if to.port() == 0 => return Err(Errno::EINVAL.because(Reason::NoDestination)),
+            Some(to) => to,
+            None => self.sockets.get(id)?.remote.ok_or(Errno::EDESTADDRREQ.because(Reason::NoDestination))?,
+        };
+        let way = self.datagram_way(id, to, how.control)?;
+        self.may_send(id)?;
+        let source_port = self.sockets.get(id)?.local.map_or(0, |local| local.port());
+        let total = HEADER + length;
+        if total > 0xffff {
+            // datagram_out refuses it, with the entry in the error queue.
+            let frame = self.net.pool.frame(total);
+            return self.datagram_out(id, frame, way).map(|()| length);
+        }
+        let mut frame = self.net.pool.frame(total);
+        let bytes = frame.bytes_mut();
+        bytes[0..2].copy_from_slice(&source_port.to_be_bytes());
+        bytes[2..4].copy_from_slice(&to.port().to_be_bytes());
+        bytes[4..6].copy_from_slice(&(total as u16).to_be_bytes());
+        bytes[6..8].fill(0);
+        gather(&mut bytes[HEADER..], data);
+        let sum = checksum(way.head.source, way.head.destination, IPPROTO_UDP as u8, bytes);
+        // RFC 768: "If the computed checksum is zero, it is transmitted as all ones".
+        bytes[6..8].copy_from_slice(&if sum == 0 { 0xffff } else { sum }.to_be_bytes());
+        self.datagram_out(id, frame, way)?;
+        Ok(length)
+    }
+}
+
+impl Entry {
+    /// True if a datagram to this group reaches the socket: it has joined, or hears all (IP_MULTICAST_ALL).
+    pub(super) fn hears_group(&self, group: IpAddr, interface: IfIndex) -> bool {
+        let joined = |m: &&super::table::Membership| m.group == group;
+        match group {
+            // ip_mc_sf_allow
+            IpAddr::V4(_) => {
+                self.memberships.iter().filter(joined).any(|m| m.interface == interface)
+                    || self.options.multicast_all
+            }
+            // inet6_mc_check
+            IpAddr::V6(_) => self.memberships.iter().any(|m| m.group == group) || self.options.multicast_all6,
+        }
     }
 }

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `mod.rs` | [`Options`]: the values that the protocols read, by their names |
 
+mod calls;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
