@@ -454,9 +454,7 @@ impl Stack {
                         if interface.is_some_and(|bound| bound != asked) {
                             return Err(Errno::EINVAL.because(Reason::NoInterface));
                         }
-                        self.net
-                            .interface_name(asked)
-                            .ok_or(Errno::ENODEV.because(Reason::NoInterface))?;
+                        self.net.interface_name(asked).ok_or(Errno::ENODEV.because(Reason::NoInterface))?;
                         interface = Some(asked);
                     }
                     let local = local.to_canonical();
@@ -517,7 +515,12 @@ impl Stack {
                 IpAddr::V6(_) => options.multicast_loop6,
             },
         };
-        Ok(Outgoing { destination: SocketAddr::new(destination, to.port()).with_scope_of(to), path, head, hints })
+        Ok(Outgoing {
+            destination: SocketAddr::new(destination, to.port()).with_scope_of(to),
+            path,
+            head,
+            hints,
+        })
     }
 
     /// What sock_alloc_send_skb asks before every datagram: a pending error first, then whether writing is shut down.

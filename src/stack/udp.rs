@@ -51,7 +51,9 @@ fn score(entry: &Entry, arrival: &Arrival) -> Option<u32> {
         score += 1;
     }
     if let Some(remote) = entry.remote {
-        if remote.ip() != arrival.source.ip() || (remote.port() != 0 && remote.port() != arrival.source.port()) {
+        if remote.ip() != arrival.source.ip()
+            || (remote.port() != 0 && remote.port() != arrival.source.port())
+        {
             return None;
         }
         score += if remote.port() != 0 { 8 } else { 4 };
@@ -124,7 +126,8 @@ impl Stack {
                     Err(Reason::UdpChecksum)
                 } else if sum != 0
                     && datagram.frame.checksum == Checksum::Unverified
-                    && checksum(datagram.source, datagram.destination, IPPROTO_UDP as u8, &payload[..length]) != 0
+                    && checksum(datagram.source, datagram.destination, IPPROTO_UDP as u8, &payload[..length])
+                        != 0
                 {
                     Err(Reason::UdpChecksum)
                 } else {

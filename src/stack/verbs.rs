@@ -13,8 +13,8 @@ use super::ports::{Binding, Space, Stage};
 use super::table::{Entry, Part};
 use super::{Stack, keyed_hash};
 use crate::base::constants::{
-    AF_INET, AF_INET6, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP, MSG_ERRQUEUE, POLLNVAL, SHUT_RD,
-    SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_STREAM,
+    AF_INET, AF_INET6, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP, MSG_ERRQUEUE, POLLNVAL,
+    SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_STREAM,
 };
 use crate::base::{ControlMessage, Errno, IfIndex, Instant, Reason, Result, SockAddr, SocketId};
 
@@ -129,7 +129,9 @@ impl Stack {
         } else {
             entry.domain
         };
-        if address.family() != family || (family == AF_INET && entry.options.v6only && entry.domain == AF_INET6) {
+        if address.family() != family
+            || (family == AF_INET && entry.options.v6only && entry.domain == AF_INET6)
+        {
             return Err(Errno::EAFNOSUPPORT.because(Reason::WrongFamily));
         }
         let remote = destination(entry, address)?;
@@ -444,7 +446,8 @@ impl Stack {
         }
         self.release_port(id);
         let entry = self.sockets.get_mut(id)?;
-        entry.local = entry.local.filter(|_| entry.address_chosen).map(|local| SocketAddr::new(local.ip(), 0));
+        entry.local =
+            entry.local.filter(|_| entry.address_chosen).map(|local| SocketAddr::new(local.ip(), 0));
         Ok(())
     }
 }
