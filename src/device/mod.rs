@@ -24,6 +24,7 @@ mod faulty;
 mod impair;
 mod impairment;
 mod lo;
+mod tap;
 mod tee;
 
 pub use cable::{Cable, CableConfig, CableEnd};
@@ -31,6 +32,7 @@ pub use faulty::{Fault, FaultSwitch, Faulty};
 pub use impair::Impair;
 pub use impairment::Impairment;
 pub use lo::Loopback;
+pub use tap::Tap;
 pub use tee::Tee;
 
 /// Why a frame was not taken.
