@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-use crate::base::constants::{AF_INET6, AF_UNSPEC};
+use crate::base::constants::{AF_INET6, AI_PASSIVE, SOCK_STREAM};
 use crate::base::{Errno, Result, SockAddr};
 use crate::driver::Host;
 
@@ -40,7 +40,6 @@ addresses!(
 
 impl ToSockAddr for (&str, u16) {
     fn to_sock_addrs(&self, host: &Host, family: i32, passive: bool) -> Result<Vec<SockAddr>> {
-        let _ = passive;
         let (name, port) = *self;
         let any = || match family {
             AF_INET6 => vec![(Ipv6Addr::UNSPECIFIED, port).into()],
@@ -49,7 +48,7 @@ impl ToSockAddr for (&str, u16) {
         match name {
             "" => Ok(any()),
             "<broadcast>" => Ok(vec![(Ipv4Addr::BROADCAST, port).into()]),
-            _ => resolve(host, name, port, family),
+            _ => resolve(host, name, port, family, passive),
         }
     }
 }
@@ -107,12 +106,9 @@ impl<T: ToSockAddr + ?Sized> ToSockAddr for &T {
     }
 }
 
-/// A number, or a name for the resolver.
-fn resolve(_host: &Host, name: &str, port: u16, family: i32) -> Result<Vec<SockAddr>> {
-    let _ = (family, AF_UNSPEC);
-    let address: IpAddr = match name {
-        "localhost" => Ipv4Addr::LOCALHOST.into(),
-        _ => name.parse().map_err(|_| Errno::EINVAL.with(format!("no resolver yet for `{name}`")))?,
-    };
-    Ok(vec![(address, port).into()])
+/// A number, or a name for the resolver. The socket's type does not matter here, so one of them is enough.
+fn resolve(host: &Host, name: &str, port: u16, family: i32, passive: bool) -> Result<Vec<SockAddr>> {
+    let flags = if passive { AI_PASSIVE } else { 0 };
+    let found = host.getaddrinfo(Some(name), Some(&port.to_string()), family, SOCK_STREAM, 0, flags)?;
+    Ok(found.into_iter().map(|info| info.address).collect())
 }

@@ -9,6 +9,9 @@
 //! | `address.rs` | [`ToSockAddr`]: everything that can stand for an address, names included |
 //! | `option.rs` | getsockopt and setsockopt |
 //! | `convert.rs` | [`inet_pton`], [`inet_aton`], [`htons`] and their like |
+//! | `functions.rs` | create_connection, create_server, socketpair |
+//! | `file.rs` | [`SocketFile`]: what makefile makes |
+//! | `resolver/` | getaddrinfo and its like: hosts table, DNS over our own UDP |
 //! | `poll.rs` | [`poll`] over several sockets |
 //!
 //! A call checks its flags and addresses here, runs a verb of stack/ under the host's lock (`Host::call`), and waits, if it
@@ -18,16 +21,22 @@ mod address;
 mod blocking;
 mod calls;
 mod convert;
+mod file;
+mod functions;
 mod handle;
 mod option;
 mod poll;
+mod resolver;
 mod transfer;
 
 pub use crate::base::ControlMessage;
 pub use crate::base::constants::*;
 pub use address::ToSockAddr;
 pub use convert::{htonl, htons, inet_aton, inet_ntoa, inet_ntop, inet_pton, ntohl, ntohs};
+pub use file::SocketFile;
+pub use functions::Server;
 pub use handle::{Socket, getdefaulttimeout, setdefaulttimeout};
 pub use option::{Linger, OptionValue};
 pub use poll::{PollFd, poll};
+pub use resolver::{AddrInfo, getservbyname, getservbyport};
 pub use transfer::{Message, MessageHead};

@@ -1,0 +1,24 @@
+//! Names and addresses: getaddrinfo(3) and its like, on the host's own resolver.
+//!
+//! | file | what |
+//! |---|---|
+//! | `getaddrinfo.rs` | [`Host::getaddrinfo`](crate::Host::getaddrinfo): hints, numbers, services; then a name's addresses |
+//! | `lookup.rs` | a name's addresses: `localhost`, the host's own name, the hosts table, DNS |
+//! | `dns.rs` | the stub resolver: DNS over our own UDP, and TCP where an answer is too long |
+//! | `facts.rs` | what the host is told: servers, hosts table, addresses |
+//! | `order.rs` | which address first: RFC 6724 |
+//! | `nameinfo.rs` | the way back: getnameinfo, gethostbyaddr |
+//! | `services.rs` | service names and ports |
+//!
+//! Errors carry getaddrinfo(3)'s numbers, which are negative: [`Errno::EAI_NONAME`](crate::Errno::EAI_NONAME) is -2.
+
+mod dns;
+mod facts;
+mod getaddrinfo;
+mod lookup;
+mod nameinfo;
+mod order;
+mod services;
+
+pub use getaddrinfo::AddrInfo;
+pub use services::{getservbyname, getservbyport};

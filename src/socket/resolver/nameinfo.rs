@@ -1,0 +1,83 @@
+//! The way back: from an address to names.
+
+use std::net::IpAddr;
+
+use super::services::getservbyport;
+use super::{dns, facts};
+use crate::base::constants::{NI_DGRAM, NI_NAMEREQD, NI_NUMERICHOST, NI_NUMERICSERV};
+use crate::base::{Errno, IfIndex, Result, SockAddr};
+use crate::driver::Host;
+use crate::wire::dns::{TYPE_PTR, reverse_name};
+
+impl Host {
+    /// getnameinfo(3): the names of an address's host and service, or their numbers where there is no name.
+    /// `flags` are NI_*.
+    ///
+    /// # Errors
+    /// EAI_FAMILY ([`SockAddr::Unspec`]), EAI_NONAME (`NI_NAMEREQD`).
+    ///
+    /// ```
+    /// use sockatoo::{Host, socket::*};
+    /// let host = Host::builder().build()?;
+    /// let (name, service) = host.getnameinfo(([127, 0, 0, 1], 80), 0)?;
+    /// assert_eq!((name.as_str(), service.as_str()), ("localhost", "http"));
+    /// # Ok::<(), sockatoo::Error>(())
+    /// ```
+    pub fn getnameinfo(&self, address: impl Into<SockAddr>, flags: i32) -> Result<(String, String)> {
+        let address = address.into();
+        let inet = address.inet().ok_or(Errno::EAI_FAMILY)?;
+        let named = match flags & NI_NUMERICHOST {
+            0 => self.names_of(inet.ip()).and_then(|names| names.into_iter().next()),
+            _ => None,
+        };
+        let name = match named {
+            Some(name) => name,
+            None if flags & NI_NAMEREQD != 0 => {
+                return Err(Errno::EAI_NONAME.with(format!("{} has no name", inet.ip())));
+            }
+            None => match address {
+                SockAddr::V6(a) if a.scope_id() != 0 => format!("{}%{}", a.ip(), self.zone(a.scope_id())),
+                _ => inet.ip().to_string(),
+            },
+        };
+        let protocol = if flags & NI_DGRAM != 0 { "udp" } else { "tcp" };
+        let service = match getservbyport(inet.port(), protocol) {
+            Ok(service) if flags & NI_NUMERICSERV == 0 => service.to_owned(),
+            _ => inet.port().to_string(),
+        };
+        Ok((name, service))
+    }
+
+    /// gethostbyaddr(3): all names of an address, the first one the true one.
+    ///
+    /// # Errors
+    /// EAI_NONAME.
+    pub fn gethostbyaddr(&self, address: IpAddr) -> Result<Vec<String>> {
+        self.names_of(address).ok_or_else(|| Errno::EAI_NONAME.with(format!("{address} has no name")))
+    }
+
+    /// Names from the hosts table, else by a reverse lookup.
+    fn names_of(&self, address: IpAddr) -> Option<Vec<String>> {
+        let known = facts::by_address(self, address);
+        if !known.is_empty() {
+            return Some(known);
+        }
+        if address.is_loopback() {
+            return Some(vec!["localhost".to_owned()]);
+        }
+        if facts::own_addresses(self).contains(&address) {
+            return Some(vec![self.gethostname()]);
+        }
+        if facts::servers(self).is_empty() {
+            return None;
+        }
+        let answer = dns::ask(self, &reverse_name(address), &[TYPE_PTR]).ok()?;
+        Some(answer.names).filter(|names| !names.is_empty())
+    }
+
+    /// An interface's name, or its number if it has none.
+    fn zone(&self, scope: u32) -> String {
+        self.call(|stack| stack.net.interface_name(IfIndex(scope)).map(str::to_owned))
+            .unwrap_or_else(|| scope.to_string())
+    }
+}
