@@ -148,7 +148,9 @@ fn folders_open_with_their_map() {
                 Some((below, _)) => format!("{below}/"),
                 None => rest.to_string(),
             };
-            if !head.contains(&entry) {
+            // `options.rs` in the map stands for its folder `options/` too.
+            let file = entry.replace('/', ".rs");
+            if !head.contains(&entry) && !head.contains(&file) {
                 wrong.push(format!("{}: its map does not name `{entry}`", map.path));
             }
         }

@@ -3,9 +3,20 @@
 //! | file | what |
 //! |---|---|
 //! | `recording.rs` | [`Recorder`]: who is told of every frame; [`Recording`]: a bounded one in memory, of [`Recorded`] frames |
+//! | `ladder.rs` | [`Ladder`]: a recording as a time-sequence diagram |
+//! | `parties.rs` | its columns: who takes part |
+//! | `rows.rs` | its rows: what a frame says, in few words |
+//! | `flow.rs` | TCP as a bystander sees it: retransmissions, gaps, duplicates |
+//! | `fold.rs` | long runs in one line, silence |
 //!
 //! device/ records into it (`device/tee.rs`), cli/ and tests show what is in it. It knows nothing of hosts.
 
+mod flow;
+mod fold;
+mod ladder;
+mod parties;
 mod recording;
+mod rows;
 
+pub use ladder::Ladder;
 pub use recording::{Recorded, Recorder, Recording};
