@@ -204,3 +204,6 @@ impl Ports {
         Some(low + ((first + nth) % count) as u16)
     }
 }
+
+#[cfg(test)]
+mod tests;
