@@ -8,6 +8,7 @@
 //! | `rows.rs` | its rows: what a frame says, in few words |
 //! | `flow.rs` | TCP as a bystander sees it: retransmissions, gaps, duplicates |
 //! | `fold.rs` | long runs in one line, silence |
+//! | `pcap.rs` | [`PcapWriter`], a recorder into a pcap file; [`PcapReader`] |
 //!
 //! device/ records into it (`device/tee.rs`), cli/ and tests show what is in it. It knows nothing of hosts.
 
@@ -15,8 +16,10 @@ mod flow;
 mod fold;
 mod ladder;
 mod parties;
+mod pcap;
 mod recording;
 mod rows;
 
 pub use ladder::Ladder;
+pub use pcap::{PcapReader, PcapWriter};
 pub use recording::{Recorded, Recorder, Recording};
