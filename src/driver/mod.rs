@@ -3,50 +3,30 @@
 //! | file | what |
 //! |---|---|
 //! | `host.rs` | [`Host`]: lock, verb, flush, wake |
-//! | `builder.rs` | [`HostBuilder`] |
-//! | `wait.rs` | the one place where a call waits, and the hand-over of the driver's role |
+//! | `builder.rs` | [`HostBuilder`]: what a host is told at its birth |
+//! | `wait.rs` | **the one place where a call waits**, and the contract of it: whoever blocks, drives |
+//! | `role.rs` | that contract as a state machine, without threads |
+//! | `background.rs` | the thread that drives while no call waits |
+//! | `shared.rs` | what the host's lock guards; a driver's turn |
+//! | `port.rs` | a device plugged in: the state of its link, frames that wait while it is busy |
+//! | `readiness.rs` | descriptors for poll(2) and epoll(7) |
+//! | `clock.rs` | the machine's clock, or virtual time |
 //! | `world.rs` | [`World`]: hosts, cables and threads in virtual time |
 //!
 //! socket/ is its main caller. It owns what stack/ and device/ offer.
 
-use std::sync::Arc;
+mod background;
+mod builder;
+mod clock;
+mod host;
+mod port;
+mod readiness;
+mod role;
+mod shared;
+mod wait;
+mod world;
 
-use crate::base::{Instant, Result, SocketId};
-use crate::stack::Stack;
-
-/// A host: one stack and its devices. Cloning shares it.
-#[derive(Clone, Debug)]
-pub struct Host {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {}
-
-impl Host {
-    /// The reading of the host's clock.
-    pub fn now(&self) -> Instant {
-        todo!()
-    }
-
-    /// A verb: takes the host's lock, sets the stack's clock, calls `verb`, transmits what it made, wakes whom it concerns.
-    pub(crate) fn call<T>(&self, _verb: impl FnOnce(&mut Stack) -> T) -> T {
-        todo!()
-    }
-
-    /// The one place where a call waits. Calls `attempt` (under the lock, as [`Host::call`]) at once and again whenever one of
-    /// `sockets` may have changed, until it gives `Some`; `None` = `deadline` came first. While it waits it drives the host.
-    /// An empty `sockets` and a deadline is a sleep. A host that is shut down answers EINTR's place: `Err`.
-    pub(crate) fn wait<T>(
-        &self,
-        _sockets: &[SocketId],
-        _deadline: Option<Instant>,
-        _attempt: impl FnMut(&mut Stack) -> Option<T>,
-    ) -> Result<Option<T>> {
-        todo!()
-    }
-}
-
-/// Hosts, cables and threads in virtual time.
-#[derive(Clone, Debug)]
-pub struct World {}
+pub use crate::stack::Census;
+pub use builder::HostBuilder;
+pub use host::{Host, Interface};
+pub use world::World;

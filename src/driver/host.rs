@@ -1,0 +1,329 @@
+//! A host's handle: lock, verb, flush, wake.
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::builder::HostBuilder;
+use super::port::Port;
+use super::shared::{Shared, State};
+use super::{background, wait, world};
+use crate::base::{Cidr, Errno, IfIndex, Instant, Mac, Reason, Result, SocketId};
+use crate::device::Device;
+use crate::stack::{Census, InterfaceConfig, Stack};
+
+/// A host: one stack and its devices. Cloning shares it.
+///
+/// It lives as long as a clone or a socket of it. When the last one goes, what was sent still has five seconds to be
+/// acknowledged, in the background; [`Host::flush`] waits for that, [`Host::shutdown`] does not.
+#[derive(Clone, Debug)]
+pub struct Host {
+    handle: Arc<Handle>,
+}
+
+/// What the clones share; its end is the host's.
+#[derive(Debug)]
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // A world's hosts live as long as their world.
+        if self.shared.seat.is_none() {
+            background::orphan(&self.shared);
+        }
+    }
+}
+
+/// An interface of a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Interface {
+    /// Its number, from 1 (`lo`).
+    pub index: IfIndex,
+    /// Its name.
+    pub name: String,
+    /// Its station address; the loopback's is zero.
+    pub mac: Mac,
+    /// Bytes of an IP packet.
+    pub mtu: usize,
+    /// The device works, as far as is known.
+    pub up: bool,
+}
+
+/// One more interface's device and what it is given at once.
+#[derive(Debug)]
+pub(super) struct Plug {
+    pub(super) device: Box<dyn Device>,
+    pub(super) addresses: Vec<Cidr>,
+    pub(super) ipv6: bool,
+}
+
+impl Host {
+    /// A host to be: loopback only, until told otherwise.
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
+    }
+
+    pub(super) fn over(shared: Arc<Shared>) -> Self {
+        Self { handle: Arc::new(Handle { shared }) }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.handle.shared
+    }
+
+    /// The reading of the host's clock.
+    pub fn now(&self) -> Instant {
+        self.shared().now()
+    }
+
+    /// The wall-clock time, since 1970: that of `now`, as the host's clock began with it.
+    pub fn wall_clock(&self) -> Duration {
+        let epoch = self.shared().lock().stack.net.config.epoch;
+        epoch + self.now().since(Instant::ZERO)
+    }
+
+    /// A verb: takes the host's lock, sets the stack's clock, calls `verb`, transmits what it made, wakes whom it concerns.
+    pub(crate) fn call<T>(&self, verb: impl FnOnce(&mut Stack) -> T) -> T {
+        self.enter(verb, |state| {
+            if state.readiness.is_out() {
+                state.readiness.refresh_every(&state.stack);
+            }
+        })
+    }
+
+    /// The same for a verb that changes the readiness of this socket only: cheaper where many have a descriptor out.
+    pub(crate) fn call_on<T>(&self, socket: SocketId, verb: impl FnOnce(&mut Stack) -> T) -> T {
+        self.enter(verb, |state| state.readiness.refresh(socket, &state.stack))
+    }
+
+    fn enter<T>(&self, verb: impl FnOnce(&mut Stack) -> T, refresh: impl FnOnce(&mut State)) -> T {
+        let shared = self.shared();
+        let mut state = shared.lock();
+        let now = shared.now();
+        state.stack.at(now);
+        let result = verb(&mut state.stack);
+        if shared.seat.is_some() {
+            state.flush(now);
+        } else {
+            state.settle(now);
+            if shared.background && !state.role.has_background() && state.deadline().is_some() {
+                background::start(shared, &mut state);
+            }
+        }
+        refresh(&mut state);
+        result
+    }
+
+    /// The one place where a call waits. Calls `attempt` (under the lock, as [`Host::call`]) at once and again whenever one of
+    /// `sockets` may have changed, until it gives `Some`; `None` = `deadline` came first. While it waits it drives the host.
+    /// An empty `sockets` and a deadline is a sleep. A host that is shut down answers EINTR's place: `Err`.
+    pub(crate) fn wait<T>(
+        &self,
+        sockets: &[SocketId],
+        deadline: Option<Instant>,
+        attempt: impl FnMut(&mut Stack) -> Option<T>,
+    ) -> Result<Option<T>> {
+        match &self.shared().seat {
+            None => wait::wait(self.shared(), sockets, deadline, attempt),
+            Some(seat) => world::wait(self.shared(), seat, sockets, deadline, attempt),
+        }
+    }
+
+    /// The descriptor of a socket that poll(2) and epoll(7) can wait on: it carries readiness, not data.
+    pub(crate) fn readiness_fd(&self, socket: SocketId) -> Result<RawFd> {
+        let shared = self.shared();
+        let mut guard = shared.lock();
+        let state = &mut *guard;
+        let first = !state.readiness.is_out();
+        let fd = state.readiness.open(socket, &state.stack)?;
+        if first {
+            background::start(shared, state);
+            state.role.rouse_background();
+        }
+        Ok(fd)
+    }
+
+    /// Sleeps on the host's clock, and drives the host meanwhile. In a world this takes no real time.
+    pub fn sleep(&self, time: Duration) -> Result<()> {
+        let until = self.now() + time;
+        self.wait::<()>(&[], Some(until), |_| None).map(drop)
+    }
+
+    /// Waits until everything that was sent is acknowledged and every connection without a socket has ended, at most `limit`.
+    /// True if so.
+    pub fn flush(&self, limit: Duration) -> Result<bool> {
+        let end = self.now() + limit;
+        let mut pause = Duration::from_micros(100);
+        loop {
+            if self.census().flows == 0 {
+                return Ok(true);
+            }
+            let now = self.now();
+            if now >= end {
+                return Ok(false);
+            }
+            self.sleep(pause.min(end.since(now)))?;
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+    }
+
+    /// Ends the host at once: its devices are closed, calls that wait answer EINTR. See [`Host::flush`].
+    pub fn shutdown(&self) {
+        self.shared().lock().close();
+    }
+
+    /// What gethostname(2) says.
+    pub fn hostname(&self) -> String {
+        self.shared().lock().stack.net.config.hostname.clone()
+    }
+
+    /// The host's interfaces, `lo` first.
+    pub fn interfaces(&self) -> Vec<Interface> {
+        let interface = |port: &Port| {
+            let device = port.device();
+            let (name, mac, mtu) = (device.name().to_owned(), device.mac(), device.mtu());
+            Interface { index: port.interface, name, mac, mtu, up: port.is_up() }
+        };
+        self.shared().lock().ports.iter().map(interface).collect()
+    }
+
+    /// The DNS servers that the host asks, in this order.
+    pub fn dns_servers(&self) -> Vec<SocketAddr> {
+        self.shared().lock().names.dns.clone()
+    }
+
+    /// The addresses that the host's own table (hosts(5)) has for a name, without regard to case.
+    pub fn hosts_lookup(&self, name: &str) -> Vec<IpAddr> {
+        self.shared().lock().names.addresses(name)
+    }
+
+    /// The first name that the host's own table has for an address.
+    pub fn hosts_name(&self, address: IpAddr) -> Option<String> {
+        self.shared().lock().names.name(address)
+    }
+
+    /// How often each thing happened that has a reason; only what happened at all.
+    pub fn counters(&self) -> Vec<(Reason, u64)> {
+        let state = self.shared().lock();
+        let log = &state.stack.net.log;
+        Reason::ALL.iter().map(|reason| (*reason, log.count(*reason))).filter(|(_, n)| *n > 0).collect()
+    }
+
+    /// How often this happened.
+    pub fn count(&self, reason: Reason) -> u64 {
+        self.shared().lock().stack.net.log.count(reason)
+    }
+
+    /// Sockets, connections and TIME_WAIT entries that exist now.
+    pub fn census(&self) -> Census {
+        self.shared().lock().stack.census()
+    }
+
+    /// Begins or ends the keeping of events for [`Host::events`].
+    pub fn watch(&self, on: bool) {
+        self.shared().lock().stack.net.log.watch(on);
+    }
+
+    /// What happened since the last call, as far as it was watched and is still kept.
+    pub fn events(&self) -> Vec<crate::base::Event> {
+        let mut state = self.shared().lock();
+        std::iter::from_fn(|| state.stack.take_event()).collect()
+    }
+
+    /// Plugs in one more device, and gives its interface.
+    pub fn attach(&self, device: impl Device + 'static) -> Result<IfIndex> {
+        let plug = Plug { device: Box::new(device), addresses: Vec::new(), ipv6: true };
+        let shared = self.shared();
+        let mut state = shared.lock();
+        let now = shared.now();
+        state.stack.at(now);
+        let interface = state.plug(plug)?;
+        state.settle(now);
+        background::start(shared, &mut state);
+        if !state.role.is_asleep() {
+            return Ok(interface);
+        }
+        // The driver sleeps without the new descriptor.
+        state.role.due(Instant::ZERO);
+        Ok(interface)
+    }
+
+    /// Gives an interface one more address.
+    pub fn add_address(&self, interface: IfIndex, address: impl ToString) -> Result<()> {
+        let address = address.to_string().parse()?;
+        self.call(|stack| stack.net.add_address(interface, address))
+    }
+
+    /// Takes an address away; its connections end.
+    pub fn remove_address(&self, interface: IfIndex, address: IpAddr) -> Result<()> {
+        self.call(|stack| stack.net.remove_address(interface, address))
+    }
+
+    /// A route: `via` a gateway, or (`None`) on the link of `interface`.
+    pub fn add_route(
+        &self,
+        network: impl ToString,
+        via: Option<IpAddr>,
+        interface: Option<IfIndex>,
+    ) -> Result<()> {
+        let network = network.to_string().parse()?;
+        self.call(|stack| stack.net.add_route(network, via, interface))
+    }
+
+    /// Takes a route away.
+    pub fn remove_route(&self, network: impl ToString, via: Option<IpAddr>) -> Result<()> {
+        let network = network.to_string().parse()?;
+        self.call(|stack| stack.net.remove_route(network, via))
+    }
+
+    /// A neighbour's station address, fixed; `None` forgets what is known of it.
+    pub fn set_neighbour(&self, interface: IfIndex, address: IpAddr, mac: Option<Mac>) -> Result<()> {
+        self.call(|stack| stack.net.set_neighbour(interface, address, mac))
+    }
+
+    /// For a foreign event loop (see [`HostBuilder::embedded`]): the descriptors to poll for reading before [`Host::drive`].
+    pub fn poll_fds(&self) -> Vec<RawFd> {
+        let mut state = self.shared().lock();
+        state.ports.iter_mut().for_each(|port| port.sleeping(true));
+        state.ports.iter().filter_map(Port::fd).collect()
+    }
+
+    /// For a foreign event loop: when to call [`Host::drive`] though no descriptor is ready. `None` = never.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.shared().lock().deadline()
+    }
+
+    /// For a foreign event loop: takes what arrived, does what is due, sends what follows.
+    pub fn drive(&self) {
+        let shared = self.shared();
+        let mut state = shared.lock();
+        let now = shared.now();
+        state.ports.iter_mut().for_each(|port| port.sleeping(false));
+        state.turn(now, |_| true);
+        state.settle(now);
+    }
+}
+
+impl State {
+    /// One more interface.
+    pub(super) fn plug(&mut self, plug: Plug) -> Result<IfIndex> {
+        let Plug { device, addresses, ipv6 } = plug;
+        if self.closed {
+            return Err(Errno::ENETDOWN.because(Reason::Interrupted));
+        }
+        let config = InterfaceConfig {
+            name: device.name().to_owned(),
+            mac: device.mac(),
+            mtu: device.mtu(),
+            addresses,
+            ipv6,
+        };
+        let interface = self.stack.net.add_interface(config)?;
+        self.ports.push(Port::new(interface, device));
+        Ok(interface)
+    }
+}
