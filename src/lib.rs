@@ -29,4 +29,4 @@ pub mod trace;
 pub mod wire;
 
 pub use base::{Cidr, Errno, Error, IfIndex, Instant, Mac, Result, SockAddr};
-pub use driver::{Host, World};
+pub use driver::{Host, HostBuilder, World};

@@ -65,11 +65,6 @@ impl Readiness {
         }
     }
 
-    /// The same of some sockets.
-    pub(super) fn refresh_all(&mut self, sockets: &[SocketId], stack: &Stack) {
-        sockets.iter().for_each(|socket| self.refresh(*socket, stack));
-    }
-
     /// The same of every socket, for a verb that does not say whom it concerned.
     pub(super) fn refresh_every(&mut self, stack: &Stack) {
         self.out.retain(|socket, pair| {

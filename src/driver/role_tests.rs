@@ -85,7 +85,7 @@ impl Model {
 
     fn can_step(&self, who: usize) -> bool {
         if who == WIRE || who == SENDER {
-            return self.to_come.iter().any(|n| *n > 0);
+            return self.to_come.iter().any(|n| *n > 0) || !self.outbox[self.callers.len() + 1].is_empty();
         }
         if who == BACKGROUND {
             return match self.background {

@@ -11,7 +11,7 @@ use super::readiness::Readiness;
 use super::role::{Nudge, Role};
 use super::builder::Names;
 use super::world::Seat;
-use crate::base::{Errno, Error, IfIndex, Instant, Reason};
+use crate::base::{Errno, Error, IfIndex, Instant, Reason, SocketId};
 use crate::stack::Stack;
 use crate::sys::{EventFd, PollFd};
 
@@ -93,6 +93,11 @@ impl State {
             self.role.wake(socket);
             self.readiness.refresh(socket, &self.stack);
         }
+    }
+
+    /// Keeps these sockets' readiness descriptors in step after a verb.
+    pub(super) fn show(&mut self, sockets: &[SocketId]) {
+        sockets.iter().for_each(|socket| self.readiness.refresh(*socket, &self.stack));
     }
 
     /// After a verb: what it made leaves, whom it concerns is woken, a driver that sleeps too long is told.

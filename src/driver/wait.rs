@@ -44,7 +44,7 @@ pub(super) fn wait<T>(
     }
     if let Some(value) = attempt(&mut state.stack) {
         state.settle(now);
-        state.readiness.refresh_all(sockets, &state.stack);
+        state.show(sockets);
         return Ok(Some(value));
     }
     let ticket = state.role.enter(thread::current(), sockets);
@@ -80,7 +80,7 @@ pub(super) fn wait<T>(
             state.stack.at(now);
         }
     };
-    state.readiness.refresh_all(sockets, &state.stack);
+    state.show(sockets);
     call.leave(&mut state);
     result
 }

@@ -38,6 +38,7 @@ pub(crate) use config::Config;
 pub(crate) use counters::Log;
 pub(crate) use keyed_hash::keyed_hash;
 pub(crate) use net::{Cast, Datagram, Hints, Inbound, InterfaceConfig, IpHead, Net, NetError, Path};
+pub use verbs::Census;
 pub(crate) use verbs::{Received, SendTo};
 
 /// A host's protocols and sockets.

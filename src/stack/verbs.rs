@@ -520,10 +520,15 @@ fn destination(entry: &Entry, address: SockAddr) -> Result<SocketAddr> {
 
 /// How many of each there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Census {
-    pub(crate) sockets: usize,
-    pub(crate) flows: usize,
-    pub(crate) half_open: usize,
-    pub(crate) time_wait: usize,
-    pub(crate) bindings: usize,
+pub struct Census {
+    /// Sockets that a program has.
+    pub sockets: usize,
+    /// TCP connections, those whose socket is closed included.
+    pub flows: usize,
+    /// Handshakes that listeners have under way.
+    pub half_open: usize,
+    /// Connections in TIME_WAIT.
+    pub time_wait: usize,
+    /// Ports taken.
+    pub bindings: usize,
 }
