@@ -3,12 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use super::background;
 use super::clock::Clock;
 use super::host::{Host, Plug};
 use super::port::Port;
 use super::shared::{Shared, State};
 use super::world::Seat;
-use super::background;
 use crate::base::{Cidr, Errno, IfIndex, Mac, Result};
 use crate::device::{Device, Impair, Impairment, Loopback, Tee};
 use crate::stack::{Config, Stack};
@@ -316,5 +316,6 @@ fn secret_from(seed: u64) -> [u8; 16] {
 }
 
 fn address(text: &str) -> Result<IpAddr> {
-    text.parse().map_err(|_| Errno::EINVAL.with(format!("`{text}` is not an address (192.0.2.1, 2001:db8::1)")))
+    text.parse()
+        .map_err(|_| Errno::EINVAL.with(format!("`{text}` is not an address (192.0.2.1, 2001:db8::1)")))
 }

@@ -124,8 +124,7 @@ mod tests {
     /// What poll(2) says now.
     fn seen(pair: &Pair) -> (bool, bool) {
         let fd = pair.users.as_raw_fd();
-        let mut fds =
-            [crate::sys::PollFd::new(fd, true, false), crate::sys::PollFd::new(fd, false, true)];
+        let mut fds = [crate::sys::PollFd::new(fd, true, false), crate::sys::PollFd::new(fd, false, true)];
         crate::sys::poll(&mut fds, Some(std::time::Duration::ZERO)).unwrap();
         (fds[0].is_ready(), fds[1].is_ready())
     }

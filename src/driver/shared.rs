@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::Thread;
 use std::time::Duration;
 
+use super::builder::Names;
 use super::clock::Clock;
 use super::port::{BATCH, Port};
 use super::readiness::Readiness;
 use super::role::{Nudge, Role};
-use super::builder::Names;
 use super::world::Seat;
 use crate::base::{Errno, Error, IfIndex, Instant, Reason, SocketId};
 use crate::stack::Stack;
