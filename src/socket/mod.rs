@@ -8,6 +8,8 @@
 //! | `blocking.rs` | the one loop in which a call waits |
 //! | `address.rs` | [`ToSockAddr`]: everything that can stand for an address, names included |
 //! | `option.rs` | getsockopt and setsockopt |
+//! | `typed.rs` | options with a type and a plain name |
+//! | `net/` | the types of `std::net` |
 //! | `convert.rs` | [`inet_pton`], [`inet_aton`], [`htons`] and their like |
 //! | `functions.rs` | create_connection, create_server, socketpair |
 //! | `file.rs` | [`SocketFile`]: what makefile makes |
@@ -24,10 +26,12 @@ mod convert;
 mod file;
 mod functions;
 mod handle;
+pub mod net;
 mod option;
 mod poll;
 mod resolver;
 mod transfer;
+mod typed;
 
 pub use crate::base::ControlMessage;
 pub use crate::base::constants::*;
