@@ -1,93 +1,150 @@
-//! TCP: the flow table, listeners, TIME_WAIT, the causes of errors; smoltcp's engine behind one door (`engine.rs`).
+//! TCP: the flow table, listeners, TIME_WAIT, the causes of errors; smoltcp's engine behind one door.
+//!
+//! | file | what |
+//! |---|---|
+//! | `calls.rs` | what verbs.rs asks: listen, accept, send, recv, shutdown, close, options |
+//! | `connect.rs` | the active open, and its undoing |
+//! | `poll.rs` | what poll(2), FIONREAD and SIOCOUTQ say |
+//! | `input.rs` | a segment in: found, judged, given to the engine |
+//! | `accept.rs` | the judging: RFC 9293's and RFC 5961's acceptance rules |
+//! | `handshake.rs`, `listen.rs` | the passive open; listeners, half-open connections, the queue of finished ones |
+//! | `output.rs` | a segment out; what a change of state means: ends, error causes, TIME_WAIT |
+//! | `timers.rs` | retries, user timeout, keepalive, FIN_WAIT2 |
+//! | `recovery.rs` | early retransmission |
+//! | `errors.rs` | ICMP errors, path MTU, an address that is removed |
+//! | `flow.rs`, `flows.rs` | one connection; the table of all, and their timers |
+//! | `time_wait.rs` | TIME_WAIT |
+//! | `observe.rs`, `info.rs` | what is seen of a connection; TCP_INFO |
+//! | `engine.rs` | the door to smoltcp |
+//! | `segment.rs`, `isn.rs` | headers; initial sequence numbers |
+//!
+//! In: `Stack::dispatch` -> [`Tcp::input`] -> `flow_input` -> `Engine::segment` -> `transmit` -> `settle`.
+//! Out: `calls.rs` -> the engine's ring -> `transmit` -> `Engine::egress` -> `emit` -> `Net::send_packet`.
+//! Everything ends in `settle`, which alone draws conclusions from a changed state.
 
-use std::io::{IoSlice, IoSliceMut};
-use std::net::{IpAddr, SocketAddr};
+mod accept;
+mod calls;
+mod connect;
+mod engine;
+mod errors;
+mod flow;
+mod flows;
+mod handshake;
+mod info;
+mod input;
+mod isn;
+mod listen;
+mod observe;
+mod output;
+mod poll;
+mod recovery;
+mod segment;
+mod time_wait;
+mod timers;
 
-use super::{Datagram, Net, NetError, Received, Stack};
-use crate::base::{Instant, Result, SockAddr, SocketId};
+#[cfg(test)]
+mod tests;
 
-/// What all TCP sockets share: flows, listeners, half-open entries, TIME_WAIT, timers.
-pub(crate) struct Tcp {}
+use super::ports::Ports;
+use super::ready::ReadyQueue;
+use super::table::Table;
+use super::{Datagram, Net, NetError, Stack};
+use crate::base::{Frame, Instant, Reason};
+use engine::Engine;
+use flows::{FlowId, Flows, Timers};
+use isn::Keyed;
 
-/// What a TCP socket has of its own: nothing yet, a listener, or a flow.
-#[derive(Debug, Default)]
-pub(crate) struct TcpSocket {}
+/// What all TCP sockets share.
+#[derive(Debug)]
+pub(crate) struct Tcp {
+    engine: Engine,
+    flows: Flows,
+    listeners: listen::Listeners,
+    half_open: listen::HalfOpens,
+    time_waits: time_wait::TimeWaits,
+    timers: Timers,
+    /// The hash of RFC 6528, and of the choice among SO_REUSEPORT listeners.
+    keyed: Keyed,
+    challenges: handshake::Challenges,
+    /// Why the next retransmission happens, if it is not the engine's own timer.
+    retransmission: Reason,
+    /// Packets on their way from the engine; kept for its memory.
+    out: Vec<Frame>,
+}
+
+/// What a TCP socket has of its own.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum TcpSocket {
+    #[default]
+    Fresh,
+    Listening,
+    Flow {
+        id: FlowId,
+        /// connect(2) has not told its outcome yet.
+        connecting: bool,
+    },
+}
+
+/// What TCP uses of the rest of the stack.
+struct Rest<'a> {
+    net: &'a mut Net,
+    sockets: &'a mut Table,
+    ports: &'a mut Ports,
+    ready: &'a mut ReadyQueue,
+}
 
 impl Tcp {
     pub(crate) fn new(net: &Net) -> Self {
-        Self {}
+        let secret = &net.config.secret;
+        let table = Keyed::new(secret, u64::from_be_bytes(*b"tcptable"));
+        Self {
+            engine: Engine::new(),
+            flows: Flows::new(table),
+            listeners: listen::Listeners::default(),
+            half_open: listen::HalfOpens::new(table),
+            time_waits: time_wait::TimeWaits::new(table),
+            timers: Timers::default(),
+            keyed: Keyed::new(secret, u64::from_be_bytes(*b"rfc 6528")),
+            challenges: handshake::Challenges::default(),
+            retransmission: Reason::TcpRtoRetransmit,
+            out: Vec::new(),
+        }
     }
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        todo!()
+
+    /// Connections, half-open ones, and those in TIME_WAIT.
+    pub(super) fn census(&self) -> (usize, usize, usize) {
+        (self.flows.len(), self.half_open.len(), self.time_waits.len())
     }
 }
 
-/// What verbs.rs and the dispatch ask of TCP. `Entry` (table.rs) has what all sockets share; verbs.rs has checked the family,
-/// the kind and that the socket exists, has bound what must be bound (listen: an ephemeral port if none), and maps addresses.
 impl Stack {
+    fn tcp_and_rest(&mut self) -> (&mut Tcp, Rest<'_>) {
+        let rest = Rest {
+            net: &mut self.net,
+            sockets: &mut self.sockets,
+            ports: &mut self.ports,
+            ready: &mut self.ready,
+        };
+        (&mut self.tcp, rest)
+    }
+
     pub(super) fn tcp_input(&mut self, datagram: Datagram) {
-        todo!()
+        let (tcp, mut rest) = self.tcp_and_rest();
+        tcp.input(&mut rest, datagram);
     }
+
     pub(super) fn tcp_error(&mut self, error: &NetError) {
-        todo!()
+        let (tcp, mut rest) = self.tcp_and_rest();
+        tcp.error(&mut rest, error);
     }
-    pub(super) fn tcp_address_gone(&mut self, address: IpAddr) {
-        todo!()
+
+    pub(super) fn tcp_address_gone(&mut self, address: std::net::IpAddr) {
+        let (tcp, mut rest) = self.tcp_and_rest();
+        tcp.address_gone(&mut rest, address);
     }
+
     pub(super) fn tcp_tick(&mut self) {
-        todo!()
-    }
-    pub(super) fn tcp_listen(&mut self, id: SocketId, backlog: i32) -> Result<()> {
-        todo!()
-    }
-    pub(super) fn tcp_accept(&mut self, id: SocketId) -> Result<(SocketId, SocketAddr)> {
-        todo!()
-    }
-    /// Chooses source and ephemeral port if not bound; EINPROGRESS.
-    pub(super) fn tcp_connect(&mut self, id: SocketId, remote: SocketAddr) -> Result<()> {
-        todo!()
-    }
-    /// connect(2) with AF_UNSPEC: RST, back to a fresh socket.
-    pub(super) fn tcp_disconnect(&mut self, id: SocketId) -> Result<()> {
-        todo!()
-    }
-    pub(super) fn tcp_send(&mut self, id: SocketId, data: &[IoSlice<'_>], flags: i32) -> Result<usize> {
-        todo!()
-    }
-    pub(super) fn tcp_recv(
-        &mut self,
-        id: SocketId,
-        data: &mut [IoSliceMut<'_>],
-        flags: i32,
-    ) -> Result<Received> {
-        todo!()
-    }
-    pub(super) fn tcp_shutdown(&mut self, id: SocketId, how: i32) -> Result<()> {
-        todo!()
-    }
-    /// The entry goes away after this; a flow that has something left to do stays as an orphan.
-    pub(super) fn tcp_close(&mut self, id: SocketId) -> Result<()> {
-        todo!()
-    }
-    pub(super) fn tcp_poll(&self, id: SocketId) -> i32 {
-        todo!()
-    }
-    pub(super) fn tcp_readable(&self, id: SocketId) -> Result<usize> {
-        todo!()
-    }
-    pub(super) fn tcp_unsent(&self, id: SocketId) -> Result<usize> {
-        todo!()
-    }
-    /// An option of SOL_TCP or SOL_SOCKET that the engine must hear of has changed in `Entry::options`.
-    pub(super) fn tcp_option_changed(&mut self, id: SocketId, level: i32, name: i32) -> Result<()> {
-        todo!()
-    }
-    /// struct tcp_info, as far as it is known truthfully.
-    pub(super) fn tcp_info(&self, id: SocketId) -> Result<Vec<u8>> {
-        todo!()
-    }
-    /// TCP_MAXSEG: the segment size in use now.
-    pub(super) fn tcp_maxseg(&self, id: SocketId) -> u32 {
-        todo!()
+        let (tcp, mut rest) = self.tcp_and_rest();
+        tcp.tick(&mut rest);
     }
 }

@@ -1,6 +1,6 @@
 //! A TCP segment's header as the flow table and the door need it (RFC 9293 3.1), and the few segments that we write ourselves.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{IpAddress, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber, checksum};
@@ -32,6 +32,11 @@ impl Tuple {
         let (r1, r0) = wide(self.remote);
         let family = u64::from(self.local.is_ipv6()) << 32;
         [l1, l0, r1, r0, family | u64::from(self.local_port) << 16 | u64::from(self.remote_port)]
+    }
+
+    /// Both ends as socket addresses, ours first.
+    pub(super) fn ends(&self) -> (SocketAddr, SocketAddr) {
+        (SocketAddr::new(self.local, self.local_port), SocketAddr::new(self.remote, self.remote_port))
     }
 
     /// Bytes of an IP header and a TCP header without options.

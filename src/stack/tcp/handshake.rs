@@ -1,0 +1,269 @@
+//! The passive open (RFC 9293 3.5): a SYN for a listener, the SYN|ACK and its repetitions, the final ACK.
+
+use super::flow::Flow;
+use super::flows::Timer;
+use super::listen::HalfOpen;
+use super::segment::{ACK, Bare, RST, SYN, Segment, Tuple, before};
+use super::{Rest, Tcp, isn};
+use crate::base::{Checksum, Frame, IfIndex, Instant, Reason, SocketId};
+use crate::stack::Hints;
+use std::time::Duration;
+
+use super::flow::Settings;
+
+/// RFC 6298 2.1: the first repetition after one second, then twice as long each time.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+
+impl Tcp {
+    /// A SYN of which no connection knows. False if nobody listens.
+    pub(super) fn syn(
+        &mut self,
+        rest: &mut Rest<'_>,
+        tuple: Tuple,
+        packet: &[u8],
+        offset: usize,
+        segment: &Segment,
+        interface: IfIndex,
+    ) -> bool {
+        let lot = self.keyed.hash(&tuple);
+        let chosen = self.listeners.choose(rest.sockets, tuple.local, tuple.local_port, interface, lot);
+        let Some(id) = chosen else { return false };
+        let (Some(listener), Ok(entry)) = (self.listeners.get_mut(id), rest.sockets.get(id)) else {
+            return false;
+        };
+        // Linux: full queues drop the SYN in silence; the client tries again, and finds room by then.
+        let refusal = if listener.is_full() {
+            Some(Reason::TcpBacklogFull)
+        } else if listener.half_open >= rest.net.config.max_syn_backlog {
+            Some(Reason::TcpSynQueueFull)
+        } else if self.flows.len() + self.half_open.len() >= rest.net.config.max_sockets {
+            Some(Reason::TcpTooManyFlows)
+        } else {
+            None
+        };
+        if let Some(reason) = refusal {
+            rest.net.note(reason, Some(interface), Some(id));
+            return true;
+        }
+        let hints = Hints { interface: scope(entry.device, &tuple, interface), source: Some(tuple.local) };
+        let Ok(path) = rest.net.path(tuple.remote, hints) else { return true };
+        let settings = Settings::of(&entry.options, &rest.net.config, tuple.remote);
+        let mtu = announced(path.link_mtu, settings.maxseg, &tuple);
+        let now = rest.net.now;
+        let isn = isn::isn(&self.keyed, &tuple, now);
+        // RFC 9293 3.10.7.2: data in a SYN may wait; the client sends it again after our ACK.
+        let syn = whole_header(packet, offset, segment);
+        let receive = settings.rings.receive;
+        let Some(mut syn_ack) = self.engine.syn_ack(&syn, isn, receive, mtu, now, &rest.net.pool) else {
+            rest.net.note(Reason::TcpMalformed, Some(interface), Some(id));
+            return true;
+        };
+        super::segment::set_tos(syn_ack.bytes_mut(), settings.tos);
+        let at = now + FIRST_WAIT;
+        let half = HalfOpen {
+            number: 0,
+            listener: id,
+            syn,
+            syn_ack: syn_ack.bytes().into(),
+            isn,
+            irs: segment.seq,
+            retries: 0,
+            at,
+            hints,
+            mtu: (path.link_mtu, path.mtu),
+            settings,
+        };
+        listener.half_open += 1;
+        let number = self.half_open.insert(tuple, half);
+        self.timers.set(at, Timer::HalfOpen(number));
+        send(rest, syn_ack, hints);
+        true
+    }
+
+    /// A segment for a half-open connection.
+    pub(super) fn half_open_input(
+        &mut self,
+        rest: &mut Rest<'_>,
+        tuple: Tuple,
+        frame: Frame,
+        offset: usize,
+        segment: Segment,
+    ) {
+        let Some(half) = self.half_open.get_mut(&tuple) else { return };
+        let (listener, hints) = (half.listener, half.hints);
+        let next = half.irs.wrapping_add(1);
+        if segment.has(RST) {
+            // RFC 9293 3.10.7.4: of a passive open, "return to LISTEN"; RFC 5961 3.2: only the exact number counts.
+            if segment.seq == next {
+                rest.net.note(Reason::TcpReset, None, Some(listener));
+                self.forget_half_open(&tuple);
+            } else {
+                rest.net.note(Reason::TcpRstOutOfWindow, None, Some(listener));
+            }
+            return;
+        }
+        if segment.has(SYN) {
+            if segment.seq == half.irs && !segment.has(ACK) {
+                let again = copy(rest, &half.syn_ack);
+                send(rest, again, hints);
+            } else {
+                self.challenge_from(rest, &tuple, next, hints, listener);
+            }
+            return;
+        }
+        if !segment.has(ACK) {
+            return;
+        }
+        // RFC 9293 3.10.7.4: in SYN-RECEIVED, "if the segment acknowledgment is not acceptable, form a reset segment".
+        if segment.ack != half.isn.wrapping_add(1) {
+            self.refuse(rest, frame, None);
+            return;
+        }
+        let edge = next.wrapping_add(half.rings().receive as u32);
+        if before(segment.end(), next) || !before(segment.seq, edge) {
+            self.challenge_from(rest, &tuple, next, hints, listener);
+            return;
+        }
+        // Linux: the final ACK is dropped while the queue is full. The client believes it is connected; what it sends, or our
+        // SYN|ACK's repetition, brings the next chance.
+        if self.listeners.get(listener).is_none_or(super::listen::Listener::is_full) {
+            rest.net.note(Reason::TcpBacklogFull, None, Some(listener));
+            return;
+        }
+        let Some(half) = self.forget_half_open(&tuple) else { return };
+        let now = rest.net.now;
+        let mtu = announced(half.mtu.0, half.settings.maxseg, &tuple);
+        let pool = rest.net.pool.clone();
+        let Some(connection) = self.engine.accept(&half.syn, half.isn, half.rings(), mtu, now, &pool) else {
+            return;
+        };
+        let mut flow = Flow::new(tuple, connection, half.settings, half.hints, half.mtu, now);
+        flow.listener = Some(listener);
+        for packet in [&half.syn, &half.syn_ack] {
+            let tcp = &packet[Segment::offset(packet)..];
+            let Some(segment) = Segment::parse(tcp) else { return };
+            if segment.has(ACK) {
+                flow.seen.sent(now, tcp, &segment);
+            } else {
+                flow.seen.received(now, tcp, &segment, true, false);
+            }
+        }
+        let id = self.flows.insert(flow);
+        if let Some(listener) = self.listeners.get_mut(listener) {
+            listener.queue.push_back(id);
+        }
+        rest.ready.wake(listener);
+        self.flow_input(rest, id, frame, offset, segment);
+    }
+
+    /// Takes a half-open connection out of everything.
+    pub(super) fn forget_half_open(&mut self, tuple: &Tuple) -> Option<Box<HalfOpen>> {
+        let half = self.half_open.remove(tuple)?;
+        self.timers.cancel(half.at, Timer::HalfOpen(half.number));
+        if let Some(listener) = self.listeners.get_mut(half.listener) {
+            listener.half_open = listener.half_open.saturating_sub(1);
+        }
+        Some(half)
+    }
+
+    /// The SYN|ACK's timer ran out.
+    pub(super) fn half_open_timer(&mut self, rest: &mut Rest<'_>, number: u64) {
+        let Some(tuple) = self.half_open.tuple(number) else { return };
+        let retries = rest.net.config.synack_retries;
+        let Some(half) = self.half_open.get_mut(&tuple) else { return };
+        let (hints, listener) = (half.hints, half.listener);
+        if half.retries >= retries {
+            rest.net.note(Reason::TcpHalfOpenTimeout, None, Some(listener));
+            self.forget_half_open(&tuple);
+            return;
+        }
+        half.retries += 1;
+        half.at = rest.net.now + FIRST_WAIT * 2u32.saturating_pow(half.retries.min(6));
+        self.timers.set(half.at, Timer::HalfOpen(number));
+        let again = copy(rest, &half.syn_ack);
+        rest.net.note(Reason::TcpRtoRetransmit, None, Some(listener));
+        send(rest, again, hints);
+    }
+
+    fn challenge_from(
+        &mut self,
+        rest: &mut Rest<'_>,
+        tuple: &Tuple,
+        next: u32,
+        hints: Hints,
+        listener: SocketId,
+    ) {
+        let Some(half) = self.half_open.get_mut(tuple) else { return };
+        let bare = Bare { seq: half.isn.wrapping_add(1), ack: Some(next), window: u16::MAX, rst: false };
+        let ttl = half.settings.tuning.ttl;
+        if self.challenges.allow(rest.net.now) {
+            rest.net.note(Reason::TcpChallengeAck, None, Some(listener));
+            let frame = bare.frame(tuple, ttl, &rest.net.pool);
+            send(rest, frame, hints);
+        } else {
+            rest.net.note(Reason::TcpChallengeLimited, None, Some(listener));
+        }
+    }
+}
+
+/// The MTU from which a SYN's MSS is made: the link's, lowered by TCP_MAXSEG.
+pub(super) fn announced(link_mtu: usize, maxseg: u16, tuple: &Tuple) -> usize {
+    match maxseg {
+        0 => link_mtu,
+        maxseg => link_mtu.min(usize::from(maxseg) + tuple.headers()),
+    }
+}
+
+/// Answers go where the device option says, or (to link-local addresses) where the question came from.
+pub(super) fn scope(device: Option<IfIndex>, tuple: &Tuple, interface: IfIndex) -> Option<IfIndex> {
+    let link_local = matches!(tuple.remote, std::net::IpAddr::V6(a) if a.is_unicast_link_local());
+    device.or(link_local.then_some(interface))
+}
+
+/// The SYN's headers as a packet without payload.
+fn whole_header(packet: &[u8], offset: usize, segment: &Segment) -> Box<[u8]> {
+    let mut syn: Box<[u8]> = packet.get(..offset + segment.header).unwrap_or(packet).into();
+    let len = syn.len();
+    if packet.first().is_some_and(|first| first >> 4 == 4) {
+        if let Some(field) = syn.get_mut(2..4) {
+            field.copy_from_slice(&(len as u16).to_be_bytes());
+        }
+    } else if let Some(field) = syn.get_mut(4..6) {
+        field.copy_from_slice(&((len - offset) as u16).to_be_bytes());
+    }
+    syn
+}
+
+fn copy(rest: &Rest<'_>, packet: &[u8]) -> Frame {
+    let mut frame = rest.net.pool.frame(packet.len());
+    frame.bytes_mut().copy_from_slice(packet);
+    frame
+}
+
+/// Hands a finished packet down. That it can't go is counted below; the protocol repeats what matters.
+pub(super) fn send(rest: &mut Rest<'_>, mut frame: Frame, hints: Hints) {
+    frame.checksum = Checksum::Unverified;
+    frame.time = rest.net.now;
+    // An error here is like a loss on the way.
+    let _lost = rest.net.send_packet(frame, hints);
+}
+
+/// RFC 5961 7: challenge ACKs are limited, all of a host together.
+#[derive(Debug, Default)]
+pub(super) struct Challenges {
+    since: Instant,
+    sent: u32,
+}
+
+/// Challenge ACKs of a host in one second (net.ipv4.tcp_challenge_ack_limit was 1000).
+const CHALLENGES: u32 = 1000;
+
+impl Challenges {
+    pub(super) fn allow(&mut self, now: Instant) -> bool {
+        if now.since(self.since) >= Duration::from_secs(1) {
+            (self.since, self.sent) = (now, 0);
+        }
+        self.sent += 1;
+        self.sent <= CHALLENGES
+    }
+}

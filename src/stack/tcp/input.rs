@@ -1,0 +1,192 @@
+//! The way of a segment in: its connection is found, it is judged, the engine gets it, and what follows is told.
+
+use super::accept::{Judgement, in_window, judge};
+use super::flow::Flow;
+use super::flows::FlowId;
+use super::handshake;
+use super::output::Cause;
+use super::segment::{ACK, FIN, RST, SYN, Segment, Tuple, before, checksum_ok, set_ack};
+use super::time_wait::Verdict;
+use super::{Rest, Tcp};
+use crate::base::{Checksum, Frame, IfIndex, Reason, TcpState};
+use crate::stack::{Cast, Datagram, Hints};
+
+/// RFC 5961 7: one connection's challenge ACKs are at least this far apart (Linux: tcp_invalid_ratelimit).
+const CHALLENGE_GAP: std::time::Duration = std::time::Duration::from_millis(500);
+
+impl Tcp {
+    /// A TCP segment addressed to this host.
+    pub(super) fn input(&mut self, rest: &mut Rest<'_>, mut datagram: Datagram) {
+        let interface = Some(datagram.interface);
+        // RFC 1122 4.2.3.10: "A TCP implementation MUST silently discard an incoming SYN segment that is addressed to a
+        // broadcast or multicast address." Nothing else makes sense there either.
+        if datagram.cast != Cast::Unicast {
+            return rest.net.note(Reason::TcpMalformed, interface, None);
+        }
+        let Some(segment) = Segment::parse(datagram.payload()) else {
+            return rest.net.note(Reason::TcpMalformed, interface, None);
+        };
+        let (local, remote) = (datagram.destination, datagram.source);
+        if datagram.frame.checksum == Checksum::Unverified && !checksum_ok(datagram.payload(), remote, local) {
+            return rest.net.note(Reason::TcpChecksum, interface, None);
+        }
+        if !super::engine::usable(remote, segment.source_port)
+            || !super::engine::usable(local, segment.destination_port)
+        {
+            return rest.net.note(Reason::TcpMalformed, interface, None);
+        }
+        let tuple = Tuple {
+            local,
+            local_port: segment.destination_port,
+            remote,
+            remote_port: segment.source_port,
+        };
+        let offset = without_extensions(&mut datagram);
+        let (frame, interface) = (datagram.frame, datagram.interface);
+        if let Some(id) = self.flows.find(&tuple) {
+            return self.flow_input(rest, id, frame, offset, segment);
+        }
+        if self.half_open.contains(&tuple) {
+            return self.half_open_input(rest, tuple, frame, offset, segment);
+        }
+        if let Some(entry) = self.time_waits.get(&tuple).copied() {
+            match entry.judge(&segment) {
+                Verdict::Drop => return rest.net.note(Reason::TcpTimeWait, Some(interface), None),
+                Verdict::Ack => {
+                    rest.net.note(Reason::TcpTimeWait, Some(interface), None);
+                    if self.challenges.allow(rest.net.now) {
+                        let frame = entry.ack().frame(&tuple, entry.ttl, &rest.net.pool);
+                        handshake::send(rest, frame, Hints { interface: None, source: Some(tuple.local) });
+                    }
+                    return;
+                }
+                Verdict::Reopen => {
+                    rest.net.note(Reason::TcpTimeWaitReused, Some(interface), None);
+                    self.end_time_wait(rest, &tuple);
+                }
+            }
+        }
+        let opens = segment.has(SYN) && !segment.has(ACK | RST | FIN);
+        if opens && self.syn(rest, tuple, frame.bytes(), offset, &segment, interface) {
+            return;
+        }
+        self.refuse(rest, frame, Some(interface));
+    }
+
+    /// RFC 9293 3.10.7.1: "All data in the incoming segment is discarded. ... An incoming segment not containing a RST causes
+    /// a RST to be sent in response."
+    pub(super) fn refuse(&mut self, rest: &mut Rest<'_>, frame: Frame, interface: Option<IfIndex>) {
+        rest.net.note(Reason::TcpNoSocket, interface, None);
+        if rest.net.config.no_rst {
+            return;
+        }
+        let mut out = std::mem::take(&mut self.out);
+        self.engine.refuse(rest.net.now, frame.bytes(), &mut out, &rest.net.pool);
+        for reply in out.drain(..) {
+            handshake::send(rest, reply, Hints { interface: None, source: None });
+        }
+        self.out = out;
+    }
+
+    /// A segment of a connection.
+    pub(super) fn flow_input(
+        &mut self,
+        rest: &mut Rest<'_>,
+        id: FlowId,
+        mut frame: Frame,
+        offset: usize,
+        segment: Segment,
+    ) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        let was = flow.snapshot();
+        if data_after_close(flow, &segment) {
+            rest.net.note(Reason::TcpDataAfterClose, None, None);
+            flow.connection.abort();
+            return self.transmit(rest, id, was, Cause::Here);
+        }
+        match judge(flow, &segment) {
+            Judgement::Take => {}
+            Judgement::TakeAs { ack, window } => {
+                if let Some(tcp) = frame.bytes_mut().get_mut(offset..) {
+                    set_ack(tcp, ack, window);
+                }
+            }
+            Judgement::Ignore => {
+                flow.seen.heard = rest.net.now;
+                flow.probes = 0;
+                return;
+            }
+            Judgement::Drop(reason) => return rest.net.note(reason, None, flow.owner),
+            Judgement::Challenge(reason) => return self.challenge(rest, id, reason),
+        }
+        let now = rest.net.now;
+        let acceptable = was.state == TcpState::SynSent || in_window(flow, &segment);
+        let mut out = std::mem::take(&mut self.out);
+        self.engine.segment(&mut flow.connection, flow.mtu(), now, frame.bytes(), &mut out, &rest.net.pool);
+        let is = flow.snapshot();
+        if !segment.has(RST) {
+            let progress = segment.has(ACK) && was.acknowledged(&is);
+            let tcp = frame.bytes().get(offset..).unwrap_or_default();
+            // A SYN that the engine did not take must not change what is known of the peer.
+            if !segment.has(SYN) || was.state != is.state {
+                flow.seen.received(now, tcp, &segment, acceptable, progress);
+            }
+            flow.probes = 0;
+            if progress {
+                self.recovered(rest, id, &mut out);
+            }
+        }
+        let cause = if segment.has(RST) { Cause::Reset } else { Cause::Segment };
+        self.emit(rest, id, &mut out);
+        self.out = out;
+        self.transmit(rest, id, was, cause);
+    }
+
+    /// An ACK that tells a suspicious sender where we are.
+    fn challenge(&mut self, rest: &mut Rest<'_>, id: FlowId, reason: Reason) {
+        let now = rest.net.now;
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        if now < flow.next_challenge || !self.challenges.allow(now) {
+            return rest.net.note(Reason::TcpChallengeLimited, None, flow.owner);
+        }
+        flow.next_challenge = now + CHALLENGE_GAP;
+        rest.net.note(reason, None, flow.owner);
+        let frame = flow.ack().frame(&flow.tuple, flow.settings.tuning.ttl, &rest.net.pool);
+        let mut out = vec![frame];
+        self.emit(rest, id, &mut out);
+    }
+}
+
+/// RFC 9293 3.6.1 (MUST-12 of RFC 1122 4.2.2.13): data for a connection whose program has closed it will never be read:
+/// "the TCP implementation SHOULD send a RST to show that data was lost".
+fn data_after_close(flow: &Flow, segment: &Segment) -> bool {
+    let waiting = matches!(flow.state(), TcpState::FinWait1 | TcpState::FinWait2);
+    let end = segment.seq.wrapping_add(segment.payload as u32);
+    flow.orphaned.is_some()
+        && waiting
+        && segment.payload > 0
+        && !segment.has(RST | SYN)
+        && before(flow.rcv_nxt(), end)
+        && in_window(flow, segment)
+}
+
+/// Makes an IPv6 packet with extension headers one without: the engine would refuse it. Gives where TCP begins.
+fn without_extensions(datagram: &mut Datagram) -> usize {
+    const IPV6: usize = 40;
+    if datagram.source.is_ipv4() || datagram.header <= IPV6 {
+        return datagram.header;
+    }
+    let mut head = [0; IPV6];
+    if let Some(first) = datagram.frame.bytes().first_chunk::<IPV6>() {
+        head = *first;
+    }
+    datagram.frame.pull(datagram.header - IPV6);
+    let len = datagram.frame.len().saturating_sub(IPV6).min(65_535) as u16;
+    head[4..6].copy_from_slice(&len.to_be_bytes());
+    head[6] = 6;
+    if let Some(first) = datagram.frame.bytes_mut().first_chunk_mut::<IPV6>() {
+        *first = head;
+    }
+    datagram.header = IPV6;
+    IPV6
+}

@@ -1,0 +1,77 @@
+//! What poll(2), FIONREAD, SIOCOUTQ and TCP_MAXSEG say.
+
+use super::calls::part;
+use super::{Stack, TcpSocket};
+use crate::base::constants::{POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLRDHUP};
+use crate::base::{Errno, Reason, Result, SocketId, TcpState};
+
+impl Stack {
+    /// Linux's tcp_poll.
+    pub(in crate::stack) fn tcp_poll(&self, id: SocketId) -> i32 {
+        let Ok(entry) = self.sockets.get(id) else { return POLLNVAL };
+        let error = if entry.error.is_some() { POLLERR } else { 0 };
+        let flow = match part(&self.sockets, id) {
+            Ok(TcpSocket::Listening) => {
+                let ready = self.tcp.listeners.get(id).is_some_and(|listener| !listener.queue.is_empty());
+                return if ready { POLLIN } else { 0 };
+            }
+            Ok(TcpSocket::Flow { id, .. }) => self.tcp.flows.get(id),
+            _ => None,
+        };
+        let Some(flow) = flow else {
+            // A socket that is not connected: closed both ways, and so writing would not block.
+            let shut = if entry.read_shut { POLLIN | POLLRDHUP } else { 0 };
+            return POLLHUP | POLLOUT | error | shut;
+        };
+        let read_shut = entry.read_shut || flow.eof || flow.dead;
+        let write_shut = entry.write_shut || flow.dead;
+        let mut bits = error;
+        if flow.dead || read_shut && write_shut {
+            bits |= POLLHUP;
+        }
+        if read_shut {
+            bits |= POLLIN | POLLRDHUP;
+        }
+        if flow.dead || !matches!(flow.state(), TcpState::SynSent | TcpState::SynReceived) {
+            let readable = flow.connection.readable();
+            if readable >= flow.settings.recv_lowat.min(flow.settings.rings.receive) && readable > 0 {
+                bits |= POLLIN;
+            }
+            let queued = flow.connection.unacknowledged() + flow.corked.len();
+            // sk_stream_is_writeable: at least a third is free.
+            if write_shut || queued * 3 <= flow.settings.rings.send * 2 {
+                bits |= POLLOUT;
+            }
+        }
+        bits
+    }
+
+    pub(in crate::stack) fn tcp_readable(&self, id: SocketId) -> Result<usize> {
+        match part(&self.sockets, id)? {
+            TcpSocket::Listening => Err(Errno::EINVAL.because(Reason::NotConnected)),
+            _ => Ok(self.tcp_flow(id).map_or(0, |flow| flow.connection.readable())),
+        }
+    }
+
+    pub(in crate::stack) fn tcp_unsent(&self, id: SocketId) -> Result<usize> {
+        match part(&self.sockets, id)? {
+            TcpSocket::Listening => Err(Errno::EINVAL.because(Reason::NotConnected)),
+            _ => Ok(self.tcp_flow(id).filter(|flow| !flow.dead).map_or(0, |flow| {
+                // Linux counts the FIN as well: write_seq - snd_una.
+                let fin = flow.seen.fin_sent
+                    && matches!(flow.state(), TcpState::FinWait1 | TcpState::Closing | TcpState::LastAck);
+                flow.connection.unacknowledged() + flow.corked.len() + usize::from(fin)
+            })),
+        }
+    }
+
+    /// TCP_MAXSEG: the segment size in use now.
+    pub(in crate::stack) fn tcp_maxseg(&self, id: SocketId) -> u32 {
+        let unconnected = || self.sockets.get(id).map_or(0, |entry| u32::from(entry.options.maxseg));
+        match self.tcp_flow(id) {
+            Some(flow) => flow.mss() as u32,
+            // tcp_init_sock: TCP_MSS_DEFAULT.
+            None => Some(unconnected()).filter(|mss| *mss != 0).unwrap_or(536),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Help for lost segments. The engine waits a second at least before it sends again, and after a loss knows only the first
+//! missing segment. Here its own fast retransmission is called earlier: by three duplicate ACKs that nobody has sent.
+
+use std::time::Duration;
+
+use super::flow::Flow;
+use super::flows::FlowId;
+use super::segment::{Bare, before};
+use super::{Rest, Tcp};
+use crate::base::{Frame, Instant, Reason, TcpState};
+
+/// Linux's TCP_RTO_MIN.
+const LEAST: Duration = Duration::from_millis(200);
+/// Doublings of the wait; beyond that the engine's own timer is the faster one.
+const DOUBLINGS: u32 = 6;
+
+impl Flow {
+    /// When what is in flight should have been acknowledged: RFC 6298 2.3's SRTT + 4 * RTTVAR, at least 200 ms.
+    pub(super) fn early_at(&self) -> Option<Instant> {
+        let rto = (self.seen.srtt + self.seen.rttvar * 4).max(LEAST);
+        self.may_repeat().then(|| self.seen.moved + rto * 2u32.pow(self.early.min(DOUBLINGS)))
+    }
+
+    /// True if the engine could send its first unacknowledged data again: there is some, sent, and the peer's window is open.
+    fn may_repeat(&self) -> bool {
+        use TcpState::{CloseWait, Closing, Established, FinWait1, LastAck};
+        matches!(self.state(), Established | CloseWait | FinWait1 | Closing | LastAck)
+            && self.seen.in_flight() > 0
+            && self.connection.unacknowledged() > 0
+            && self.seen.snd_wnd > 0
+            && self.seen.window_field > 0
+    }
+}
+
+impl Tcp {
+    /// The early timer ran out.
+    pub(super) fn retransmit_early(&mut self, rest: &mut Rest<'_>, id: FlowId) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        flow.early += 1;
+        flow.recover = Some(flow.seen.snd_max);
+        // The base of the next wait, should the engine decline.
+        flow.seen.moved = rest.net.now;
+        let mut out = Vec::new();
+        self.call_fast_retransmit(rest, id, &mut out);
+        self.emit(rest, id, &mut out);
+    }
+
+    /// An ACK made progress.
+    pub(super) fn recovered(&mut self, rest: &mut Rest<'_>, id: FlowId, out: &mut Vec<Frame>) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        flow.early = 0;
+        match flow.recover {
+            // RFC 6582 3.2: "If this ACK does *not* acknowledge all of the data up to and including recover, then this is a
+            // partial ACK. In this case, retransmit the first unacknowledged segment."
+            Some(recover) if before(flow.seen.snd_una, recover) => {
+                if flow.may_repeat() {
+                    self.call_fast_retransmit(rest, id, out);
+                }
+            }
+            Some(_) => flow.recover = None,
+            None => {}
+        }
+    }
+
+    /// Three duplicate ACKs make the engine send its first unacknowledged segment again (RFC 5681 3.2).
+    fn call_fast_retransmit(&mut self, rest: &mut Rest<'_>, id: FlowId, out: &mut Vec<Frame>) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        let window = flow.seen.window_field;
+        let other = if window > 1 { window - 1 } else { window + 1 };
+        let (mtu, now) = (flow.mtu(), rest.net.now);
+        // The first two differ in the window: they are updates, which set the engine's count of duplicates to zero.
+        for window in [other, window, window, window, window] {
+            let ack = Some(flow.seen.snd_una);
+            let frame = Bare { seq: flow.rcv_nxt(), ack, window, rst: false }.from_remote(&flow.tuple);
+            self.engine.segment(&mut flow.connection, mtu, now, frame.bytes(), out, &rest.net.pool);
+        }
+        self.retransmission = Reason::TcpEarlyRetransmit;
+    }
+}

@@ -1,0 +1,1 @@
+//! TCP between two stacks, in virtual time.
