@@ -401,6 +401,6 @@ fn take(flow: &mut Flow, data: &mut [IoSliceMut<'_>], flags: i32) -> usize {
             break;
         }
     }
-    flow.consumed = flow.consumed.wrapping_add(len as u32);
+    flow.consumed += len as u64;
     len
 }

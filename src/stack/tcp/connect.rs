@@ -8,7 +8,7 @@ use super::output::Cause;
 use super::segment::Tuple;
 use super::{Stack, TcpSocket, isn};
 use crate::base::{Errno, Reason, Result, SocketId, TcpState};
-use crate::stack::ports::{Binding, Claim, Space};
+use crate::stack::ports::{Binding, Space, Stage};
 use crate::stack::{Cast, Hints, keyed_hash};
 
 impl Stack {
@@ -47,12 +47,13 @@ impl Stack {
             _ => remote,
         };
         let entry = self.sockets.get(id)?;
+        let (device, held) = (entry.device, entry.claim);
         let scope = match remote {
             SocketAddr::V6(a) if a.scope_id() != 0 => Some(crate::base::IfIndex(a.scope_id())),
             _ => None,
         };
         let bound = entry.local.map(|local| local.ip().to_canonical()).filter(|ip| !ip.is_unspecified());
-        let interface = entry.device.or(scope);
+        let interface = device.or(scope);
         let path = self.net.path(remote.ip(), Hints { interface, source: bound })?;
         // tcp_v4_connect: no TCP to many.
         if path.cast != Cast::Unicast {
@@ -82,25 +83,25 @@ impl Stack {
                 && !tcp.half_open.contains(&tuple)
                 && tcp.time_waits.get(&tuple).is_none()
         };
-        let binding = Binding { address: local, ..entry.binding(local) };
-        let claim = match entry.claim {
+        let entry = sockets.get_mut(id)?;
+        let claim = match held {
             Some(claim) => {
                 // __inet_check_established
                 if !free(claim.port) {
                     return Err(Errno::EADDRNOTAVAIL.because(Reason::AddressInUse));
                 }
-                let mut claim: Claim = claim;
-                ports.change(&mut claim, Binding { address: local, ..claim.binding });
+                let binding = Binding { address: local, ..claim.binding };
+                let mut claim = claim;
+                ports.change(&mut claim, binding);
                 claim
             }
             None => {
                 let offset = keyed_hash(&self.net.config.secret, (local, remote));
-                ports.claim_for_connect(Space::Tcp, binding, self.net.config.port_range, offset, free)?
+                ports.claim_for_connect(Space::Tcp, entry.binding(local), self.net.config.port_range, offset, free)?
             }
         };
         let tuple = tuple(claim.port);
         let settings = Settings::of(&entry.options, &self.net.config, remote.ip());
-        let entry = sockets.get_mut(id)?;
         entry.claim = Some(claim);
         entry.local = Some(SocketAddr::new(local, claim.port));
         entry.remote = Some(remote);
@@ -169,8 +170,8 @@ impl Stack {
             entry.local = Some(SocketAddr::new(any, claim.port));
         }
         let address = entry.local.map_or(any, |local| local.ip().to_canonical());
-        let stage = crate::stack::ports::Stage::Open;
-        ports.change(&mut claim, Binding { address, stage, ..claim.binding });
+        let binding = Binding { address, stage: Stage::Open, ..claim.binding };
+        ports.change(&mut claim, binding);
         entry.claim = Some(claim);
         Ok(())
     }

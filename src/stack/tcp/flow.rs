@@ -32,7 +32,7 @@ pub(super) struct Flow {
     /// The port of an orphan. (A socket's own is in its entry.)
     pub(super) claim: Option<Claim>,
     /// Bytes that the program has read.
-    pub(super) consumed: u32,
+    pub(super) consumed: u64,
     /// It has ended: no segment finds it any more. It stays while its socket has something to read or to be told.
     pub(super) dead: bool,
     /// The peer sent FIN, or there is an end of reading by reset.
@@ -184,7 +184,7 @@ impl Flow {
 
     /// RCV.NXT: the peer's ISN, its SYN, the bytes that came in order, and its FIN.
     pub(super) fn rcv_nxt(&self) -> u32 {
-        let bytes = self.consumed.wrapping_add(self.connection.readable() as u32);
+        let bytes = (self.consumed + self.connection.readable() as u64) as u32;
         self.seen.irs.wrapping_add(1).wrapping_add(bytes).wrapping_add(u32::from(self.fin_received()))
     }
 

@@ -80,7 +80,7 @@ fn fill(info: &mut Layout, flow: &Flow, now: Instant) {
     info.u32(96, flow.settings.rings.receive as u32); // tcpi_rcv_space
     info.u32(100, seen.retransmits); // tcpi_total_retrans
     info.u64(120, seen.bytes_acked); // tcpi_bytes_acked
-    info.u64(128, seen.bytes_received); // tcpi_bytes_received
+    info.u64(128, flow.consumed + flow.connection.readable() as u64); // tcpi_bytes_received
     info.u32(136, seen.segments_out); // tcpi_segs_out
     info.u32(140, seen.segments_in); // tcpi_segs_in
     let unsent = (flow.connection.unacknowledged() as u32).saturating_sub(seen.in_flight());
@@ -91,4 +91,5 @@ fn fill(info: &mut Layout, flow: &Flow, now: Instant) {
     info.u64(200, seen.bytes_sent); // tcpi_bytes_sent
     info.u64(208, seen.bytes_retransmitted); // tcpi_bytes_retrans
     info.u32(228, seen.snd_wnd); // tcpi_snd_wnd
+    info.u32(232, flow.rcv_wnd()); // tcpi_rcv_wnd
 }

@@ -122,7 +122,8 @@ impl Tcp {
         let now = rest.net.now;
         let acceptable = was.state == TcpState::SynSent || in_window(flow, &segment);
         let mut out = std::mem::take(&mut self.out);
-        self.engine.segment(&mut flow.connection, flow.mtu(), now, frame.bytes(), &mut out, &rest.net.pool);
+        let mtu = flow.mtu();
+        self.engine.segment(&mut flow.connection, mtu, now, frame.bytes(), &mut out, &rest.net.pool);
         let is = flow.snapshot();
         if !segment.has(RST) {
             let progress = segment.has(ACK) && was.acknowledged(&is);

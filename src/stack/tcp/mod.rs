@@ -49,7 +49,7 @@ use super::ports::Ports;
 use super::ready::ReadyQueue;
 use super::table::Table;
 use super::{Datagram, Net, NetError, Stack};
-use crate::base::{Frame, Instant, Reason};
+use crate::base::{Frame, Reason};
 use engine::Engine;
 use flows::{FlowId, Flows, Timers};
 use isn::Keyed;

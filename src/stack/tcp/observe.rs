@@ -56,7 +56,6 @@ pub(super) struct Observed {
     pub(super) last_data_received: Instant,
     pub(super) last_ack_received: Instant,
     pub(super) bytes_acked: u64,
-    pub(super) bytes_received: u64,
     pub(super) bytes_sent: u64,
     pub(super) bytes_retransmitted: u64,
     pub(super) segments_in: u32,

@@ -204,7 +204,8 @@ impl Tcp {
         let ttl = flow.settings.tuning.ttl;
         let claim = match (flow.claim.take(), flow.owner.and_then(|owner| rest.sockets.get(owner).ok())) {
             (Some(mut claim), _) => {
-                rest.ports.change(&mut claim, Binding { stage: Stage::TimeWait, ..claim.binding });
+                let binding = Binding { stage: Stage::TimeWait, ..claim.binding };
+                rest.ports.change(&mut claim, binding);
                 Some(claim)
             }
             (None, Some(entry)) => entry.claim.map(|claim| {

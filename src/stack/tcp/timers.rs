@@ -55,7 +55,7 @@ impl Flow {
 
 impl Tcp {
     /// When [`Tcp::tick`] has something to do next.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub(in crate::stack) fn deadline(&self) -> Option<Instant> {
         self.timers.first()
     }
 
