@@ -87,5 +87,6 @@ pub(super) fn in_window(flow: &Flow, segment: &Segment) -> bool {
         return segment.seq == next || !before(segment.seq, next) && before(segment.seq, edge);
     }
     edge != next
-        && (!before(segment.seq, next) && before(segment.seq, edge) || before(next, last) && !before(edge, last))
+        && (!before(segment.seq, next) && before(segment.seq, edge)
+            || before(next, last) && !before(edge, last))
 }

@@ -117,9 +117,7 @@ impl Stack {
             return Err(Errno::EPIPE.because(Reason::NotConnected));
         };
         if shut || flow.dead {
-            return Err(
-                Errno::EPIPE.because(if shut { Reason::TcpWriteShut } else { Reason::NotConnected })
-            );
+            return Err(Errno::EPIPE.because(if shut { Reason::TcpWriteShut } else { Reason::NotConnected }));
         }
         match flow.state() {
             TcpState::Established | TcpState::CloseWait => {}
@@ -344,7 +342,8 @@ impl Flow {
             return if self.corked.is_empty() { self.connection.write(data) } else { 0 };
         }
         let mss = self.mss().max(1);
-        let room = self.settings.rings.send.saturating_sub(self.connection.unacknowledged() + self.corked.len());
+        let room =
+            self.settings.rings.send.saturating_sub(self.connection.unacknowledged() + self.corked.len());
         let taken = data.len().min(room);
         self.corked.extend_from_slice(&data[..taken]);
         let whole = self.corked.len() / mss * mss;

@@ -70,12 +70,7 @@ impl Stack {
         if remote.port() == 0 {
             return Err(Errno::ECONNREFUSED.because(Reason::TcpRefused));
         }
-        let tuple = |port| Tuple {
-            local,
-            local_port: port,
-            remote: remote.ip(),
-            remote_port: remote.port(),
-        };
+        let tuple = |port| Tuple { local, local_port: port, remote: remote.ip(), remote_port: remote.port() };
         let Self { sockets, ports, tcp, .. } = self;
         let free = |port| {
             let tuple = tuple(port);
@@ -97,7 +92,13 @@ impl Stack {
             }
             None => {
                 let offset = keyed_hash(&self.net.config.secret, (local, remote));
-                ports.claim_for_connect(Space::Tcp, entry.binding(local), self.net.config.port_range, offset, free)?
+                ports.claim_for_connect(
+                    Space::Tcp,
+                    entry.binding(local),
+                    self.net.config.port_range,
+                    offset,
+                    free,
+                )?
             }
         };
         let tuple = tuple(claim.port);

@@ -352,10 +352,8 @@ impl Engine {
         if self.scratch.len() < receive {
             self.scratch = vec![0; receive];
         }
-        let socket = Socket::new(
-            SocketBuffer::new(&mut self.scratch[..receive]),
-            SocketBuffer::new(&mut [][..]),
-        );
+        let socket =
+            Socket::new(SocketBuffer::new(&mut self.scratch[..receive]), SocketBuffer::new(&mut [][..]));
         let mut storage = [SocketStorage::EMPTY];
         let mut set = SocketSet::new(&mut storage[..]);
         let handle = set.add(socket);

@@ -77,7 +77,8 @@ impl Tcp {
         for id in self.flows.select(|flow| flow.tuple.local == address && !flow.dead) {
             self.end(rest, id, Some(Errno::ENETDOWN.because(Reason::TcpAddressGone)));
         }
-        let gone: Vec<Tuple> = self.time_waits.tuples().filter(|tuple| tuple.local == address).copied().collect();
+        let gone: Vec<Tuple> =
+            self.time_waits.tuples().filter(|tuple| tuple.local == address).copied().collect();
         for tuple in gone {
             self.end_time_wait(rest, &tuple);
         }

@@ -172,7 +172,8 @@ impl Flow {
     pub(super) fn mss(&self) -> usize {
         let ours = self.mtu().min(65_535).saturating_sub(self.tuple.headers());
         // RFC 9293 3.7.1: without the option the peer takes 536 (IPv4) or 1220 (IPv6) bytes; the engine always assumes 536.
-        let peer = self.seen.peer_options.mss.filter(|mss| *mss != 0).map_or(536, |mss| usize::from(mss).max(48));
+        let peer =
+            self.seen.peer_options.mss.filter(|mss| *mss != 0).map_or(536, |mss| usize::from(mss).max(48));
         ours.min(peer)
     }
 

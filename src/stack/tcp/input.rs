@@ -27,7 +27,8 @@ impl Tcp {
             return rest.net.note(Reason::TcpMalformed, interface, None);
         };
         let (local, remote) = (datagram.destination, datagram.source);
-        if datagram.frame.checksum == Checksum::Unverified && !checksum_ok(datagram.payload(), remote, local) {
+        if datagram.frame.checksum == Checksum::Unverified && !checksum_ok(datagram.payload(), remote, local)
+        {
             return rest.net.note(Reason::TcpChecksum, interface, None);
         }
         if !super::engine::usable(remote, segment.source_port)
@@ -35,12 +36,8 @@ impl Tcp {
         {
             return rest.net.note(Reason::TcpMalformed, interface, None);
         }
-        let tuple = Tuple {
-            local,
-            local_port: segment.destination_port,
-            remote,
-            remote_port: segment.source_port,
-        };
+        let tuple =
+            Tuple { local, local_port: segment.destination_port, remote, remote_port: segment.source_port };
         let offset = without_extensions(&mut datagram);
         let (frame, interface) = (datagram.frame, datagram.interface);
         if let Some(id) = self.flows.find(&tuple) {

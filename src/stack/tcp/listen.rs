@@ -77,9 +77,8 @@ impl Listeners {
         lot: u64,
     ) -> Option<SocketId> {
         let ids = self.by_port.get(&port)?;
-        let scored = || {
-            ids.iter().filter_map(|id| Some((score(table.get(*id).ok()?, local, interface)?, *id)))
-        };
+        let scored =
+            || ids.iter().filter_map(|id| Some((score(table.get(*id).ok()?, local, interface)?, *id)));
         let best = scored().map(|(score, _)| score).max()?;
         let equal = scored().filter(|(score, _)| *score == best).count() as u64;
         scored().filter(|(score, _)| *score == best).nth((lot % equal) as usize).map(|(_, id)| id)

@@ -105,7 +105,8 @@ impl Tcp {
             (frame.time, frame.checksum) = (now, Checksum::Unverified);
             if let Err(error) = rest.net.send_packet(frame, flow.hints) {
                 let hints = Hints { source: Some(flow.tuple.local), ..flow.hints };
-                if let (Errno::EMSGSIZE, Ok(path)) = (error.errno(), rest.net.path(flow.tuple.remote, hints)) {
+                if let (Errno::EMSGSIZE, Ok(path)) = (error.errno(), rest.net.path(flow.tuple.remote, hints))
+                {
                     // Another connection has learned of a smaller path: the retransmission will fit.
                     flow.path_mtu = path.mtu;
                 }
@@ -233,7 +234,8 @@ impl Tcp {
     pub(super) fn tell(&mut self, rest: &mut Rest<'_>, id: FlowId) {
         let Some(flow) = self.flows.get_mut(id) else { return };
         // The engine lets go of a connection in TIME_WAIT; it has ended for us as well.
-        let state = if flow.dead && flow.state() != TcpState::TimeWait { TcpState::Closed } else { flow.state() };
+        let state =
+            if flow.dead && flow.state() != TcpState::TimeWait { TcpState::Closed } else { flow.state() };
         let (time, from) = (rest.net.now, std::mem::replace(&mut flow.told, state));
         let (local, remote) = flow.tuple.ends();
         let (socket, seen) = (flow.owner, &flow.seen);

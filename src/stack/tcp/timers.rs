@@ -93,7 +93,13 @@ impl Tcp {
         let engine = self.engine.poll_at(&flow.connection, flow.mtu(), now, &rest.net.pool);
         // What could be sent now has been sent: "at once" means soon, or a bug would never let time pass.
         let engine = engine.map(|at| at.max(now + Duration::from_millis(1)));
-        let own = [flow.keepalive_at(), flow.user_timeout_at(), flow.fin_wait_at(), flow.early_at(), flow.uncork_at];
+        let own = [
+            flow.keepalive_at(),
+            flow.user_timeout_at(),
+            flow.fin_wait_at(),
+            flow.early_at(),
+            flow.uncork_at,
+        ];
         let at = own.into_iter().chain([engine]).flatten().min();
         self.timers.rearm(&mut flow.armed, at, Timer::Flow(id));
     }
