@@ -1,7 +1,7 @@
 //! A host's handle: lock, verb, flush, wake.
 
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::RawFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,6 +75,11 @@ impl Host {
         &self.handle.shared
     }
 
+    /// True if both are handles of the same host.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(self.shared(), other.shared())
+    }
+
     /// The reading of the host's clock.
     pub fn now(&self) -> Instant {
         self.shared().now()
@@ -134,7 +139,7 @@ impl Host {
     }
 
     /// The descriptor of a socket that poll(2) and epoll(7) can wait on: it carries readiness, not data.
-    pub(crate) fn readiness_fd(&self, socket: SocketId) -> Result<RawFd> {
+    pub(crate) fn readiness_fd(&self, socket: SocketId) -> Result<Arc<OwnedFd>> {
         let shared = self.shared();
         let mut guard = shared.lock();
         let state = &mut *guard;

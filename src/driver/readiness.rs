@@ -5,7 +5,8 @@
 //! AF_UNIX socket has none to show.
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use crate::base::constants::{
     MSG_DONTWAIT, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLRDHUP, SHUT_RDWR, SHUT_WR, SO_SNDBUF,
@@ -18,7 +19,8 @@ use crate::sys::descriptor;
 /// A socket's descriptor, and our end of it.
 #[derive(Debug)]
 struct Pair {
-    users: OwnedFd,
+    /// Shared with the socket's handles, so that nobody ever borrows a closed number.
+    users: Arc<OwnedFd>,
     ours: OwnedFd,
     readable: bool,
     writable: bool,
@@ -38,12 +40,15 @@ const FILL: [u8; 2048] = [0; 2048];
 
 impl Readiness {
     /// The socket's descriptor.
-    pub(super) fn open(&mut self, socket: SocketId, stack: &Stack) -> Result<RawFd> {
-        if !self.out.contains_key(&socket) {
-            self.out.insert(socket, Pair::new()?);
-            self.refresh(socket, stack);
+    pub(super) fn open(&mut self, socket: SocketId, stack: &Stack) -> Result<Arc<OwnedFd>> {
+        if let Some(pair) = self.out.get(&socket) {
+            return Ok(Arc::clone(&pair.users));
         }
-        Ok(self.out.get(&socket).map_or(-1, |pair| pair.users.as_raw_fd()))
+        let pair = Pair::new()?;
+        let users = Arc::clone(&pair.users);
+        self.out.insert(socket, pair);
+        self.refresh(socket, stack);
+        Ok(users)
     }
 
     /// True while there are any: somebody may poll instead of calling.
@@ -84,7 +89,14 @@ impl Pair {
     fn new() -> Result<Self> {
         let (users, ours) = descriptor::socketpair(SOCK_STREAM | SOCK_NONBLOCK)?;
         descriptor::setsockopt(users.as_fd(), SOL_SOCKET, SO_SNDBUF, 1)?;
-        Ok(Self { users, ours, readable: false, writable: true, read_ended: false, hung_up: false })
+        Ok(Self {
+            users: Arc::new(users),
+            ours,
+            readable: false,
+            writable: true,
+            read_ended: false,
+            hung_up: false,
+        })
     }
 
     fn show(&mut self, events: i32) {
@@ -120,6 +132,7 @@ fn drain(fd: &OwnedFd) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsRawFd;
 
     /// What poll(2) says now.
     fn seen(pair: &Pair) -> (bool, bool) {

@@ -64,7 +64,7 @@ impl Socket {
         verb: impl FnOnce(&mut Stack, SocketId) -> Result<T>,
     ) -> Result<T> {
         let socket = self.open()?;
-        socket.host.call(|stack| {
+        socket.host.call_on(socket.id, |stack| {
             let result = verb(stack, socket.id);
             tell(stack, socket.id, name, &result);
             result
@@ -86,14 +86,14 @@ impl Socket {
                 Attempt::Done(result)
             }
         };
-        let mut give_up = match socket.host.call(&mut attempt) {
+        let mut give_up = match socket.host.call_on(socket.id, &mut attempt) {
             Attempt::Done(result) => return result,
             Attempt::NotYet(error) => error,
         };
         let deadline = match patience {
             Patience::Now => {
                 let result = Err(give_up);
-                socket.host.call(|stack| tell(stack, socket.id, name, &result));
+                socket.host.call_on(socket.id, |stack| tell(stack, socket.id, name, &result));
                 return result;
             }
             Patience::Until(deadline) => {
@@ -108,7 +108,7 @@ impl Socket {
         })?;
         waited.unwrap_or_else(|| {
             let result = Err(give_up);
-            socket.host.call(|stack| tell(stack, socket.id, name, &result));
+            socket.host.call_on(socket.id, |stack| tell(stack, socket.id, name, &result));
             result
         })
     }

@@ -1,8 +1,9 @@
 //! A socket of a host: made, shared, detached, closed; blocking or not.
 
 use std::fmt;
-use std::sync::Arc;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::base::constants::{SOCK_CLOEXEC, SOCK_NONBLOCK};
@@ -21,12 +22,15 @@ pub(super) struct Description {
     nonblocking: AtomicBool,
     /// Open handles. The last one to close closes the socket.
     handles: AtomicUsize,
+    /// What `fileno()` gives, made at its first use.
+    pub(super) readiness: OnceLock<Arc<OwnedFd>>,
 }
 
 impl Description {
     /// The last handle was closed.
     fn close(&self) -> Result<()> {
-        let lingers = self.host.call(|stack| {
+        self.forget_descriptor();
+        let lingers = self.host.call_on(self.id, |stack| {
             stack.close(self.id)?;
             Ok::<_, crate::base::Error>(stack.lingers(self.id))
         })?;
@@ -124,6 +128,7 @@ impl Socket {
             protocol,
             nonblocking: AtomicBool::new(false),
             handles: AtomicUsize::new(0),
+            readiness: OnceLock::new(),
         });
         Self::handle_of(description)
     }
@@ -131,6 +136,11 @@ impl Socket {
     /// One more handle, with the default time-out.
     pub(super) fn handle_of(description: Arc<Description>) -> Self {
         description.handles.fetch_add(1, Ordering::Relaxed);
+        Self::counted_handle_of(description)
+    }
+
+    /// A handle that is counted already.
+    pub(super) fn counted_handle_of(description: Arc<Description>) -> Self {
         let socket =
             Self { description, closed: AtomicBool::new(false), timeout: AtomicU64::new(NO_TIMEOUT) };
         if let Some(timeout) = getdefaulttimeout() {
@@ -145,6 +155,11 @@ impl Socket {
             return Err(Errno::EBADF.because(Reason::Closed));
         }
         Ok(&self.description)
+    }
+
+    /// The socket behind the handle, be it closed or not.
+    pub(super) fn description(&self) -> &Arc<Description> {
+        &self.description
     }
 
     /// The host that the socket belongs to.

@@ -14,6 +14,8 @@
 //! | `functions.rs` | create_connection, create_server, socketpair |
 //! | `file.rs` | [`SocketFile`]: what makefile makes |
 //! | `resolver/` | getaddrinfo and its like: hosts table, DNS over our own UDP |
+//! | `descriptor.rs` | fileno, detach, [`fromfd`]: descriptors that poll(2) and epoll(7) can wait on |
+//! | `interfaces.rs` | if_nameindex and its like |
 //! | `poll.rs` | [`poll`] over several sockets |
 //!
 //! A call checks its flags and addresses here, runs a verb of stack/ under the host's lock (`Host::call`), and waits, if it
@@ -23,9 +25,11 @@ mod address;
 mod blocking;
 mod calls;
 mod convert;
+mod descriptor;
 mod file;
 mod functions;
 mod handle;
+mod interfaces;
 pub mod net;
 mod option;
 mod poll;
@@ -37,6 +41,7 @@ pub use crate::base::ControlMessage;
 pub use crate::base::constants::*;
 pub use address::ToSockAddr;
 pub use convert::{htonl, htons, inet_aton, inet_ntoa, inet_ntop, inet_pton, ntohl, ntohs};
+pub use descriptor::{fromfd, take_fileno};
 pub use file::SocketFile;
 pub use functions::Server;
 pub use handle::{Socket, getdefaulttimeout, setdefaulttimeout};

@@ -45,6 +45,9 @@ pub fn poll(watched: &mut [PollFd<'_>], timeout: Option<Duration>) -> Result<usi
     let Some(host) = watched.first().map(|w| w.socket.host().clone()) else {
         return Err(Errno::EINVAL.with("poll wants at least one socket"));
     };
+    if watched.iter().any(|w| !w.socket.host().is(&host)) {
+        return Err(Errno::EINVAL.with("poll wants sockets of one host"));
+    }
     let ids: Vec<SocketId> = watched.iter().filter_map(|w| Some(w.socket.open().ok()?.id)).collect();
     let mut look = |stack: &mut Stack| {
         let mut ready = 0;

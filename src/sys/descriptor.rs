@@ -83,6 +83,17 @@ pub(crate) fn getsockopt(fd: BorrowedFd<'_>, level: i32, option: i32) -> io::Res
     Ok(value)
 }
 
+/// SO_COOKIE: the number by which the kernel knows a socket, the same for all its descriptors. Takes a number that may be no
+/// descriptor at all.
+pub(crate) fn cookie(fd: RawFd) -> io::Result<u64> {
+    let mut value: u64 = 0;
+    let mut length = super::length_of::<u64>();
+    let pointer = std::ptr::from_mut(&mut value).cast();
+    // SAFETY: the pointer leads to `length` writable bytes, and `length` itself may be written.
+    super::check(unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_COOKIE, pointer, &mut length) })?;
+    Ok(value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

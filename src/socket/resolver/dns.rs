@@ -11,7 +11,6 @@ use crate::driver::Host;
 use crate::socket::Socket;
 use crate::wire::dns::{self, Data, Message, Question, RCODE_NAME_ERROR, RCODE_NO_ERROR};
 
-const PORT: u16 = 53;
 /// resolv.conf(5): `timeout:5 attempts:2`.
 const TIMEOUT: Duration = Duration::from_secs(5);
 const ATTEMPTS: usize = 2;
@@ -60,8 +59,7 @@ pub(super) fn ask(host: &Host, name: &str, kinds: &[u16]) -> Result<Answer> {
     Err(failure)
 }
 
-fn ask_server(host: &Host, server: IpAddr, name: &str, kinds: &[u16]) -> Result<Answer> {
-    let server = SocketAddr::new(server, PORT);
+fn ask_server(host: &Host, server: SocketAddr, name: &str, kinds: &[u16]) -> Result<Answer> {
     let family = if server.is_ipv4() { AF_INET } else { AF_INET6 };
     let socket = host.socket(family, SOCK_DGRAM, 0)?;
     socket.connect(server)?;

@@ -1,22 +1,22 @@
 //! What the resolver knows of its host: servers, the hosts table, addresses.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::driver::Host;
 
 /// DNS servers, in the order in which they are asked.
-pub(super) fn servers(_host: &Host) -> Vec<IpAddr> {
-    Vec::new()
+pub(super) fn servers(host: &Host) -> Vec<SocketAddr> {
+    host.dns_servers()
 }
 
 /// The hosts table: a name's addresses.
-pub(super) fn by_name(_host: &Host, _name: &str) -> Vec<IpAddr> {
-    Vec::new()
+pub(super) fn by_name(host: &Host, name: &str) -> Vec<IpAddr> {
+    host.hosts_lookup(name)
 }
 
 /// The hosts table: an address's names.
-pub(super) fn by_address(_host: &Host, _address: IpAddr) -> Vec<String> {
-    Vec::new()
+pub(super) fn by_address(host: &Host, address: IpAddr) -> Vec<String> {
+    host.hosts_name(address).into_iter().collect()
 }
 
 /// The host's own addresses, the loopback's included.
