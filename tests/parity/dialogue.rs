@@ -12,7 +12,7 @@ use sockatoo::base::{ControlMessage, Errno};
 use crate::arm::{Arm, Fd, Outcome};
 
 /// How long a wait for readiness may last: only a case that fails waits so long.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(6);
 
 /// The lines that a case has spoken so far; shared, so that a case that hangs can be told too.
 pub type Lines = Arc<Mutex<Vec<String>>>;

@@ -65,6 +65,30 @@ fn ip(line: &str) {
     assert!(output.status.success(), "ip {line}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// The kernel brings a link to life behind our back: until its multicast route is there, and it runs.
+fn wait_for_link() {
+    let group = encode(SocketAddrV6::new(Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 0, 9), 9, 0, 0).into());
+    let until = std::time::Instant::now() + Duration::from_secs(5);
+    loop {
+        let ready = unsafe {
+            let fd = libc::socket(AF_INET6, SOCK_DGRAM, 0);
+            let mut request: libc::ifreq = zeroed();
+            request.ifr_name[0] = b'w' as libc::c_char;
+            request.ifr_name[1] = b'0' as libc::c_char;
+            let known = libc::ioctl(fd, libc::SIOCGIFFLAGS as _, &raw mut request);
+            let running = i32::from(request.ifr_ifru.ifru_flags) & libc::IFF_RUNNING != 0;
+            let routed = libc::connect(fd, (&raw const group.0).cast(), group.1) == 0;
+            libc::close(fd);
+            known == 0 && running && routed
+        };
+        if ready {
+            return;
+        }
+        assert!(std::time::Instant::now() < until, "w0 does not come up");
+        std::thread::sleep(Duration::from_millis(2)); // the kernel has no event for this that is simpler to wait for
+    }
+}
+
 impl Kernel {
     /// Fails with the OS's error where namespaces are not allowed.
     pub fn new(place: Place) -> io::Result<Self> {
@@ -84,6 +108,10 @@ impl Kernel {
                 ip(&format!("addr add 192.0.2.{last}/24 dev w0"));
                 ip(&format!("addr add 2001:db8::{last}/64 dev w0 nodad"));
                 ip("link set w0 up");
+            }
+            for namespace in &namespaces {
+                enter(namespace);
+                wait_for_link();
             }
         }
         Ok(Self { namespaces, sockets: Vec::new() })

@@ -31,10 +31,15 @@ mod ours;
 
 mod bind;
 mod connect;
+mod control;
 mod listen;
+mod multicast;
 mod names;
+mod options;
+mod ping;
 mod poll_bits;
 mod socket_arguments;
 mod tcp_close;
 mod tcp_data;
 mod udp;
+mod udp_errors;
