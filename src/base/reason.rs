@@ -150,6 +150,9 @@ reasons! {
     OptionLength = "option.length", "the option's value has the wrong length";
     OptionValue = "option.value", "the option's value is out of range";
     OptionReadOnly = "option.read-only", "the option can only be read";
+    AlreadyMember = "socket.already-member", "the socket has already joined this group on this interface";
+    NotMember = "socket.not-member", "the socket has not joined this group";
+    TooManyMemberships = "socket.too-many-memberships", "the socket has joined as many groups as it may";
     NoInterface = "interface.none", "no interface has this name or index";
     TimedOut = "call.timed-out", "the time-out of the call ran out";
     Interrupted = "call.interrupted", "the host was shut down while the call waited";

@@ -81,6 +81,11 @@ impl Queue {
         true
     }
 
+    /// Memory charged, in bytes.
+    pub(crate) fn charged(&self) -> usize {
+        self.charged
+    }
+
     /// Bytes of the next datagram.
     pub(crate) fn next_len(&self) -> usize {
         self.datagrams.front().map_or(0, |datagram| datagram.data.len())
@@ -545,7 +550,8 @@ impl Stack {
         let mtu = if device_only { way.path.link_mtu } else { way.path.mtu };
         // ip_sk_ignore_df
         let may_cut = matches!(discover, IP_PMTUDISC_DONT | IP_PMTUDISC_WANT | IP_PMTUDISC_OMIT);
-        if length > most || (length > mtu && !may_cut) {
+        let whole_only = !v4 && entry.options.dont_fragment6;
+        if length > most || (length > mtu && (!may_cut || whole_only)) {
             return Err(self.too_long(id, way.destination, mtu));
         }
         // __ip_make_skb: DF by WANT only on what fits.

@@ -1,15 +1,175 @@
-//! getsockopt(2) and setsockopt(2).
+//! getsockopt(2) and setsockopt(2): who has which level, how long a value is, then the table.
 
-use crate::base::{Result, SocketId};
+use super::table::{DATAGRAM, PING, Row, TCP, UDP, Value, find};
+use crate::base::constants::*;
+use crate::base::{Errno, Error, Reason, Result, SocketId};
 use crate::stack::Stack;
+use crate::stack::table::{Entry, Part};
+
+/// ENOPROTOOPT, because no such option exists here.
+pub(super) fn unknown() -> Error {
+    Errno::ENOPROTOOPT.because(Reason::UnknownOption)
+}
+
+/// EINVAL, because of the value's length.
+pub(super) fn wrong_length() -> Error {
+    Errno::EINVAL.because(Reason::OptionLength)
+}
+
+/// EINVAL, because of the value.
+pub(super) fn out_of_range() -> Error {
+    Errno::EINVAL.because(Reason::OptionValue)
+}
+
+/// Which bit of the table's kinds a socket is.
+fn kind_of(entry: &Entry) -> u8 {
+    match entry.protocol_part {
+        Part::Tcp(_) => TCP,
+        Part::Udp(_) => UDP,
+        Part::Ping(_) => PING,
+    }
+}
+
+/// True if sockets like this one have options of this level.
+fn has_level(entry: &Entry, level: i32) -> bool {
+    match level {
+        SOL_SOCKET | SOL_IP => true,
+        SOL_IPV6 => entry.domain == AF_INET6,
+        SOL_TCP => kind_of(entry) == TCP,
+        SOL_UDP => kind_of(entry) == UDP,
+        _ => false,
+    }
+}
+
+/// Bytes that a value must have at least. do_ip_setsockopt takes a byte for an int, and mostly nothing for 0;
+/// do_ipv6_setsockopt takes nothing for 0 here and there; all others want an int.
+fn least(level: i32, name: i32) -> usize {
+    match (level, name) {
+        (
+            SOL_IP,
+            IP_TTL | IP_FREEBIND | IP_TRANSPARENT | IP_MINTTL | IP_MULTICAST_TTL | IP_MULTICAST_LOOP
+            | IP_MULTICAST_ALL,
+        ) => 1,
+        (SOL_IP, IP_UNICAST_IF | IP_LOCAL_PORT_RANGE) => 4,
+        (SOL_IP, _) => 0,
+        (SOL_IPV6, IPV6_DONTFRAG | IPV6_AUTOFLOWLABEL | IPV6_RECVFRAGSIZE) => 0,
+        _ => 4,
+    }
+}
+
+/// The first four bytes as an int; of SOL_IP one byte will do; what is missing is 0.
+pub(super) fn int(level: i32, value: &[u8]) -> i32 {
+    match *value {
+        [a, b, c, d, ..] => i32::from_ne_bytes([a, b, c, d]),
+        [byte, ..] if level == SOL_IP => i32::from(byte),
+        _ => 0,
+    }
+}
 
 impl Stack {
     /// getsockopt(2): the value's bytes as Linux lays them out, cut to `len`.
     pub(crate) fn getsockopt(&mut self, id: SocketId, level: i32, name: i32, len: usize) -> Result<Vec<u8>> {
-        todo!()
+        let entry = self.sockets.get(id)?;
+        if !has_level(entry, level) {
+            // ip_getsockopt and ipv6_getsockopt differ here.
+            return Err(if entry.domain == AF_INET {
+                Errno::EOPNOTSUPP.because(Reason::UnknownOption)
+            } else {
+                unknown()
+            });
+        }
+        let row = find(level, name).ok_or_else(unknown)?;
+        let stored = entry.options.stored.get(&(level, name));
+        let ints = |value: i32| value.to_ne_bytes().to_vec();
+        let mut value = match &row.value {
+            Value::Field { get, .. } => ints(get(&entry.options)),
+            Value::Special | Value::SpecialReadOnly => self.get_special(id, level, name, len)?,
+            Value::Stored { .. } if refuses_reading(row, entry) => return Err(row.refused.1.into()),
+            Value::Stored { default, .. } => stored.cloned().unwrap_or_else(|| ints(*default)),
+            Value::StoredWide { default, .. } => {
+                stored.cloned().unwrap_or_else(|| default.to_ne_bytes().to_vec())
+            }
+            Value::StoredBytes { .. } => stored.cloned().unwrap_or_default(),
+            Value::ReadOnly(value) => ints(*value),
+            Value::ReadOnlyEmpty => Vec::new(),
+            Value::Refused(errno, _) => return Err(errno.because(Reason::UnknownOption)),
+        };
+        // do_ip_getsockopt: who has room for a byte only, gets a byte.
+        if level == SOL_IP && (1..4).contains(&len) && value.len() == 4 && (0..=255).contains(&int(0, &value)) {
+            value = vec![int(level, &value) as u8];
+        }
+        value.truncate(len);
+        Ok(value)
     }
+
     /// setsockopt(2): the value's bytes as Linux lays them out.
     pub(crate) fn setsockopt(&mut self, id: SocketId, level: i32, name: i32, value: &[u8]) -> Result<()> {
-        todo!()
+        let entry = self.sockets.get_mut(id)?;
+        if !has_level(entry, level) {
+            return Err(unknown());
+        }
+        let no_int = matches!(
+            (level, name),
+            (SOL_SOCKET, SO_BINDTODEVICE) | (SOL_TCP, TCP_CONGESTION | TCP_ULP | TCP_FASTOPEN_KEY)
+        );
+        if matches!(level, SOL_SOCKET | SOL_TCP | SOL_UDP) && value.len() < 4 && !no_int {
+            return Err(wrong_length());
+        }
+        let row = find(level, name).ok_or_else(unknown)?;
+        let is_int = matches!(row.value, Value::Field { .. } | Value::Stored { .. });
+        if is_int && value.len() < least(level, name) {
+            return Err(wrong_length());
+        }
+        if row.refused.0 & kind_of(entry) != 0 {
+            return Err(row.refused.1.because(Reason::WrongKind));
+        }
+        let number = int(level, value);
+        let kept = match &row.value {
+            Value::Field { set, .. } => {
+                if !set(&mut entry.options, number) {
+                    return Err(out_of_range());
+                }
+                return self.option_changed(id, level, name);
+            }
+            Value::Special => {
+                self.set_special(id, level, name, value)?;
+                return self.option_changed(id, level, name);
+            }
+            Value::Stored { fix, .. } => fix(number).ok_or_else(out_of_range)?.to_ne_bytes().to_vec(),
+            Value::StoredWide { fix, .. } => match *value {
+                [a, b, c, d, e, f, g, h, ..] => vec![a, b, c, d, e, f, g, h],
+                _ => fix(number).ok_or_else(out_of_range)?.to_ne_bytes().to_vec(),
+            },
+            Value::StoredBytes { least, most } => {
+                let fits = value.is_empty() || (*least..=*most).contains(&value.len());
+                if fits { value.to_vec() } else { return Err(wrong_length()) }
+            }
+            Value::SpecialReadOnly | Value::ReadOnly(_) | Value::ReadOnlyEmpty => {
+                return Err(Errno::ENOPROTOOPT.because(Reason::OptionReadOnly));
+            }
+            Value::Refused(_, errno) => return Err(errno.because(Reason::UnknownOption)),
+        };
+        entry.options.stored.insert((level, name), kept);
+        self.net.note(Reason::OptionStored, None, Some(id));
+        Ok(())
     }
+
+    /// TCP's engine hears of what it must act on at once.
+    fn option_changed(&mut self, id: SocketId, level: i32, name: i32) -> Result<()> {
+        let tcp = matches!(self.sockets.get(id)?.protocol_part, Part::Tcp(_));
+        if tcp && matches!(level, SOL_TCP | SOL_SOCKET) {
+            self.tcp_option_changed(id, level, name)?;
+        }
+        Ok(())
+    }
+}
+
+/// Options that some kinds of sockets can't even read (sk_set_peek_off, SO_TXREHASH).
+fn refuses_reading(row: &Row, entry: &Entry) -> bool {
+    row.level == SOL_SOCKET
+        && match row.name {
+            SO_PEEK_OFF => kind_of(entry) == PING,
+            SO_TXREHASH => kind_of(entry) & DATAGRAM != 0,
+            _ => false,
+        }
 }

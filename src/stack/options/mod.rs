@@ -3,14 +3,22 @@
 //! | file | what |
 //! |---|---|
 //! | `mod.rs` | [`Options`]: the values that the protocols read, by their names |
+//! | `table.rs` | the one table: level, name, kind of value, what becomes of it |
+//! | `calls.rs` | getsockopt(2) and setsockopt(2): levels, lengths, the table's rows |
+//! | `special.rs` | options that are more than an int: buffers, time-outs, devices, TCP's own |
+//! | `membership.rs` | multicast groups of a socket |
 
 mod calls;
+mod membership;
+mod special;
+mod table;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use crate::base::IfIndex;
-use crate::base::constants::{AF_INET6, IP_PMTUDISC_WANT, IPPROTO_ICMP, IPPROTO_ICMPV6, SOCK_STREAM};
+use crate::base::constants::{AF_INET, IP_PMTUDISC_WANT, IPPROTO_ICMP, IPPROTO_ICMPV6, SOCK_STREAM};
 use crate::stack::Config;
 
 /// A socket's options, in the units that the protocols compute with.
@@ -37,6 +45,8 @@ pub(crate) struct Options {
     /// SO_RCVLOWAT, in bytes, at least 1.
     pub(crate) recv_lowat: usize,
     pub(crate) timestamp: Timestamp,
+    /// Under which of its names it was asked for.
+    timestamp_name: i32,
 
     // SOL_TCP
     pub(crate) nodelay: bool,
@@ -91,6 +101,13 @@ pub(crate) struct Options {
     pub(crate) multicast_hops: u8,
     pub(crate) multicast_loop6: bool,
     pub(crate) multicast_all6: bool,
+    /// IPV6_DONTFRAG: what does not fit is EMSGSIZE.
+    pub(crate) dont_fragment6: bool,
+    /// IPV6_MTU: fragments of at most this size; 0 = as large as the path takes.
+    pub(crate) max_mtu6: usize,
+
+    /// What Linux knows and nothing here acts on, as it was set: (level, name) to bytes.
+    stored: BTreeMap<(i32, i32), Vec<u8>>,
 }
 
 /// SO_TIMESTAMP and SO_TIMESTAMPNS: one excludes the other.
@@ -107,7 +124,6 @@ impl Options {
     pub(crate) fn new(config: &Config, domain: i32, kind: i32, protocol: i32) -> Self {
         let stream = kind == SOCK_STREAM;
         let ping = protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
-        let _ = domain == AF_INET6;
         Self {
             // ping_init_sock: any number of ping programs may run at a time.
             reuse_address: ping,
@@ -123,6 +139,7 @@ impl Options {
             send_timeout: None,
             recv_lowat: 1,
             timestamp: Timestamp::Off,
+            timestamp_name: 0,
             nodelay: false,
             cork: false,
             quickack: true,
@@ -146,9 +163,10 @@ impl Options {
             multicast_source: None,
             multicast_ttl: 1,
             multicast_loop: true,
-            multicast_all: true,
+            multicast_all: domain == AF_INET,
             freebind: false,
-            v6only: false,
+            // ping_v6_prot has nothing to do with IPv4.
+            v6only: protocol == IPPROTO_ICMPV6,
             hops: None,
             tclass: 0,
             recv_hops: false,
@@ -160,6 +178,9 @@ impl Options {
             multicast_hops: 1,
             multicast_loop6: true,
             multicast_all6: true,
+            dont_fragment6: false,
+            max_mtu6: 0,
+            stored: BTreeMap::new(),
         }
     }
 

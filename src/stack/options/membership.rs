@@ -1,0 +1,58 @@
+//! Multicast memberships of a socket: IP_ADD_MEMBERSHIP, IPV6_JOIN_GROUP and their likes.
+
+use std::net::IpAddr;
+
+use super::calls::out_of_range;
+use crate::base::{Errno, IfIndex, Reason, Result, SocketId};
+use crate::stack::Stack;
+use crate::stack::table::Membership;
+
+/// Groups of one socket (igmp_max_memberships is 20; IPv6 has no such limit on Linux, we need one).
+const MOST: [usize; 2] = [20, 1024];
+
+impl Stack {
+    /// Joins or leaves a group on an interface, or on the one that the route says.
+    pub(super) fn membership(
+        &mut self,
+        id: SocketId,
+        group: IpAddr,
+        interface: Option<IfIndex>,
+        join: bool,
+    ) -> Result<()> {
+        if !group.is_multicast() {
+            return Err(out_of_range());
+        }
+        if join { self.join(id, group, interface) } else { self.leave(id, group, interface) }
+    }
+
+    fn join(&mut self, id: SocketId, group: IpAddr, interface: Option<IfIndex>) -> Result<()> {
+        let joined = self.net.join(group, interface)?;
+        let membership = Membership { group, interface: joined };
+        let memberships = &mut self.sockets.get_mut(id)?.memberships;
+        let same_family = memberships.iter().filter(|m| m.group.is_ipv4() == group.is_ipv4()).count();
+        let error = if memberships.contains(&membership) {
+            Errno::EADDRINUSE.because(Reason::AlreadyMember)
+        } else if same_family >= MOST[usize::from(group.is_ipv6())] {
+            Errno::ENOBUFS.because(Reason::TooManyMemberships)
+        } else {
+            memberships.push(membership);
+            return Ok(());
+        };
+        self.net.leave(group, Some(joined))?;
+        Err(error)
+    }
+
+    fn leave(&mut self, id: SocketId, group: IpAddr, interface: Option<IfIndex>) -> Result<()> {
+        if let Some(interface) = interface {
+            self.net.interface_name(interface).ok_or(Errno::ENODEV.because(Reason::NoInterface))?;
+        }
+        let memberships = &mut self.sockets.get_mut(id)?.memberships;
+        // Without an interface it is the first membership of this group.
+        let found = memberships
+            .iter()
+            .position(|m| m.group == group && interface.is_none_or(|interface| m.interface == interface));
+        let found = found.ok_or(Errno::EADDRNOTAVAIL.because(Reason::NotMember))?;
+        let membership = memberships.remove(found);
+        self.net.leave(group, Some(membership.interface)).map(|_| ())
+    }
+}

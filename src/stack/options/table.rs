@@ -1,0 +1,434 @@
+//! The one table: which options there are, on which sockets, what their values look like, and what becomes of them.
+//!
+//! getsockopt(2), setsockopt(2), the tests and the documentation read it. What the rows can't say is in special.rs.
+
+use super::Options;
+use crate::base::Errno;
+use crate::base::constants::*;
+
+/// Kinds of sockets, as bits.
+pub(crate) const TCP: u8 = 1;
+pub(crate) const UDP: u8 = 2;
+pub(crate) const PING: u8 = 4;
+pub(crate) const DATAGRAM: u8 = UDP | PING;
+pub(crate) const ALL: u8 = TCP | UDP | PING;
+
+/// An option.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) level: i32,
+    pub(crate) name: i32,
+    /// The name as programs write it.
+    pub(crate) text: &'static str,
+    pub(crate) value: Value,
+    /// Kinds of sockets that can't set it, and what they are told.
+    pub(crate) refused: (u8, Errno),
+}
+
+/// What an option's value is, and what becomes of it.
+#[derive(Debug)]
+pub(crate) enum Value {
+    /// An int that the protocols act on; `set` says false for EINVAL.
+    Field { get: fn(&Options) -> i32, set: fn(&mut Options, i32) -> bool },
+    /// special.rs reads and writes it: it needs more than the options, or is no int. Acted on.
+    Special,
+    /// special.rs reads it; writing is ENOPROTOOPT.
+    SpecialReadOnly,
+    /// An int that nothing here acts on: kept as `fix` makes it (`None` = EINVAL), and returned.
+    Stored { default: i32, fix: fn(i32) -> Option<i32> },
+    /// Eight bytes, settable by an int too: kept and returned.
+    StoredWide { default: u64, fix: fn(i32) -> Option<u64> },
+    /// Bytes, none or from `least` to `most`: kept and returned.
+    StoredBytes { least: usize, most: usize },
+    /// An int that never changes; writing is ENOPROTOOPT.
+    ReadOnly(i32),
+    /// No value; writing is ENOPROTOOPT.
+    ReadOnlyEmpty,
+    /// Linux knows the number and refuses it on these sockets: reading, writing.
+    Refused(Errno, Errno),
+}
+
+impl Value {
+    /// True if the option is kept and returned, and nothing more: told by [`crate::base::Reason::OptionStored`].
+    pub(crate) const fn is_stored(&self) -> bool {
+        matches!(self, Self::Stored { .. } | Self::StoredWide { .. } | Self::StoredBytes { .. })
+    }
+}
+
+fn flag(value: i32) -> Option<i32> {
+    Some(i32::from(value != 0))
+}
+fn any(value: i32) -> Option<i32> {
+    Some(value)
+}
+fn not_negative(value: i32) -> Option<i32> {
+    (value >= 0).then_some(value)
+}
+fn bit(value: i32) -> Option<i32> {
+    within::<1>(value)
+}
+/// From 0 to `MAX`.
+fn within<const MAX: i32>(value: i32) -> Option<i32> {
+    (0..=MAX).contains(&value).then_some(value)
+}
+fn ignored(_: i32) -> Option<i32> {
+    Some(0)
+}
+fn pacing_rate(value: i32) -> Option<u64> {
+    Some(if value == -1 { u64::MAX } else { u64::from(value as u32) })
+}
+fn timestamping(value: i32) -> Option<u64> {
+    // SOF_TIMESTAMPING_* has sixteen bits and a few.
+    u64::try_from(value).ok().filter(|flags| *flags < 1 << 16)
+}
+/// "The value is at least half the smallest receive buffer", or 0 = none.
+fn window_clamp(value: i32) -> Option<i32> {
+    Some(if value == 0 { 0 } else { value.max(2304 / 2) })
+}
+/// -1 = on.
+fn rehash(value: i32) -> Option<i32> {
+    (-1..=1).contains(&value).then_some(value.abs())
+}
+/// -1 = off.
+fn repair(value: i32) -> Option<i32> {
+    (-1..=1).contains(&value).then_some(i32::from(value == 1))
+}
+/// The sources that IPV6_ADDR_PREFERENCES asks for: one of three pairs each, with their defaults.
+fn address_preferences(value: i32) -> Option<i32> {
+    let source = match value & 0x103 {
+        0 | 0x100 => 0x100,
+        1 => 1,
+        2 => 2,
+        _ => return None,
+    };
+    let coa = match value & 0x404 {
+        0 | 0x400 => 0x400,
+        4 => 4,
+        _ => return None,
+    };
+    if value & 0x808 == 0x808 { None } else { Some(source | coa | value & 8) }
+}
+
+/// A boolean field: anything but 0 is true.
+macro_rules! on {
+    ($($field:ident).+) => {
+        Value::Field { get: |o| i32::from(o.$($field).+), set: |o, v| { o.$($field).+ = v != 0; true } }
+    };
+}
+
+/// A boolean field: 0 or 1, else EINVAL.
+macro_rules! zero_or_one {
+    ($field:ident) => {
+        Value::Field {
+            get: |o| i32::from(o.$field),
+            set: |o, v| {
+                o.$field = v == 1;
+                v == 0 || v == 1
+            },
+        }
+    };
+}
+
+/// A number of a range; `$min..=$max`, else EINVAL.
+macro_rules! number {
+    ($field:ident, $range:expr) => {
+        Value::Field {
+            get: |o| i32::try_from(o.$field).unwrap_or(i32::MAX),
+            set: |o, v| {
+                let fits = $range.contains(&v);
+                if fits && let Ok(v) = v.try_into() {
+                    o.$field = v;
+                }
+                fits
+            },
+        }
+    };
+}
+
+/// A duration in whole seconds, 1..=32767 as MAX_TCP_KEEPIDLE and MAX_TCP_KEEPINTVL.
+macro_rules! seconds {
+    ($field:ident) => {
+        Value::Field {
+            get: |o| i32::try_from(o.$field.as_secs()).unwrap_or(i32::MAX),
+            set: |o, v| {
+                let seconds = u64::try_from(v).unwrap_or(0);
+                if (1..=32_767).contains(&seconds) {
+                    o.$field = std::time::Duration::from_secs(seconds);
+                }
+                (1..=32_767).contains(&seconds)
+            },
+        }
+    };
+}
+
+/// A time to live: -1 = `$default`, else from `$min` to 255.
+macro_rules! hops {
+    ($field:ident, $default:expr, $min:literal) => {
+        Value::Field {
+            get: |o| i32::from(o.$field),
+            set: |o, v| {
+                o.$field = if v == -1 { $default } else { u8::try_from(v).unwrap_or(o.$field) };
+                v == -1 || ($min..=255).contains(&v)
+            },
+        }
+    };
+}
+
+macro_rules! rows {
+    ($($level:ident: { $($name:ident = $value:expr $(, not $kinds:expr => $errno:ident)?;)* })*) => {
+        /// All options that Linux knows at these levels.
+        pub(crate) const TABLE: &[Row] = &[$($(Row {
+            level: $level,
+            name: $name,
+            text: stringify!($name),
+            value: $value,
+            refused: { let _none = (0, Errno::ENOPROTOOPT); $(let _none = ($kinds, Errno::$errno);)? _none },
+        },)*)*];
+    };
+}
+
+const FLAG: Value = Value::Stored { default: 0, fix: flag };
+const BIT: Value = Value::Stored { default: 0, fix: bit };
+const NO_SUCH: Value = Value::Refused(Errno::ENOPROTOOPT, Errno::ENOPROTOOPT);
+const NOT_HERE: Value = Value::Refused(Errno::EOPNOTSUPP, Errno::EOPNOTSUPP);
+
+rows! {
+SOL_SOCKET: {
+    SO_DEBUG = FLAG;
+    SO_REUSEADDR = Value::Special;
+    SO_TYPE = Value::SpecialReadOnly;
+    SO_ERROR = Value::SpecialReadOnly;
+    SO_DONTROUTE = FLAG;
+    SO_BROADCAST = on!(broadcast);
+    SO_SNDBUF = Value::Special;
+    SO_RCVBUF = Value::Special;
+    SO_KEEPALIVE = on!(keepalive);
+    SO_OOBINLINE = FLAG;
+    SO_NO_CHECK = FLAG;
+    SO_PRIORITY = Value::Stored { default: 0, fix: any };
+    SO_LINGER = Value::Special;
+    SO_BSDCOMPAT = Value::Stored { default: 0, fix: ignored };
+    SO_REUSEPORT = Value::Special;
+    SO_PASSCRED = NOT_HERE;
+    SO_PEERCRED = Value::SpecialReadOnly;
+    SO_RCVLOWAT = Value::Special;
+    SO_SNDLOWAT = Value::ReadOnly(1);
+    SO_RCVTIMEO = Value::Special;
+    SO_SNDTIMEO = Value::Special;
+    SO_BINDTODEVICE = Value::Special;
+    SO_ATTACH_FILTER = Value::StoredBytes { least: 16, most: 16 };
+    SO_DETACH_FILTER = Value::Refused(Errno::ENOPROTOOPT, Errno::ENOENT);
+    SO_PEERNAME = Value::SpecialReadOnly;
+    SO_TIMESTAMP = Value::Special;
+    SO_ACCEPTCONN = Value::SpecialReadOnly;
+    SO_PEERSEC = NO_SUCH;
+    SO_SNDBUFFORCE = Value::Special;
+    SO_RCVBUFFORCE = Value::Special;
+    SO_PASSSEC = NOT_HERE;
+    SO_TIMESTAMPNS = Value::Special;
+    SO_MARK = Value::Stored { default: 0, fix: any };
+    SO_TIMESTAMPING = Value::StoredWide { default: 0, fix: timestamping };
+    SO_PROTOCOL = Value::SpecialReadOnly;
+    SO_DOMAIN = Value::SpecialReadOnly;
+    SO_RXQ_OVFL = FLAG;
+    SO_WIFI_STATUS = FLAG;
+    SO_PEEK_OFF = Value::Stored { default: -1, fix: any }, not PING => EOPNOTSUPP;
+    SO_NOFCS = FLAG;
+    SO_LOCK_FILTER = FLAG;
+    SO_SELECT_ERR_QUEUE = FLAG;
+    SO_BUSY_POLL = Value::Stored { default: 0, fix: not_negative };
+    SO_MAX_PACING_RATE = Value::StoredWide { default: u64::MAX, fix: pacing_rate };
+    SO_BPF_EXTENSIONS = Value::ReadOnly(64);
+    SO_INCOMING_CPU = Value::Stored { default: -1, fix: any };
+    SO_ATTACH_BPF = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
+    SO_ATTACH_REUSEPORT_CBPF = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
+    SO_ATTACH_REUSEPORT_EBPF = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
+    SO_CNX_ADVICE = Value::Stored { default: 0, fix: any };
+    SO_MEMINFO = Value::SpecialReadOnly;
+    SO_INCOMING_NAPI_ID = Value::ReadOnly(0);
+    SO_COOKIE = Value::SpecialReadOnly;
+    SO_PEERGROUPS = Value::Refused(Errno::ENODATA, Errno::ENOPROTOOPT);
+    SO_ZEROCOPY = BIT, not PING => EOPNOTSUPP;
+    SO_TXTIME = Value::StoredBytes { least: 8, most: 8 };
+    SO_BINDTOIFINDEX = Value::Special;
+    SO_TIMESTAMP_NEW = Value::Special;
+    SO_TIMESTAMPNS_NEW = Value::Special;
+    SO_TIMESTAMPING_NEW = Value::StoredWide { default: 0, fix: timestamping };
+    SO_RCVTIMEO_NEW = Value::Special;
+    SO_SNDTIMEO_NEW = Value::Special;
+    SO_DETACH_REUSEPORT_BPF = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
+    SO_PREFER_BUSY_POLL = FLAG;
+    SO_BUSY_POLL_BUDGET = Value::Stored { default: 0, fix: within::<65_535> };
+    SO_NETNS_COOKIE = Value::SpecialReadOnly;
+    SO_BUF_LOCK = Value::Special;
+    SO_RESERVE_MEM = Value::Stored { default: 0, fix: not_negative }, not ALL => EOPNOTSUPP;
+    SO_TXREHASH = Value::Stored { default: 1, fix: rehash }, not DATAGRAM => EOPNOTSUPP;
+    SO_RCVMARK = FLAG;
+    SO_PASSPIDFD = NOT_HERE;
+    SO_PEERPIDFD = Value::Refused(Errno::ENODATA, Errno::ENOPROTOOPT);
+}
+SOL_IP: {
+    IP_TOS = Value::Special;
+    IP_TTL = Value::Special;
+    IP_HDRINCL = Value::ReadOnly(0);
+    IP_OPTIONS = Value::StoredBytes { least: 0, most: 40 };
+    IP_ROUTER_ALERT = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
+    IP_RECVOPTS = FLAG;
+    IP_RETOPTS = FLAG;
+    IP_PKTINFO = on!(packet_info);
+    IP_PKTOPTIONS = Value::ReadOnlyEmpty;
+    IP_MTU_DISCOVER = number!(mtu_discover, (0..=5));
+    IP_RECVERR = on!(recv_error);
+    IP_RECVTTL = on!(recv_ttl);
+    IP_RECVTOS = on!(recv_tos);
+    IP_MTU = Value::SpecialReadOnly;
+    IP_FREEBIND = on!(freebind);
+    IP_IPSEC_POLICY = Value::Refused(Errno::ENOPROTOOPT, Errno::EOPNOTSUPP);
+    IP_XFRM_POLICY = Value::Refused(Errno::ENOPROTOOPT, Errno::EOPNOTSUPP);
+    IP_PASSSEC = FLAG;
+    IP_TRANSPARENT = FLAG;
+    IP_RECVORIGDSTADDR = FLAG;
+    IP_MINTTL = Value::Stored { default: 0, fix: within::<255> };
+    IP_NODEFRAG = Value::ReadOnly(0);
+    IP_CHECKSUM = FLAG;
+    IP_BIND_ADDRESS_NO_PORT = FLAG;
+    IP_RECVFRAGSIZE = FLAG, not TCP => EINVAL;
+    IP_RECVERR_RFC4884 = BIT;
+    IP_MULTICAST_IF = Value::Special, not TCP => EINVAL;
+    IP_MULTICAST_TTL = hops!(multicast_ttl, 1, 0), not TCP => EINVAL;
+    IP_MULTICAST_LOOP = on!(multicast_loop);
+    IP_ADD_MEMBERSHIP = Value::Special, not TCP => EPROTO;
+    IP_DROP_MEMBERSHIP = Value::Special, not TCP => EPROTO;
+    IP_UNBLOCK_SOURCE = Value::StoredBytes { least: 12, most: 12 };
+    IP_BLOCK_SOURCE = Value::StoredBytes { least: 12, most: 12 };
+    IP_ADD_SOURCE_MEMBERSHIP = Value::StoredBytes { least: 12, most: 12 };
+    IP_DROP_SOURCE_MEMBERSHIP = Value::StoredBytes { least: 12, most: 12 };
+    IP_MSFILTER = Value::StoredBytes { least: 16, most: 4096 };
+    MCAST_JOIN_GROUP = Value::Special;
+    MCAST_BLOCK_SOURCE = Value::StoredBytes { least: 264, most: 264 };
+    MCAST_UNBLOCK_SOURCE = Value::StoredBytes { least: 264, most: 264 };
+    MCAST_LEAVE_GROUP = Value::Special;
+    MCAST_JOIN_SOURCE_GROUP = Value::StoredBytes { least: 264, most: 264 };
+    MCAST_LEAVE_SOURCE_GROUP = Value::StoredBytes { least: 264, most: 264 };
+    MCAST_MSFILTER = Value::StoredBytes { least: 144, most: 4096 };
+    IP_MULTICAST_ALL = zero_or_one!(multicast_all);
+    IP_UNICAST_IF = Value::Stored { default: 0, fix: any };
+    IP_LOCAL_PORT_RANGE = Value::Stored { default: 0, fix: any };
+    IP_PROTOCOL = Value::ReadOnly(0);
+}
+SOL_IPV6: {
+    IPV6_ADDRFORM = Value::Refused(Errno::ENOTCONN, Errno::EINVAL);
+    IPV6_2292PKTINFO = FLAG;
+    IPV6_2292HOPOPTS = FLAG;
+    IPV6_2292DSTOPTS = FLAG;
+    IPV6_2292RTHDR = FLAG;
+    IPV6_2292PKTOPTIONS = Value::StoredBytes { least: 0, most: 2048 };
+    IPV6_CHECKSUM = NO_SUCH;
+    IPV6_2292HOPLIMIT = FLAG;
+    IPV6_NEXTHOP = NO_SUCH;
+    IPV6_FLOWINFO = FLAG;
+    IPV6_UNICAST_HOPS = Value::Special;
+    IPV6_MULTICAST_IF = Value::Special, not TCP => ENOPROTOOPT;
+    IPV6_MULTICAST_HOPS = hops!(multicast_hops, 1, 0), not TCP => ENOPROTOOPT;
+    IPV6_MULTICAST_LOOP = zero_or_one!(multicast_loop6);
+    IPV6_JOIN_GROUP = Value::Special, not TCP => EPROTO;
+    IPV6_LEAVE_GROUP = Value::Special, not TCP => EPROTO;
+    IPV6_ROUTER_ALERT = Value::ReadOnly(0);
+    IPV6_MTU_DISCOVER = number!(mtu_discover6, (0..=5));
+    IPV6_MTU = Value::Special;
+    IPV6_RECVERR = on!(recv_error6);
+    IPV6_V6ONLY = Value::Special;
+    IPV6_JOIN_ANYCAST = Value::StoredBytes { least: 20, most: 20 };
+    IPV6_LEAVE_ANYCAST = Value::StoredBytes { least: 20, most: 20 };
+    IPV6_MULTICAST_ALL = on!(multicast_all6);
+    IPV6_ROUTER_ALERT_ISOLATE = FLAG;
+    IPV6_RECVERR_RFC4884 = BIT;
+    IPV6_FLOWLABEL_MGR = Value::StoredBytes { least: 32, most: 2048 };
+    IPV6_FLOWINFO_SEND = FLAG;
+    IPV6_IPSEC_POLICY = Value::Refused(Errno::ENOPROTOOPT, Errno::EOPNOTSUPP);
+    IPV6_XFRM_POLICY = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
+    IPV6_HDRINCL = NO_SUCH;
+    MCAST_JOIN_GROUP = Value::Special;
+    MCAST_BLOCK_SOURCE = Value::StoredBytes { least: 264, most: 264 };
+    MCAST_UNBLOCK_SOURCE = Value::StoredBytes { least: 264, most: 264 };
+    MCAST_LEAVE_GROUP = Value::Special;
+    MCAST_JOIN_SOURCE_GROUP = Value::StoredBytes { least: 264, most: 264 };
+    MCAST_LEAVE_SOURCE_GROUP = Value::StoredBytes { least: 264, most: 264 };
+    MCAST_MSFILTER = Value::StoredBytes { least: 144, most: 4096 };
+    IPV6_RECVPKTINFO = on!(packet_info6);
+    IPV6_PKTINFO = Value::StoredBytes { least: 20, most: 20 };
+    IPV6_RECVHOPLIMIT = on!(recv_hops);
+    IPV6_HOPLIMIT = NO_SUCH;
+    IPV6_RECVHOPOPTS = FLAG;
+    IPV6_HOPOPTS = Value::StoredBytes { least: 8, most: 2048 };
+    IPV6_RTHDRDSTOPTS = Value::StoredBytes { least: 8, most: 2048 };
+    IPV6_RECVRTHDR = FLAG;
+    IPV6_RTHDR = Value::StoredBytes { least: 8, most: 2048 };
+    IPV6_RECVDSTOPTS = FLAG;
+    IPV6_DSTOPTS = Value::StoredBytes { least: 8, most: 2048 };
+    IPV6_RECVPATHMTU = FLAG;
+    IPV6_PATHMTU = Value::SpecialReadOnly;
+    IPV6_DONTFRAG = on!(dont_fragment6);
+    IPV6_RECVTCLASS = on!(recv_tclass);
+    IPV6_TCLASS = Value::Special;
+    IPV6_AUTOFLOWLABEL = Value::Stored { default: 1, fix: flag };
+    IPV6_ADDR_PREFERENCES = Value::Stored { default: 0x500, fix: address_preferences };
+    IPV6_MINHOPCOUNT = Value::Stored { default: 0, fix: within::<255> };
+    IPV6_ORIGDSTADDR = FLAG;
+    IPV6_TRANSPARENT = FLAG;
+    IPV6_UNICAST_IF = Value::Stored { default: 0, fix: any };
+    IPV6_RECVFRAGSIZE = FLAG;
+    IPV6_FREEBIND = on!(freebind);
+}
+SOL_TCP: {
+    TCP_NODELAY = on!(nodelay);
+    TCP_MAXSEG = Value::Special;
+    TCP_CORK = on!(cork);
+    TCP_KEEPIDLE = seconds!(keepidle);
+    TCP_KEEPINTVL = seconds!(keepintvl);
+    TCP_KEEPCNT = number!(keepcnt, (1..=127));
+    TCP_SYNCNT = number!(syncnt, (1..=127));
+    TCP_LINGER2 = Value::Special;
+    TCP_DEFER_ACCEPT = Value::Special;
+    TCP_WINDOW_CLAMP = Value::Stored { default: 0, fix: window_clamp };
+    TCP_INFO = Value::SpecialReadOnly;
+    TCP_QUICKACK = on!(quickack);
+    TCP_CONGESTION = Value::Special;
+    TCP_MD5SIG = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
+    TCP_THIN_LINEAR_TIMEOUTS = BIT;
+    TCP_THIN_DUPACK = Value::Stored { default: 0, fix: |v| bit(v).map(|_| 0) };
+    TCP_USER_TIMEOUT = Value::Special;
+    TCP_REPAIR = Value::Stored { default: 0, fix: repair };
+    TCP_REPAIR_QUEUE = Value::Refused(Errno::EINVAL, Errno::EPERM);
+    TCP_QUEUE_SEQ = Value::Refused(Errno::EINVAL, Errno::EINVAL);
+    TCP_REPAIR_OPTIONS = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
+    TCP_FASTOPEN = Value::Stored { default: 0, fix: |v| not_negative(v).map(|v| v.min(4096)) };
+    TCP_TIMESTAMP = Value::Special;
+    TCP_NOTSENT_LOWAT = Value::Stored { default: 0, fix: any };
+    TCP_CC_INFO = Value::ReadOnlyEmpty;
+    TCP_SAVE_SYN = Value::Stored { default: 0, fix: within::<2> };
+    TCP_SAVED_SYN = Value::ReadOnlyEmpty;
+    TCP_REPAIR_WINDOW = Value::Refused(Errno::EINVAL, Errno::EPERM);
+    TCP_FASTOPEN_CONNECT = BIT;
+    TCP_ULP = Value::Special;
+    TCP_MD5SIG_EXT = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
+    TCP_FASTOPEN_KEY = Value::StoredBytes { least: 16, most: 32 };
+    TCP_FASTOPEN_NO_COOKIE = BIT;
+    TCP_ZEROCOPY_RECEIVE = Value::Refused(Errno::EINVAL, Errno::ENOPROTOOPT);
+    TCP_INQ = BIT;
+    TCP_TX_DELAY = Value::Stored { default: 0, fix: not_negative };
+}
+SOL_UDP: {
+    UDP_CORK = FLAG;
+    UDP_ENCAP = Value::Stored { default: 0, fix: |v| matches!(v, 0 | 2 | 3).then_some(v) };
+    UDP_NO_CHECK6_TX = FLAG;
+    UDP_NO_CHECK6_RX = FLAG;
+    UDP_SEGMENT = Value::Stored { default: 0, fix: within::<65_535> };
+    UDP_GRO = FLAG;
+}
+}
+
+/// The row of an option.
+pub(crate) fn find(level: i32, name: i32) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.level == level && row.name == name)
+}
