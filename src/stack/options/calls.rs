@@ -95,7 +95,8 @@ impl Stack {
             Value::Refused(errno, _) => return Err(errno.because(Reason::UnknownOption)),
         };
         // do_ip_getsockopt: who has room for a byte only, gets a byte.
-        if level == SOL_IP && (1..4).contains(&len) && value.len() == 4 && (0..=255).contains(&int(0, &value)) {
+        if level == SOL_IP && (1..4).contains(&len) && value.len() == 4 && (0..=255).contains(&int(0, &value))
+        {
             value = vec![int(level, &value) as u8];
         }
         value.truncate(len);

@@ -134,7 +134,9 @@ impl Stack {
             (SOL_TCP, TCP_LINGER2) if options.linger2 == 0 => self.net.config.fin_timeout.as_secs() as i32,
             (SOL_TCP, TCP_LINGER2) => options.linger2,
             (SOL_TCP, TCP_DEFER_ACCEPT) => options.defer_accept as i32,
-            (SOL_TCP, TCP_USER_TIMEOUT) => options.user_timeout.map_or(0, |timeout| timeout.as_millis() as i32),
+            (SOL_TCP, TCP_USER_TIMEOUT) => {
+                options.user_timeout.map_or(0, |timeout| timeout.as_millis() as i32)
+            }
             (SOL_TCP, TCP_TIMESTAMP) => self.net.now.as_millis() as i32,
             (SOL_TCP, TCP_INFO) => return self.tcp_info(id),
             (SOL_TCP, TCP_CONGESTION) => {
@@ -156,9 +158,7 @@ impl Stack {
             SO_PROTOCOL => entry.protocol,
             SO_DOMAIN => entry.domain,
             SO_ERROR => entry.take_error().err().map_or(0, |error| error.errno().0),
-            SO_ACCEPTCONN => {
-                i32::from(entry.claim.is_some_and(|claim| claim.binding.stage == Stage::Listen))
-            }
+            SO_ACCEPTCONN => i32::from(entry.claim.is_some_and(|claim| claim.binding.stage == Stage::Listen)),
             SO_REUSEADDR => i32::from(options.reuse_address),
             SO_REUSEPORT => i32::from(options.reuse_port),
             SO_RCVBUF => options.recv_buffer as i32,
@@ -275,7 +275,9 @@ impl Stack {
             (SOL_IPV6, IPV6_MTU) if number != 0 && number < 1280 => return Err(out_of_range()),
             (SOL_IPV6, IPV6_MTU) => entry.options.max_mtu6 = number as usize,
             // TCP_MIN_MSS and MAX_TCP_WINDOW.
-            (SOL_TCP, TCP_MAXSEG) if number != 0 && !(88..=32_767).contains(&number) => return Err(out_of_range()),
+            (SOL_TCP, TCP_MAXSEG) if number != 0 && !(88..=32_767).contains(&number) => {
+                return Err(out_of_range());
+            }
             (SOL_TCP, TCP_MAXSEG) => entry.options.maxseg = number as u16,
             (SOL_TCP, TCP_LINGER2) => entry.options.linger2 = number.clamp(-1, MAX_LINGER2),
             (SOL_TCP, TCP_DEFER_ACCEPT) => {
