@@ -30,3 +30,4 @@ pub mod wire;
 
 pub use base::{Cidr, Errno, Error, IfIndex, Instant, Mac, Result, SockAddr};
 pub use driver::{Host, HostBuilder, World};
+pub use socket::Socket;

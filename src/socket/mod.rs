@@ -10,6 +10,7 @@
 //! | `option.rs` | getsockopt and setsockopt |
 //! | `typed.rs` | options with a type and a plain name |
 //! | `net/` | the types of `std::net` |
+//! | `tokio.rs` | the types of `tokio::net` (feature `tokio`) |
 //! | `convert.rs` | [`inet_pton`], [`inet_aton`], [`htons`] and their like |
 //! | `functions.rs` | create_connection, create_server, socketpair |
 //! | `file.rs` | [`SocketFile`]: what makefile makes |
@@ -34,6 +35,8 @@ pub mod net;
 mod option;
 mod poll;
 mod resolver;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 mod transfer;
 mod typed;
 
