@@ -2,13 +2,13 @@
 //! everything happens in namespaces that the tests make.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::os::fd::RawFd;
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsRawFd, RawFd};
 use std::process::Stdio;
 use std::time::Duration;
 
 use sockatoo::base::{Frame, Pool};
-use sockatoo::device::{Device, SendError, Tap};
+use sockatoo::device::{Device, Packet, SendError, Tap};
 use sockatoo::lab::Netns;
 use sockatoo::{Errno, Instant, Mac};
 
@@ -152,7 +152,7 @@ fn a_larger_mtu_is_followed() {
     let mut tap = kernel.tap("tap0", &["192.0.2.1/24"]).unwrap();
     kernel_answers(&mut tap);
     kernel.set_mtu("tap0", 9000).unwrap();
-    let socket = kernel.run(|| std::net::UdpSocket::bind("192.0.2.1:7")).unwrap().unwrap();
+    let socket = kernel.run(|| UdpSocket::bind("192.0.2.1:7")).unwrap().unwrap();
     let is_long = |frame: &Frame| frame.len() == 14 + 20 + 8 + 8000;
     socket.send_to(&[7; 8000], "192.0.2.2:7").unwrap(); // lost: longer than the MTU that was known
     assert!(tap.recv(Instant::ZERO, &Pool::new()).unwrap().is_none_or(|frame| !is_long(&frame)));
@@ -190,4 +190,110 @@ fn namespaces_are_apart_and_joined_by_veth() {
     let error = a.add_address("eth9", "192.0.2.1/24").unwrap_err();
     assert_eq!(error.errno(), Errno::ENODEV);
     assert!(a.add_address("eth0", "192.0.2.1").is_ok() && a.add_address("eth0", "192.0.2").is_err());
+}
+
+/// The kernel on one end of a veth pair, a packet device on the other.
+fn veth() -> Option<(Netns, Netns, Packet)> {
+    let (kernel, ours) = (netns()?, netns()?);
+    kernel.veth("eth0", &ours, "eth0").unwrap();
+    kernel.add_address("eth0", "192.0.2.1/24").unwrap();
+    let packet = ours.run(|| Packet::open("eth0")).unwrap().unwrap();
+    Some((kernel, ours, packet))
+}
+
+/// RFC 1071: zero over a pseudo header and a datagram whose checksum is right.
+fn udp_sum(frame: &Frame) -> u16 {
+    let bytes = frame.bytes();
+    let length = u16::from_be_bytes([bytes[38], bytes[39]]);
+    let datagram = &bytes[34..34 + usize::from(length)];
+    let words = bytes[26..34].chunks(2).chain(datagram.chunks(2));
+    let mut sum = 17 + u32::from(length);
+    sum += words.map(|w| u32::from(w[0]) << 8 | w.get(1).map_or(0, |b| u32::from(*b))).sum::<u32>();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !(sum as u16)
+}
+
+fn is_udp(frame: &Frame) -> bool {
+    frame.bytes().get(12..14) == Some(&[8, 0]) && frame.bytes().get(23) == Some(&17)
+}
+
+#[test]
+fn a_packet_device_is_a_station_beside_the_kernel() {
+    let Some((kernel, ours, mut packet)) = veth() else { return };
+    ours.add_address("eth0", "192.0.2.3/24").unwrap();
+    assert_eq!((packet.mtu(), packet.is_up()), (1500, true));
+    kernel_answers(&mut packet);
+    // What is meant for the kernel beside us is not ours, and neither is what it sends.
+    let socket = kernel.run(|| UdpSocket::bind("192.0.2.1:7")).unwrap().unwrap();
+    let beside = ours.run(|| UdpSocket::bind("192.0.2.3:7")).unwrap().unwrap();
+    beside.send_to(b"from beside", "192.0.2.1:7").unwrap();
+    socket.recv(&mut [0; 32]).unwrap();
+    socket.send_to(b"for the kernel beside us", "192.0.2.3:7").unwrap();
+    beside.recv(&mut [0; 32]).unwrap();
+    socket.send_to(b"for us", "192.0.2.2:7").unwrap();
+    let frame = receive(&mut packet, is_udp);
+    assert!(frame.bytes().ends_with(b"for us"), "{frame:?}");
+    assert_eq!(udp_sum(&frame), 0, "a veth leaves the checksum to its \"hardware\"");
+}
+
+#[test]
+#[allow(unsafe_code)]
+fn super_frames_arrive_in_the_size_of_the_wire() {
+    let Some((kernel, _ours, mut packet)) = veth() else { return };
+    kernel_answers(&mut packet);
+    let socket = kernel.run(|| UdpSocket::bind("192.0.2.1:7")).unwrap().unwrap();
+    const UDP_SEGMENT: i32 = 103;
+    let size = 1000_i32;
+    // SAFETY: the value is an int, and lives longer than the call.
+    let set = unsafe { libc::setsockopt(socket.as_raw_fd(), 17, UDP_SEGMENT, (&raw const size).cast(), 4) };
+    assert_eq!(set, 0);
+    let sent: Vec<u8> = (0..60_500_u32).map(|n| (n % 251) as u8).collect();
+    socket.send_to(&sent, "192.0.2.2:7").unwrap();
+    let mut seen = Vec::<u8>::new();
+    while seen.len() < sent.len() {
+        let frame = receive(&mut packet, is_udp);
+        assert_eq!(udp_sum(&frame), 0);
+        assert!(frame.len() <= 14 + 20 + 8 + 1000);
+        seen.extend(&frame.bytes()[42..]);
+    }
+    assert!(seen == sent);
+    packet.notes(&mut |reason, n| panic!("{n} dropped: {reason:?}"));
+}
+
+#[test]
+fn an_interface_that_goes_down_or_away_comes_back() {
+    let Some((kernel, ours, mut packet)) = veth() else { return };
+    let pool = Pool::new();
+    let drained = |packet: &mut Packet, now| {
+        while packet.recv(now, &pool).unwrap().is_some() {}
+    };
+    let told = |packet: &mut Packet| (0..100).filter(|_| packet.recv(Instant::ZERO, &pool).is_err()).count();
+    ours.set_down("eth0").unwrap();
+    assert_eq!((told(&mut packet), packet.is_up()), (1, false));
+    let ask = arp(ASK, (packet.mac(), OURS), (Mac::ZERO, KERNEL));
+    let Err(SendError::Failed(error)) = packet.send(Instant::ZERO, ask) else { panic!("sent while down") };
+    assert_eq!(error.errno(), Errno::ENETDOWN);
+    ours.set_up("eth0").unwrap();
+    let now = packet.deadline().unwrap();
+    drained(&mut packet, now);
+    assert!(packet.is_up());
+    kernel_answers(&mut packet);
+
+    ours.delete("eth0").unwrap();
+    assert_eq!((told(&mut packet), packet.is_up()), (1, false));
+    kernel.veth("eth0", &ours, "eth0").unwrap();
+    kernel.add_address("eth0", "192.0.2.1/24").unwrap();
+    let now = now.max(packet.deadline().unwrap());
+    drained(&mut packet, now);
+    assert!(packet.is_up());
+    kernel_answers(&mut packet);
+}
+
+#[test]
+fn opening_an_interface_says_what_is_wrong() {
+    let Some(netns) = netns() else { return };
+    let error = |name: &str| netns.run(|| Packet::open(name)).unwrap().unwrap_err();
+    assert_eq!((error("lo").errno(), error("eth9").errno()), (Errno::EINVAL, Errno::ENODEV));
 }

@@ -24,6 +24,8 @@ mod faulty;
 mod impair;
 mod impairment;
 mod lo;
+mod offload;
+mod packet;
 mod tap;
 mod tee;
 
@@ -32,6 +34,7 @@ pub use faulty::{Fault, FaultSwitch, Faulty};
 pub use impair::Impair;
 pub use impairment::Impairment;
 pub use lo::Loopback;
+pub use packet::Packet;
 pub use tap::Tap;
 pub use tee::Tee;
 

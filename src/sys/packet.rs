@@ -1,1 +1,170 @@
-//! packet
+//! AF_PACKET sockets, packet(7): whole frames of an existing interface, with what the kernel left undone in them.
+
+use std::io;
+use std::mem::{self, MaybeUninit};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::ptr;
+
+use super::descriptor::{set_option, setsockopt};
+use crate::base::Mac;
+
+/// Bytes of struct virtio_net_hdr: in front of every frame, both ways.
+pub(crate) const VNET_HEADER: usize = 10;
+
+/// A socket for the frames of one interface, non-blocking, each behind a virtio-net header.
+#[derive(Debug)]
+pub(crate) struct PacketSocket(OwnedFd);
+
+/// What recvmsg(2) says of a frame.
+#[derive(Debug)]
+pub(crate) struct Received {
+    /// Bytes in the buffer, header included.
+    pub(crate) len: usize,
+    /// The frame was longer than the buffer.
+    pub(crate) truncated: bool,
+    /// PACKET_OUTGOING: a copy of what this machine sends.
+    pub(crate) outgoing: bool,
+    /// The VLAN tag that the kernel took out: its TPID and TCI.
+    pub(crate) vlan: Option<(u16, u16)>,
+}
+
+/// Room for the control message that we asked for, aligned as cmsghdr.
+#[repr(C, align(8))]
+struct Control([u8; 64]);
+
+impl PacketSocket {
+    /// A socket that receives nothing yet. Needs CAP_NET_RAW.
+    pub(crate) fn new() -> io::Result<Self> {
+        let kind = libc::SOCK_RAW | libc::SOCK_NONBLOCK;
+        let socket = super::descriptor::socket(libc::AF_PACKET, kind, 0)?;
+        setsockopt(socket.as_fd(), libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1)?;
+        setsockopt(socket.as_fd(), libc::SOL_PACKET, libc::PACKET_AUXDATA, 1)?;
+        // Linux 4.20; before it, `Received::outgoing` tells.
+        let _ = setsockopt(socket.as_fd(), libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1);
+        Ok(Self(socket))
+    }
+
+    /// SO_RCVBUF in bytes, as much as we may.
+    pub(crate) fn set_receive_buffer(&self, bytes: i32) -> io::Result<()> {
+        setsockopt(self.0.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes)
+            .or_else(|_| setsockopt(self.0.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF, bytes))
+    }
+
+    /// SO_ATTACH_FILTER: only frames for `mac` and for groups come in.
+    pub(crate) fn accept_only(&self, mac: Mac) -> io::Result<()> {
+        let [a, b, c, d, e, f] = mac.0;
+        let step = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
+        let load = |size: u32, at| step(libc::BPF_LD | size | libc::BPF_ABS, 0, 0, at);
+        let equal = |k, jt, jf| step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, jt, jf, k);
+        let give = |bytes| step(libc::BPF_RET | libc::BPF_K, 0, 0, bytes);
+        let mut steps = [
+            load(libc::BPF_B, 0),
+            step(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, 4, 0, 1), // a group: accept
+            load(libc::BPF_W, 0),
+            equal(u32::from_be_bytes([a, b, c, d]), 0, 3),
+            load(libc::BPF_H, 4),
+            equal(u32::from(u16::from_be_bytes([e, f])), 0, 1),
+            give(u32::MAX),
+            give(0),
+        ];
+        let program = libc::sock_fprog { len: steps.len() as u16, filter: steps.as_mut_ptr() };
+        set_option(self.0.as_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+    }
+
+    /// bind(2): every protocol's frames of this interface, from now on; PACKET_MR_PROMISC: those for other station
+    /// addresses than the kernel's too.
+    pub(crate) fn bind(&self, index: u32) -> io::Result<()> {
+        let index = i32::try_from(index).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
+        // SAFETY: sockaddr_ll is plain data; all zeros is a value of it.
+        let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
+        address.sll_family = libc::AF_PACKET as u16;
+        address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+        address.sll_ifindex = index;
+        let length = super::length_of::<libc::sockaddr_ll>();
+        // SAFETY: the pointer leads to a sockaddr_ll, of the length given.
+        super::check(unsafe { libc::bind(self.0.as_raw_fd(), ptr::from_ref(&address).cast(), length) })?;
+        let promiscuous = libc::packet_mreq {
+            mr_ifindex: index,
+            mr_type: libc::PACKET_MR_PROMISC as u16,
+            mr_alen: 0,
+            mr_address: [0; 8],
+        };
+        set_option(self.0.as_fd(), libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &promiscuous)
+    }
+
+    /// recvmsg(2): a virtio-net header and a frame into `buffer`. EAGAIN if there is none, ENETDOWN once when the interface
+    /// went down, EINVAL for a frame that a virtio-net header can't describe (it is gone then).
+    pub(crate) fn recv(&self, buffer: &mut [u8]) -> io::Result<Received> {
+        let mut control = Control([0; 64]);
+        // SAFETY: both are plain data; all zeros is a value of them.
+        let (mut from, mut message): (libc::sockaddr_ll, libc::msghdr) = unsafe { mem::zeroed() };
+        let mut vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+        message.msg_name = ptr::from_mut(&mut from).cast();
+        message.msg_namelen = super::length_of::<libc::sockaddr_ll>();
+        message.msg_iov = &mut vector;
+        message.msg_iovlen = 1;
+        message.msg_control = control.0.as_mut_ptr().cast();
+        message.msg_controllen = control.0.len() as _;
+        // SAFETY: name, vector and control lead to writable memory of the lengths given, which outlives the call.
+        let len = super::count(unsafe { libc::recvmsg(self.0.as_raw_fd(), &mut message, 0) })?;
+        Ok(Received {
+            len,
+            truncated: message.msg_flags & libc::MSG_TRUNC != 0,
+            outgoing: from.sll_pkttype == libc::PACKET_OUTGOING as u8,
+            vlan: auxiliary(&message).and_then(|aux| vlan(&aux)),
+        })
+    }
+
+    /// send(2): a virtio-net header and a frame.
+    pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        super::descriptor::send(self.0.as_fd(), bytes, 0).map(drop)
+    }
+}
+
+/// The message of PACKET_AUXDATA, if there is one in what recvmsg(2) filled.
+fn auxiliary(message: &libc::msghdr) -> Option<libc::tpacket_auxdata> {
+    // SAFETY: recvmsg has filled the control buffer that `message` leads to, and its length.
+    let header = unsafe { libc::CMSG_FIRSTHDR(message) };
+    if header.is_null() {
+        return None;
+    }
+    // SAFETY: CMSG_FIRSTHDR gave a whole header within the control buffer.
+    let (level, kind, len) =
+        unsafe { ((*header).cmsg_level, (*header).cmsg_type, (*header).cmsg_len as usize) };
+    // SAFETY: CMSG_LEN only computes.
+    let whole = unsafe { libc::CMSG_LEN(size_of::<libc::tpacket_auxdata>() as u32) } as usize;
+    if level != libc::SOL_PACKET || kind != libc::PACKET_AUXDATA || len < whole {
+        return None;
+    }
+    let mut aux = MaybeUninit::<libc::tpacket_auxdata>::uninit();
+    // SAFETY: the message is at least that long, by its length just compared; plain data, copied bytewise.
+    unsafe {
+        ptr::copy_nonoverlapping(
+            libc::CMSG_DATA(header),
+            aux.as_mut_ptr().cast::<u8>(),
+            size_of::<libc::tpacket_auxdata>(),
+        );
+        Some(aux.assume_init())
+    }
+}
+
+fn vlan(aux: &libc::tpacket_auxdata) -> Option<(u16, u16)> {
+    const ETH_P_8021Q: u16 = 0x8100;
+    if aux.tp_status & libc::TP_STATUS_VLAN_VALID == 0 {
+        return None;
+    }
+    let has_tpid = aux.tp_status & libc::TP_STATUS_VLAN_TPID_VALID != 0;
+    Some((if has_tpid { aux.tp_vlan_tpid } else { ETH_P_8021Q }, aux.tp_vlan_tci))
+}
+
+impl AsFd for PacketSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for PacketSocket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}

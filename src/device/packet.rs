@@ -1,0 +1,269 @@
+//! An existing interface, through AF_PACKET: a station of our own beside the kernel's on the same wire.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+use super::offload::{Offload, SuperFrame};
+use super::{Device, SendError, Tally, local_mac};
+use crate::base::{Direction, Errno, Error, Frame, Instant, Mac, Pool, Reason};
+use crate::sys;
+use crate::sys::packet::{PacketSocket, Received, VNET_HEADER};
+
+/// An existing Ethernet interface, used beside the kernel: with a station address of our own (the interface is set
+/// promiscuous meanwhile) and addresses of our own. Kernel and host share the wire, but don't hear each other on it.
+///
+/// An interface that is set down or deleted is a link that is down: it is looked after once a second, and comes back by
+/// itself. A Wi-Fi interface is of no use: access points take frames of their known stations only.
+#[derive(Debug)]
+pub struct Packet {
+    socket: PacketSocket,
+    control: sys::interface::Control,
+    name: String,
+    index: u32,
+    mac: Mac,
+    mtu: usize,
+    up: bool,
+    /// That the link is down has been told.
+    told: bool,
+    next_look: Instant,
+    /// What the last recvmsg(2) brought, virtio-net header first.
+    buffer: Box<[u8]>,
+    /// The super-frame in `buffer` that is being cut, and the VLAN tag of its segments.
+    cutting: Option<(SuperFrame, usize, Option<(u16, u16)>)>,
+    tally: Tally,
+}
+
+/// How often the state of the interface is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The longest IP packet, and the headers in front of it.
+const BUFFER: usize = VNET_HEADER + 14 + 4 + 65_536;
+/// The kernel's queue in front of us: a super-frame counts there with all the pages it was made of.
+const RECEIVE_BUFFER: i32 = 16 << 20;
+/// Frames passed over in one call, at most: the descriptor stays readable, so the next call goes on.
+const PER_CALL: usize = 64;
+
+impl Packet {
+    /// Opens the interface `name` of this thread's network namespace.
+    ///
+    /// # Errors
+    /// EPERM without CAP_NET_RAW, ENODEV if there is no such interface, EINVAL if it is not an Ethernet.
+    pub fn open(name: &str) -> Result<Self, Error> {
+        let control = sys::interface::Control::new()?;
+        let cannot = |error: io::Error| cannot_open(name, error);
+        let index = control.index(name).map_err(cannot)?;
+        if control.mac(name).map_err(cannot)?.is_none() {
+            let detail = format!("{name} is not an Ethernet interface (a host has a loopback of its own)");
+            return Err(Errno::EINVAL.with(detail));
+        }
+        let socket = PacketSocket::new().map_err(cannot)?;
+        socket.set_receive_buffer(RECEIVE_BUFFER).map_err(cannot)?;
+        let mac = local_mac(sys::random::random_u64()?);
+        socket.accept_only(mac).map_err(cannot)?;
+        socket.bind(index).map_err(cannot)?;
+        let mut packet = Self {
+            socket,
+            control,
+            name: name.to_owned(),
+            index,
+            mac,
+            mtu: 1500,
+            up: false,
+            told: false,
+            next_look: Instant::ZERO,
+            buffer: vec![0; BUFFER].into(),
+            cutting: None,
+            tally: Tally::default(),
+        };
+        packet.look(Instant::ZERO);
+        Ok(packet)
+    }
+
+    /// With the station address given, in place of one drawn at random.
+    pub fn with_mac(mut self, mac: Mac) -> Result<Self, Error> {
+        self.socket.accept_only(mac)?;
+        self.mac = mac;
+        Ok(self)
+    }
+
+    /// Looks at the interface; binds to it anew if it has been deleted and made again.
+    fn look(&mut self, now: Instant) {
+        self.next_look = now + LOOK_EVERY;
+        match self.control.index(&self.name) {
+            Ok(index) if index != self.index && self.socket.bind(index).is_ok() => self.index = index,
+            Ok(_) => {}
+            Err(_) => self.index = 0, // whichever comes under this name is another one
+        }
+        self.up = self.index != 0 && self.control.is_up(&self.name);
+        if self.up {
+            self.told = false;
+        }
+        if let Ok(mtu) = self.control.mtu(&self.name) {
+            self.mtu = mtu;
+        }
+    }
+
+    fn down(&self) -> Error {
+        let name = &self.name;
+        Errno::ENETDOWN.because(Reason::LinkDown).detail(if self.index != 0 {
+            format!("{name} is down (`ip link set {name} up`)")
+        } else {
+            format!("{name} was deleted")
+        })
+    }
+
+    fn fell(&mut self, now: Instant) {
+        self.up = false;
+        self.next_look = now + LOOK_EVERY;
+    }
+
+    /// The next segment of the super-frame that is being cut.
+    fn segment(&mut self, pool: &Pool) -> Option<Frame> {
+        let (parts, len, vlan) = self.cutting.as_mut()?;
+        let whole = self.buffer.get(VNET_HEADER..*len)?;
+        let Some(mut frame) = parts.segment(whole, pool) else {
+            self.cutting = None;
+            return None;
+        };
+        tag(&mut frame, *vlan);
+        Some(frame)
+    }
+
+    /// What recvmsg(2) brought, as a frame of wire size; `None` if it was none for us (counted).
+    fn frame(&mut self, received: &Received, pool: &Pool) -> Option<Frame> {
+        if received.outgoing {
+            return None;
+        }
+        if received.truncated {
+            self.tally.count(Reason::DeviceTooLong);
+            return None;
+        }
+        let frame = self.undone(received, pool);
+        if frame.is_none() {
+            self.tally.count(Reason::DeviceOffload);
+        }
+        frame
+    }
+
+    /// Does what the kernel has left undone.
+    fn undone(&mut self, received: &Received, pool: &Pool) -> Option<Frame> {
+        let bytes = self.buffer.get_mut(..received.len)?;
+        let offload = Offload::parse(bytes)?;
+        let bytes = bytes.get_mut(VNET_HEADER..)?;
+        if offload.is_super() {
+            self.cutting = Some((SuperFrame::parse(offload, bytes)?, received.len, received.vlan));
+            return self.segment(pool);
+        }
+        let checksum = offload.complete(bytes)?;
+        let mut frame = pool.frame(bytes.len());
+        frame.bytes_mut().copy_from_slice(bytes);
+        frame.checksum = checksum;
+        tag(&mut frame, received.vlan);
+        Some(frame)
+    }
+}
+
+/// IEEE 802.1Q: puts the tag that the kernel took out back behind the station addresses.
+fn tag(frame: &mut Frame, vlan: Option<(u16, u16)>) {
+    let Some((tpid, tci)) = vlan else { return };
+    if frame.len() < 12 {
+        return;
+    }
+    frame.push(4);
+    let bytes = frame.bytes_mut();
+    bytes.copy_within(4..16, 0);
+    bytes[12..14].copy_from_slice(&tpid.to_be_bytes());
+    bytes[14..16].copy_from_slice(&tci.to_be_bytes());
+}
+
+fn cannot_open(name: &str, error: io::Error) -> Error {
+    let error = Error::from(error);
+    let detail = match error.errno() {
+        Errno::EPERM | Errno::EACCES => format!(
+            "{name}: frames of an interface need CAP_NET_RAW: run as root, or `sudo setcap cap_net_raw,cap_net_admin+ep` on \
+             the program"
+        ),
+        Errno::ENODEV => format!("there is no interface {name} (`ip link` lists them)"),
+        _ => format!("{name}: can't open it for frames"),
+    };
+    error.detail(detail)
+}
+
+impl Device for Packet {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn mac(&self) -> Mac {
+        self.mac
+    }
+
+    fn mtu(&self) -> usize {
+        self.mtu
+    }
+
+    fn recv(&mut self, now: Instant, pool: &Pool) -> Result<Option<Frame>, Error> {
+        if now >= self.next_look {
+            self.look(now);
+        }
+        let mut frame = self.segment(pool);
+        for _ in 0..PER_CALL {
+            if frame.is_some() {
+                break;
+            }
+            match self.socket.recv(&mut self.buffer) {
+                Ok(received) => frame = self.frame(&received, pool),
+                Err(error) => match Error::from(error).errno() {
+                    Errno::EAGAIN | Errno::EINTR => break,
+                    // A frame that no virtio-net header can describe.
+                    Errno::EINVAL => self.tally.count(Reason::DeviceOffload),
+                    _ => {
+                        self.fell(now);
+                        break;
+                    }
+                },
+            }
+        }
+        if let Some(mut frame) = frame {
+            (frame.time, frame.direction) = (now, Direction::In);
+            return Ok(Some(frame));
+        }
+        if self.up || std::mem::replace(&mut self.told, true) { Ok(None) } else { Err(self.down()) }
+    }
+
+    fn send(&mut self, now: Instant, mut frame: Frame) -> Result<(), SendError> {
+        // All zeros: nothing is left undone in this frame.
+        frame.push(VNET_HEADER).fill(0);
+        let Err(error) = self.socket.send(frame.bytes()) else { return Ok(()) };
+        frame.pull(VNET_HEADER);
+        match Error::from(error).errno() {
+            Errno::EAGAIN | Errno::EINTR => Err(SendError::Busy(frame)),
+            Errno::ENOBUFS | Errno::ENOMEM => {
+                self.tally.count(Reason::DeviceQueueFull);
+                Ok(())
+            }
+            Errno::ENETDOWN | Errno::ENXIO | Errno::ENODEV => {
+                self.fell(now);
+                Err(SendError::Failed(self.down()))
+            }
+            errno @ Errno::EMSGSIZE => Err(SendError::Failed(errno.because(Reason::DeviceTooLong))),
+            errno => Err(SendError::Failed(errno.because(Reason::DeviceFailed))),
+        }
+    }
+
+    fn fd(&self) -> Option<RawFd> {
+        Some(self.socket.as_raw_fd())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        (!self.up).then_some(self.next_look)
+    }
+
+    fn is_up(&self) -> bool {
+        self.up
+    }
+
+    fn notes(&mut self, tell: &mut dyn FnMut(Reason, u64)) {
+        self.tally.tell(tell);
+    }
+}
