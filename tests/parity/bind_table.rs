@@ -11,6 +11,7 @@ use sockatoo::base::constants::*;
 
 use crate::arm::{Arm, Place};
 use crate::kernel::Kernel;
+use crate::ours::Ours;
 
 /// Columns and rows of each table, in this order.
 const ADDRESSES: [&str; 8] =
@@ -164,4 +165,9 @@ fn the_kernel_answers_as_the_table() {
     if let Err(panic) = asked.join() {
         std::panic::resume_unwind(panic);
     }
+}
+
+#[test]
+fn we_answer_as_the_table() {
+    compare(&mut Ours::new(Place::Lo).expect("our arm"));
 }

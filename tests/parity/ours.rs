@@ -1,42 +1,82 @@
-//! Our arm: the sockets of Sockatoo's hosts.
+//! Our arm: the sockets of Sockatoo's hosts, on `lo`, or on the two ends of a cable in memory.
 
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut};
 use std::time::Duration;
 
-use sockatoo::SockAddr;
-use sockatoo::base::ControlMessage;
+use sockatoo::base::constants::{POLLERR, POLLHUP, POLLNVAL};
+use sockatoo::base::{ControlMessage, Errno, Mac};
+use sockatoo::device::{Cable, CableConfig};
+use sockatoo::socket::{PollFd, Socket, poll};
+use sockatoo::{Host, SockAddr};
 
 use crate::arm::{Arm, Fd, Outcome, Place, Received};
 
 /// Our sockets.
-pub struct Ours {}
+pub struct Ours {
+    hosts: Vec<Host>,
+    /// With the index of their host. A closed one stays, so that calls on it answer EBADF.
+    sockets: Vec<(Socket, usize)>,
+}
+
+fn number(error: sockatoo::Error) -> i32 {
+    error.errno().0
+}
 
 impl Ours {
-    pub fn new(_place: Place) -> io::Result<Self> {
-        Ok(Self {})
+    pub fn new(place: Place) -> io::Result<Self> {
+        let hosts = match place {
+            Place::Lo => vec![Host::builder().build()?],
+            Place::Wire => {
+                let (a, b) = Cable::pair(CableConfig { name: "w0".into(), ..CableConfig::default() });
+                let host = |end: sockatoo::device::CableEnd, last: u8| {
+                    Host::builder()
+                        .device(end.with_mac(Mac([2, 0, 0, 0, 0, last])))
+                        .address(format!("192.0.2.{last}/24"))?
+                        .address(format!("2001:db8::{last}/64"))?
+                        .dad_transmits(0)
+                        .build()
+                };
+                vec![host(a, 1)?, host(b, 2)?]
+            }
+        };
+        Ok(Self { hosts, sockets: Vec::new() })
+    }
+
+    fn at(&self, fd: Fd) -> Outcome<&Socket> {
+        self.sockets.get(fd.0).map(|s| &s.0).ok_or(Errno::EBADF.0)
     }
 }
 
-#[allow(unused_variables)]
 impl Arm for Ours {
     fn name(&self) -> &'static str {
         "sockatoo"
     }
+
     fn socket(&mut self, host: usize, domain: i32, kind: i32, protocol: i32) -> Outcome<Fd> {
-        Err(38)
+        let socket = self.hosts[host].socket(domain, kind, protocol).map_err(number)?;
+        self.sockets.push((socket, host));
+        Ok(Fd(self.sockets.len() - 1))
     }
+
     fn bind(&mut self, fd: Fd, address: SockAddr) -> Outcome<()> {
-        Err(38)
+        self.at(fd)?.bind(address).map_err(number)
     }
+
     fn listen(&mut self, fd: Fd, backlog: i32) -> Outcome<()> {
-        Err(38)
+        self.at(fd)?.listen(backlog).map_err(number)
     }
+
     fn accept(&mut self, fd: Fd) -> Outcome<(Fd, SockAddr)> {
-        Err(38)
+        let (new, from) = self.at(fd)?.accept().map_err(number)?;
+        let host = self.sockets[fd.0].1;
+        self.sockets.push((new, host));
+        Ok((Fd(self.sockets.len() - 1), from))
     }
+
     fn connect(&mut self, fd: Fd, address: SockAddr) -> Outcome<()> {
-        Err(38)
+        self.at(fd)?.connect(address).map_err(number)
     }
+
     fn sendmsg(
         &mut self,
         fd: Fd,
@@ -45,42 +85,68 @@ impl Arm for Ours {
         flags: i32,
         control: &[ControlMessage],
     ) -> Outcome<usize> {
-        Err(38)
+        self.at(fd)?.sendmsg(&[IoSlice::new(data)], control, flags, to).map_err(number)
     }
+
     fn recvmsg(&mut self, fd: Fd, len: usize, flags: i32) -> Outcome<Received> {
-        Err(38)
+        let mut data = vec![0; len];
+        let head = self.at(fd)?.recvmsg_into(&mut [IoSliceMut::new(&mut data)], flags).map_err(number)?;
+        data.truncate(head.len);
+        let from = (head.address != SockAddr::Unspec).then_some(head.address);
+        Ok(Received { len: head.len, data, from, flags: head.flags, control: head.control })
     }
+
     fn shutdown(&mut self, fd: Fd, how: i32) -> Outcome<()> {
-        Err(38)
+        self.at(fd)?.shutdown(how).map_err(number)
     }
+
     fn close(&mut self, fd: Fd) -> Outcome<()> {
-        Err(38)
+        self.at(fd)?.close().map_err(number)
     }
+
     fn getsockname(&mut self, fd: Fd) -> Outcome<SockAddr> {
-        Err(38)
+        self.at(fd)?.getsockname().map_err(number)
     }
+
     fn getpeername(&mut self, fd: Fd) -> Outcome<SockAddr> {
-        Err(38)
+        self.at(fd)?.getpeername().map_err(number)
     }
+
     fn getsockopt(&mut self, fd: Fd, level: i32, name: i32, len: usize) -> Outcome<Vec<u8>> {
-        Err(38)
+        self.at(fd)?.getsockopt_bytes(level, name, len).map_err(number)
     }
+
     fn setsockopt(&mut self, fd: Fd, level: i32, name: i32, value: &[u8]) -> Outcome<()> {
-        Err(38)
+        self.at(fd)?.setsockopt(level, name, value).map_err(number)
     }
+
     fn poll(&mut self, fd: Fd, events: i32, timeout: Duration) -> Outcome<i32> {
-        Err(38)
+        let Ok(socket) = self.at(fd) else { return Ok(POLLNVAL) };
+        if timeout.is_zero() {
+            return Ok(socket.poll() & (events | POLLERR | POLLHUP | POLLNVAL));
+        }
+        let mut watched = [PollFd::new(socket, events)];
+        poll(&mut watched, Some(timeout)).map_err(number)?;
+        Ok(watched[0].revents)
     }
+
     fn set_nonblocking(&mut self, fd: Fd, on: bool) -> Outcome<()> {
-        Err(38)
+        self.at(fd)?.setblocking(!on);
+        Ok(())
     }
+
     fn ioctl(&mut self, fd: Fd, request: i32) -> Outcome<i32> {
-        Err(38)
+        self.at(fd)?.ioctl(request, 0).map_err(number)
     }
+
     fn interface_name(&mut self, fd: Fd, index: u32) -> String {
-        index.to_string()
+        let host = self.sockets.get(fd.0).map_or(0, |s| s.1);
+        let all = self.hosts[host].interfaces();
+        all.into_iter().find(|i| i.index.0 == index).map_or_else(|| index.to_string(), |i| i.name)
     }
+
     fn interface_index(&mut self, host: usize, name: &str) -> u32 {
-        0
+        let all = self.hosts[host].interfaces();
+        all.into_iter().find(|i| i.name == name).map_or(0, |i| i.index.0)
     }
 }
