@@ -138,12 +138,14 @@ twins! {
         let w0 = t.index_of(0, "w0");
         match group {
             IpAddr::V4(g) => {
-                t.setsockopt(a, SOL_IP, IP_ADD_MEMBERSHIP, &[&g.octets()[..], &[0; 4], &far.to_ne_bytes()].concat());
+                let value = [&g.octets()[..], &[0; 4], &far.to_ne_bytes()].concat();
+                t.setsockopt_as(a, SOL_IP, IP_ADD_MEMBERSHIP, &value, "the group");
                 t.setsockopt(s, SOL_IP, IP_MULTICAST_IF, &[192, 0, 2, 1]);
             }
             IpAddr::V6(g) => {
-                t.setsockopt(a, SOL_IPV6, IPV6_JOIN_GROUP, &[&g.octets()[..], &far.to_ne_bytes()].concat());
-                t.set(s, SOL_IPV6, IPV6_MULTICAST_IF, w0 as i32);
+                let value = [&g.octets()[..], &far.to_ne_bytes()].concat();
+                t.setsockopt_as(a, SOL_IPV6, IPV6_JOIN_GROUP, &value, "the group");
+                t.setsockopt_as(s, SOL_IPV6, IPV6_MULTICAST_IF, &w0.to_ne_bytes(), "w0");
             }
         }
         t.sendto(s, b"to the group", 0, (group, 5000));

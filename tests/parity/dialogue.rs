@@ -381,6 +381,14 @@ impl Dialogue {
         result.is_ok()
     }
 
+    /// As [`Dialogue::setsockopt`], with words for a value that has each side's own numbers in it.
+    pub fn setsockopt_as(&mut self, fd: Fd, level: i32, name: i32, value: &[u8], words: &str) -> bool {
+        let result = self.arm.setsockopt(fd, level, name, value);
+        let text = outcome(&result, |()| "0".into());
+        self.note(format!("{}.setsockopt({level}, {name}, {words}) = {text}", Self::who(fd)));
+        result.is_ok()
+    }
+
     pub fn set(&mut self, fd: Fd, level: i32, name: i32, value: i32) -> bool {
         self.setsockopt(fd, level, name, &value.to_ne_bytes())
     }

@@ -99,7 +99,8 @@ impl Kernel {
             enter(&namespaces[0]);
             let thread = unsafe { libc::gettid() };
             let path = format!("/proc/{}/task/{thread}/fd/{}", std::process::id(), second.as_raw_fd());
-            ip(&format!("link add w0 type veth peer name w0 netns {path}"));
+            // Different indexes, because the kernel takes a second to notice the carrier of an interface that has its peer's.
+            ip(&format!("link add w0 index 102 type veth peer name w0 index 103 netns {path}"));
             namespaces.push(second);
             for (host, namespace) in namespaces.iter().enumerate() {
                 enter(namespace);

@@ -21,16 +21,22 @@ fn membership(t: &mut Dialogue, s: Fd, join: bool, group: IpAddr, index: u32) ->
     } else {
         (SOL_IPV6, IPV6_JOIN_GROUP, IPV6_LEAVE_GROUP)
     };
-    t.setsockopt(s, level, if join { add } else { drop }, &mreq(group, index))
+    t.setsockopt_as(
+        s,
+        level,
+        if join { add } else { drop },
+        &mreq(group, index),
+        &format!("{group} on an interface"),
+    )
 }
 
 /// Where a socket sends its multicasts.
 fn through(t: &mut Dialogue, s: Fd, index: u32) {
     if t.ip.af() == AF_INET {
         let value = [&[0; 8][..], &index.to_ne_bytes()].concat();
-        t.setsockopt(s, SOL_IP, IP_MULTICAST_IF, &value);
+        t.setsockopt_as(s, SOL_IP, IP_MULTICAST_IF, &value, "an interface");
     } else {
-        t.set(s, SOL_IPV6, IPV6_MULTICAST_IF, index as i32);
+        t.setsockopt_as(s, SOL_IPV6, IPV6_MULTICAST_IF, &index.to_ne_bytes(), "an interface");
     }
 }
 
