@@ -4,9 +4,9 @@
 //!
 //! ```text
 //!   verbs.rs   socket bind listen accept connect send recv shutdown close getsockopt setsockopt poll
-//!      |            table.rs (the sockets)  options.rs (the one table)  ports.rs (who may bind what)  ready.rs
+//!      |            bind.rs (addresses)  table.rs (the sockets)  options/ (the one table)  ports/ (who may bind what)  ready.rs
 //!   tcp/   udp.rs   icmp.rs (ping sockets)
-//!      |       |        |
+//!      |       |        |     datagram/ (what the two share: queues, errors, the way out)
 //!   ip/        input, output, routes, sources, fragments, ICMP errors, multicast groups        } together: Net
 //!   link/      interfaces, Ethernet, ARP, NDP: the neighbour table with its waiting queue      } (net.rs)
 //!      |
@@ -16,6 +16,7 @@
 //!
 //! Every layer hands on to the one below by a call on [`Net`]; what arrives is handed up through `Net::take_inbound`.
 
+mod bind;
 mod config;
 mod counters;
 mod datagram;

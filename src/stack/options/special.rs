@@ -1,7 +1,7 @@
 //! Options that are more than an int in [`Options`]: they need the socket, the ports, the interfaces, or have a shape of
 //! their own.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::calls::{int, out_of_range, unknown, wrong_length};

@@ -46,6 +46,11 @@ impl Stack {
         bits
     }
 
+    /// getpeername(2): not while the handshake has only begun, not after the connection's end (inet_getname).
+    pub(in crate::stack) fn tcp_has_peer(&self, id: SocketId) -> bool {
+        self.tcp_flow(id).is_some_and(|flow| !flow.dead && flow.state() != TcpState::SynSent)
+    }
+
     pub(in crate::stack) fn tcp_readable(&self, id: SocketId) -> Result<usize> {
         match part(&self.sockets, id)? {
             TcpSocket::Listening => Err(Errno::EINVAL.because(Reason::NotConnected)),

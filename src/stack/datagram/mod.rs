@@ -1,0 +1,46 @@
+//! What UDP and ping sockets share.
+//!
+//! | file | what |
+//! |---|---|
+//! | `queue.rs` | a socket's queue of datagrams and of errors, bounded by SO_RCVBUF; recvmsg(2), poll(2) |
+//! | `way.rs` | the way of a datagram out: source, interface, header fields, fragments or EMSGSIZE |
+//! | `connect.rs` | connect(2): a peer and a source, no packet |
+//! | `address.rs` | IPv4-mapped addresses, scopes of link-local ones |
+//!
+//! Their owners are udp.rs and icmp.rs.
+
+mod address;
+mod connect;
+mod queue;
+mod way;
+
+use std::collections::HashMap;
+
+use crate::base::SocketId;
+
+pub(crate) use address::{WithScope, needs_scope, scoped};
+pub(crate) use queue::{Queue, Queued};
+pub(crate) use way::{checksum, gather};
+
+/// Which sockets are bound to a port (or have a ping identifier), in the order of binding.
+#[derive(Debug, Default)]
+pub(crate) struct ByPort(HashMap<u16, Vec<SocketId>>);
+
+impl ByPort {
+    pub(crate) fn insert(&mut self, port: u16, id: SocketId) {
+        self.0.entry(port).or_default().push(id);
+    }
+
+    pub(crate) fn remove(&mut self, port: u16, id: SocketId) {
+        if let Some(sockets) = self.0.get_mut(&port) {
+            sockets.retain(|other| *other != id);
+            if sockets.is_empty() {
+                self.0.remove(&port);
+            }
+        }
+    }
+
+    pub(crate) fn get(&self, port: u16) -> &[SocketId] {
+        self.0.get(&port).map_or(&[], Vec::as_slice)
+    }
+}

@@ -1,0 +1,185 @@
+//! The way of a datagram out: source, interface, header fields, fragments or EMSGSIZE.
+
+use std::io::IoSlice;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::address::{WithScope, needs_scope};
+use crate::base::constants::{
+    IP_PMTUDISC_DO, IP_PMTUDISC_DONT, IP_PMTUDISC_INTERFACE, IP_PMTUDISC_OMIT, IP_PMTUDISC_PROBE,
+    IP_PMTUDISC_WANT,
+};
+use crate::base::{ControlMessage, Errno, Frame, IfIndex, Reason, Result, SocketId};
+use crate::stack::{Cast, Hints, IpHead, Path, Stack};
+
+/// A datagram's way out, once all questions are answered.
+pub(crate) struct Outgoing {
+    pub(crate) destination: SocketAddr,
+    pub(crate) path: Path,
+    pub(crate) head: IpHead,
+    pub(crate) hints: Hints,
+}
+
+/// True for the local addresses that can't be a source: a socket bound to one of them hears it only.
+fn is_source(address: IpAddr) -> bool {
+    !address.is_unspecified() && !address.is_multicast() && address != IpAddr::V4(Ipv4Addr::BROADCAST)
+}
+
+/// The Internet checksum of a transport's bytes with the pseudo header (RFC 768, RFC 8200 8.1), complemented.
+pub(crate) fn checksum(source: IpAddr, destination: IpAddr, protocol: u8, bytes: &[u8]) -> u16 {
+    use smoltcp::wire::{IpProtocol, checksum as sum};
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    let protocol = IpProtocol::from(protocol);
+    let pseudo = match (source, destination) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => sum::pseudo_header_v4(&from, &to, protocol, length),
+        (IpAddr::V6(from), IpAddr::V6(to)) => sum::pseudo_header_v6(&from, &to, protocol, length),
+        _ => 0,
+    };
+    !sum::combine(&[pseudo, sum::data(bytes)])
+}
+
+/// All slices one behind the other.
+pub(crate) fn gather(to: &mut [u8], from: &[IoSlice<'_>]) {
+    let mut at = 0;
+    for slice in from {
+        let end = (at + slice.len()).min(to.len());
+        to[at..end].copy_from_slice(&slice[..end - at]);
+        at = end;
+    }
+}
+
+impl Stack {
+    /// Finds a datagram's way: source, interface, header fields, as the socket's options and the call's control messages say.
+    pub(in crate::stack) fn datagram_way(
+        &mut self,
+        id: SocketId,
+        to: SocketAddr,
+        control: &[ControlMessage],
+    ) -> Result<Outgoing> {
+        let entry = self.sockets.get(id)?;
+        let options = &entry.options;
+        let (mut ttl, mut tos) = (None, options.service(to.ip()));
+        let mut interface = entry.device;
+        let mut source = entry.local.map(|local| local.ip()).filter(|local| is_source(*local));
+        for message in control {
+            match *message {
+                ControlMessage::Ttl(0) if to.is_ipv4() => {
+                    return Err(Errno::EINVAL.because(Reason::OptionValue));
+                }
+                ControlMessage::Ttl(value) => ttl = Some(value),
+                ControlMessage::Tos(value) => tos = value,
+                ControlMessage::PacketInfo { interface: asked, local, .. } => {
+                    if asked != 0 {
+                        let asked = IfIndex(asked);
+                        if interface.is_some_and(|bound| bound != asked) {
+                            return Err(Errno::EINVAL.because(Reason::NoInterface));
+                        }
+                        self.net.interface_name(asked).ok_or(Errno::ENODEV.because(Reason::NoInterface))?;
+                        interface = Some(asked);
+                    }
+                    let local = local.to_canonical();
+                    if !local.is_unspecified() && local.is_ipv4() == to.is_ipv4() {
+                        if !self.net.is_local(local) {
+                            return Err(Errno::EINVAL.because(Reason::IpAddressNotOurs));
+                        }
+                        source = Some(local);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let source = source.filter(|source| source.is_ipv4() == to.is_ipv4());
+        // "0.0.0.0" and "::" mean this host: the address that the socket has, else the loopback.
+        let destination = match to.ip() {
+            ip if !ip.is_unspecified() => ip,
+            IpAddr::V4(_) => source.unwrap_or(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        };
+        let scope = match to {
+            SocketAddr::V6(v6) if needs_scope(v6.ip()) && v6.scope_id() != 0 => Some(IfIndex(v6.scope_id())),
+            _ => None,
+        };
+        if let (Some(scope), Some(bound)) = (scope, interface)
+            && scope != bound
+        {
+            return Err(Errno::EINVAL.because(Reason::NoInterface));
+        }
+        let mut hints = Hints { interface: interface.or(scope), source };
+        if destination.is_multicast() {
+            let (by_option, from) = match destination {
+                IpAddr::V4(_) => (options.multicast_interface, options.multicast_source.map(IpAddr::V4)),
+                IpAddr::V6(_) => (options.multicast_interface6, None),
+            };
+            hints.interface = hints.interface.or(by_option);
+            hints.source = hints.source.or(from);
+        }
+        let path = self.net.path(destination, hints)?;
+        if path.cast == Cast::Broadcast && !options.broadcast {
+            return Err(Errno::EACCES.because(Reason::BroadcastNotAllowed));
+        }
+        let ttl = ttl.unwrap_or_else(|| match (path.cast, destination) {
+            (Cast::Multicast, IpAddr::V4(_)) => options.multicast_ttl,
+            (Cast::Multicast, IpAddr::V6(_)) => options.multicast_hops,
+            _ => options.unicast_ttl(&self.net.config, destination),
+        });
+        let head = IpHead {
+            source: path.source,
+            destination,
+            protocol: u8::try_from(entry.protocol).unwrap_or(0),
+            ttl,
+            tos,
+            dont_fragment: false,
+            ignore_path_mtu: false,
+            loop_multicast: match destination {
+                IpAddr::V4(_) => options.multicast_loop,
+                IpAddr::V6(_) => options.multicast_loop6,
+            },
+        };
+        Ok(Outgoing {
+            destination: SocketAddr::new(destination, to.port()).with_scope_of(to),
+            path,
+            head,
+            hints,
+        })
+    }
+
+    /// What sock_alloc_send_skb asks before every datagram: a pending error first, then whether writing is shut down.
+    pub(in crate::stack) fn may_send(&mut self, id: SocketId) -> Result<()> {
+        let entry = self.sockets.get_mut(id)?;
+        entry.take_error()?;
+        if entry.write_shut {
+            return Err(Errno::EPIPE.because(Reason::Closed));
+        }
+        Ok(())
+    }
+
+    /// Decides on fragments (IP_MTU_DISCOVER) and hands the datagram, transport header included, to the lower half.
+    pub(in crate::stack) fn datagram_out(
+        &mut self,
+        id: SocketId,
+        frame: Frame,
+        mut way: Outgoing,
+    ) -> Result<()> {
+        let entry = self.sockets.get(id)?;
+        let discover = entry.mtu_discover(way.head.destination);
+        let v4 = way.head.destination.is_ipv4();
+        // IPv4 counts its own header in the total length of 16 bits, IPv6 does not.
+        let (header, most) = if v4 { (20, 65_535) } else { (40, 65_535 + 40) };
+        let length = header + frame.len();
+        let device_only = matches!(discover, IP_PMTUDISC_PROBE | IP_PMTUDISC_INTERFACE | IP_PMTUDISC_OMIT);
+        let mtu = if device_only { way.path.link_mtu } else { way.path.mtu };
+        // ip_sk_ignore_df
+        let may_cut = matches!(discover, IP_PMTUDISC_DONT | IP_PMTUDISC_WANT | IP_PMTUDISC_OMIT);
+        let whole_only = !v4 && entry.options.dont_fragment6;
+        if length > most || (length > mtu && (!may_cut || whole_only)) {
+            return Err(self.too_long(id, way.destination, mtu));
+        }
+        // __ip_make_skb: DF by WANT only on what fits.
+        way.head.dont_fragment = match discover {
+            IP_PMTUDISC_DO | IP_PMTUDISC_PROBE => true,
+            IP_PMTUDISC_WANT => v4 && length <= mtu,
+            _ => false,
+        };
+        way.head.ignore_path_mtu = device_only;
+        self.net.send(frame, way.head, way.hints)
+    }
+}
