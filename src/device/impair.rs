@@ -53,7 +53,7 @@ impl<D: Device> Impair<D> {
         Self { device, out: Lane::new(out), arriving: Lane::new(arriving), tally, stuck: None, behind: None }
     }
 
-    /// Gives the device what is due.
+    /// Gives the device what is due. An error is the last frame's that the device refused; those before it are counted.
     fn transmit(&mut self, now: Instant) -> Result<(), Error> {
         let mut failure = None;
         while let Some(frame) = self.stuck.take().map(|(_, f)| f).or_else(|| self.out.leave(now)) {
@@ -64,12 +64,18 @@ impl<D: Device> Impair<D> {
                     break;
                 }
                 Err(SendError::Failed(error)) => {
-                    self.tally.count(error.reason());
-                    failure = Some(error);
+                    self.count(failure.replace(error));
                 }
             }
         }
         failure.map_or(Ok(()), Err)
+    }
+
+    /// A frame of earlier was lost to a failing device: nobody waits for its result.
+    fn count(&mut self, failure: Option<Error>) {
+        if let Some(error) = failure {
+            self.tally.count(error.reason());
+        }
     }
 }
 
@@ -87,8 +93,8 @@ impl<D: Device> Device for Impair<D> {
     }
 
     fn recv(&mut self, now: Instant, pool: &Pool) -> Result<Option<Frame>, Error> {
-        // A frame of earlier, lost to a failing device: it has been counted, and nobody waits for its result.
-        let _ = self.transmit(now);
+        let failure = self.transmit(now).err();
+        self.count(failure);
         self.behind = None;
         if self.arriving.is_clear() {
             return self.device.recv(now, pool);
@@ -109,12 +115,13 @@ impl<D: Device> Device for Impair<D> {
         if self.out.is_clear() {
             return self.device.send(now, frame);
         }
-        let earlier = self.transmit(now);
+        let failure = self.transmit(now).err();
+        self.count(failure);
         if self.stuck.is_some() {
             return Err(SendError::Busy(frame)); // before any draw: it comes again
         }
         self.out.enter(now, frame, &mut self.tally);
-        earlier.and(self.transmit(now)).map_err(SendError::Failed)
+        self.transmit(now).map_err(SendError::Failed)
     }
 
     fn fd(&self) -> Option<RawFd> {

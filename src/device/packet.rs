@@ -29,9 +29,18 @@ pub struct Packet {
     next_look: Instant,
     /// What the last recvmsg(2) brought, virtio-net header first.
     buffer: Box<[u8]>,
-    /// The super-frame in `buffer` that is being cut, and the VLAN tag of its segments.
-    cutting: Option<(SuperFrame, usize, Option<(u16, u16)>)>,
+    /// The super-frame in `buffer` that is being cut.
+    cutting: Option<Cutting>,
     tally: Tally,
+}
+
+#[derive(Debug)]
+struct Cutting {
+    parts: SuperFrame,
+    /// Bytes in the buffer.
+    len: usize,
+    /// The tag that every segment gets.
+    vlan: Option<(u16, u16)>,
 }
 
 /// How often the state of the interface is looked at.
@@ -119,7 +128,7 @@ impl Packet {
 
     /// The next segment of the super-frame that is being cut.
     fn segment(&mut self, pool: &Pool) -> Option<Frame> {
-        let (parts, len, vlan) = self.cutting.as_mut()?;
+        let Cutting { parts, len, vlan } = self.cutting.as_mut()?;
         let whole = self.buffer.get(VNET_HEADER..*len)?;
         let Some(mut frame) = parts.segment(whole, pool) else {
             self.cutting = None;
@@ -151,7 +160,8 @@ impl Packet {
         let offload = Offload::parse(bytes)?;
         let bytes = bytes.get_mut(VNET_HEADER..)?;
         if offload.is_super() {
-            self.cutting = Some((SuperFrame::parse(offload, bytes)?, received.len, received.vlan));
+            let parts = SuperFrame::parse(offload, bytes)?;
+            self.cutting = Some(Cutting { parts, len: received.len, vlan: received.vlan });
             return self.segment(pool);
         }
         let checksum = offload.complete(bytes)?;

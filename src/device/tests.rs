@@ -133,6 +133,44 @@ fn a_faulty_device_goes_down_and_comes_back() {
     assert!(a.is_up());
 }
 
+/// A recorder whose disk is full from the start.
+#[derive(Debug)]
+struct Broken;
+
+impl crate::trace::Recorder for Broken {
+    fn record(&mut self, _: Instant, _: Direction, _: &Frame) {}
+    fn has_failed(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_tee_that_can_not_record_says_so_once_and_passes_frames_on() {
+    let (a, mut b) = Cable::pair(CableConfig::default());
+    let mut a = Tee::new(a, Broken);
+    a.send(at(0), frame(1)).unwrap();
+    assert_eq!(drain(&mut b, at(0)), [1]);
+    assert_eq!(notes(&mut a), [(Reason::RecorderFailed, 1)]);
+    assert_eq!(notes(&mut a), []);
+}
+
+#[test]
+fn a_link_that_is_down_under_an_impairment_is_told_to_the_sender() {
+    let (a, b) = Cable::pair(CableConfig::default());
+    let mut a = Impair::outgoing(a, "corrupt=1%,delay=1ms".parse().unwrap());
+    a.send(at(0), frame(0)).unwrap();
+    drop(b);
+    assert!(a.recv(at(1), &Pool::new()).is_err(), "told by the device");
+    assert_eq!(notes(&mut a), [(Reason::LinkDown, 1)], "and the frame under way is counted");
+    let (mut a, b) = impaired("corrupt=1%");
+    drop(b);
+    assert!(
+        matches!(a.send(at(0), frame(1)), Err(SendError::Failed(_))),
+        "its sender still waits for the result"
+    );
+    assert_eq!(notes(&mut a), []);
+}
+
 /// A cable whose first end's frames meet the impairment described.
 fn impaired(text: &str) -> (Impair<CableEnd>, CableEnd) {
     let (a, b) = Cable::pair(CableConfig { queue: 100_000, ..CableConfig::default() });

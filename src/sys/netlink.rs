@@ -81,7 +81,7 @@ impl Rtnetlink {
         const RTPROT_BOOT: u8 = 3;
         const RT_SCOPE_LINK: u8 = 253;
         const RTN_UNICAST: u8 = 1;
-        let Some(address) = via.or(network.map(|n| n.network())) else {
+        let Some(address) = via.or_else(|| network.map(|n| n.network())) else {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         };
         let prefix = network.map_or(0, |n| n.prefix());

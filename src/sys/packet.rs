@@ -110,7 +110,7 @@ impl PacketSocket {
         Ok(Received {
             len,
             truncated: message.msg_flags & libc::MSG_TRUNC != 0,
-            outgoing: from.sll_pkttype == libc::PACKET_OUTGOING as u8,
+            outgoing: from.sll_pkttype == libc::PACKET_OUTGOING,
             vlan: auxiliary(&message).and_then(|aux| vlan(&aux)),
         })
     }
