@@ -47,7 +47,8 @@ impl Flow {
     fn syn_limit_at(&self) -> Option<Instant> {
         let retries = self.settings.syn_retries;
         let waits = (0..=retries).map(|n| (SYN_WAIT * 2u32.saturating_pow(n.min(16))).min(RTO_MAX));
-        (self.state() == TcpState::SynSent).then(|| Some(self.seen.waiting_since? + waits.sum::<Duration>()))?
+        (self.state() == TcpState::SynSent)
+            .then(|| Some(self.seen.waiting_since? + waits.sum::<Duration>()))?
     }
 
     /// RFC 5482: when data has waited too long for its acknowledgement.

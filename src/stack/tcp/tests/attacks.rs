@@ -73,7 +73,13 @@ fn a_flood_of_syns_is_bounded() {
             remote: IpAddr::from([203, 0, (n >> 8) as u8, n as u8]),
             remote_port: 1234,
         });
-        inject(&mut wire, B, syn, IpAddr::from([203, 0, (n >> 8) as u8, n as u8]), "192.0.2.2".parse().unwrap());
+        inject(
+            &mut wire,
+            B,
+            syn,
+            IpAddr::from([203, 0, (n >> 8) as u8, n as u8]),
+            "192.0.2.2".parse().unwrap(),
+        );
     }
     assert!(wire.hosts[B].census().half_open <= 64);
     wire.run_for(std::time::Duration::from_secs(200));

@@ -128,7 +128,12 @@ fn lossy_reordering_duplicating_wire() {
     let data = pattern(1 << 20);
     let there = wire.transfer((A, client), (B, server), &data, Duration::from_secs(20));
     let back = wire.transfer((B, server), (A, client), &data, Duration::from_secs(20));
-    eprintln!("{there:?} {back:?} {} {} {}", count(&wire, A, crate::base::Reason::TcpRtoRetransmit), count(&wire, A, crate::base::Reason::TcpEarlyRetransmit), wire.frames);
+    eprintln!(
+        "{there:?} {back:?} {} {} {}",
+        count(&wire, A, crate::base::Reason::TcpRtoRetransmit),
+        count(&wire, A, crate::base::Reason::TcpEarlyRetransmit),
+        wire.frames
+    );
     assert!(there + back < Duration::from_secs(15), "{there:?} there, {back:?} back");
 }
 
