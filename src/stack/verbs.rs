@@ -225,9 +225,8 @@ impl Stack {
     /// getpeername(2).
     pub(crate) fn getpeername(&self, id: SocketId) -> Result<SockAddr> {
         let entry = self.sockets.get(id)?;
-        // inet_getname: a datagram socket connected to port 0 has no peer either, nor has TCP before and after its connection.
-        let tcp = matches!(entry.protocol_part, Part::Tcp(_));
-        let remote = entry.remote.filter(|remote| remote.port() != 0 && (!tcp || self.tcp_has_peer(id)));
+        // inet_getname: a datagram socket connected to port 0 has no peer either.
+        let remote = entry.remote.filter(|remote| remote.port() != 0);
         let remote = remote.ok_or(Errno::ENOTCONN.because(Reason::NotConnected))?;
         if matches!(entry.protocol_part, Part::Tcp(_)) && !self.tcp_has_peer(id) {
             return Err(Errno::ENOTCONN.because(Reason::NotConnected));

@@ -70,11 +70,6 @@ impl Stack {
         }
     }
 
-    /// True while getpeername(2) has an answer: not before the handshake's end, nor after the connection's.
-    pub(in crate::stack) fn tcp_has_peer(&self, id: SocketId) -> bool {
-        self.tcp_flow(id).is_some_and(|flow| !flow.dead && flow.state() != TcpState::SynSent)
-    }
-
     /// TCP_MAXSEG: the segment size in use now.
     pub(in crate::stack) fn tcp_maxseg(&self, id: SocketId) -> u32 {
         let unconnected = || self.sockets.get(id).map_or(0, |entry| u32::from(entry.options.maxseg));
