@@ -10,37 +10,51 @@ use std::time::Duration;
 use sockatoo::base::{Frame, Pool};
 use sockatoo::device::{Device, Packet, SendError, Tap};
 use sockatoo::lab::Netns;
-use sockatoo::{Errno, Instant, Mac};
+use sockatoo::{Errno, Error, Instant, Mac};
 
-/// A namespace, or a word why there is none; where tests must not be skipped (CI=true), none is a failure.
 fn netns() -> Option<Netns> {
-    match Netns::new() {
-        Ok(netns) => Some(netns),
-        Err(error) if std::env::var("CI").is_ok_and(|ci| ci == "true") => panic!("{error}"),
-        Err(error) => {
-            eprintln!("skipped: {error}");
-            None
-        }
+    Netns::new().map_or_else(|error| skip(&error), Some)
+}
+
+/// Says why a test is skipped; where tests must not be (CI=true), that is a failure.
+fn skip<T>(error: &Error) -> Option<T> {
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{error}");
+    eprintln!("skipped: {error}");
+    None
+}
+
+/// A namespace with a TAP, whose kernel side has the addresses given.
+fn netns_with_tap(addresses: &[&str]) -> Option<(Netns, Tap)> {
+    let kernel = netns()?;
+    match kernel.tap("tap0", addresses) {
+        Ok(tap) => Some((kernel, tap)),
+        Err(error) if error.errno() == Errno::EACCES => skip(&error),
+        Err(error) => panic!("{error}"),
     }
 }
 
-/// Waits until the descriptor is readable, ten seconds at most.
+/// True if the descriptor becomes readable within the time given, in milliseconds.
 #[allow(unsafe_code)]
-fn wait(fd: RawFd) {
+fn readable(fd: RawFd, millis: i32) -> bool {
     let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
     // SAFETY: one pollfd, and `poll` is one.
-    let ready = unsafe { libc::poll(&mut poll, 1, 10_000) };
-    assert_eq!(ready, 1, "nothing arrived within ten seconds");
+    unsafe { libc::poll(&mut poll, 1, millis) == 1 }
 }
 
-/// The first arriving frame that fits.
+/// The first arriving frame that fits; ten seconds of silence are a failure.
 fn receive(device: &mut dyn Device, fits: impl Fn(&Frame) -> bool) -> Frame {
+    receive_within(device, 10_000, fits).expect("nothing fitting arrived for ten seconds")
+}
+
+/// The same; `None` after so many milliseconds of silence.
+fn receive_within(device: &mut dyn Device, millis: i32, fits: impl Fn(&Frame) -> bool) -> Option<Frame> {
     let pool = Pool::new();
     loop {
         match device.recv(Instant::ZERO, &pool).unwrap() {
-            Some(frame) if fits(&frame) => return frame,
+            Some(frame) if fits(&frame) => return Some(frame),
             Some(_) => {}
-            None => wait(device.fd().unwrap()),
+            None if readable(device.fd().unwrap(), millis) => {}
+            None => return None,
         }
     }
 }
@@ -69,19 +83,23 @@ fn is_arp(frame: &Frame, operation: u8) -> bool {
 const KERNEL: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const OURS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 
-/// The kernel answers our ARP request, with its station address.
+/// The kernel answers our ARP request, with its station address. Asked once a second, as ARP does: what the kernel says on an
+/// interface whose carrier has just come is lost.
 fn kernel_answers(device: &mut dyn Device) -> Mac {
-    let ask = arp(ASK, (device.mac(), OURS), (Mac::ZERO, KERNEL));
-    device.send(Instant::ZERO, ask).unwrap();
-    let answer = receive(device, |frame| is_arp(frame, ANSWER));
-    assert_eq!(answer.bytes()[..6], device.mac().0);
-    Mac(answer.bytes()[6..12].try_into().unwrap())
+    for _ in 0..10 {
+        let ask = arp(ASK, (device.mac(), OURS), (Mac::ZERO, KERNEL));
+        device.send(Instant::ZERO, ask).unwrap();
+        if let Some(answer) = receive_within(device, 1000, |frame| is_arp(frame, ANSWER)) {
+            assert_eq!(answer.bytes()[..6], device.mac().0);
+            return Mac(answer.bytes()[6..12].try_into().unwrap());
+        }
+    }
+    panic!("the kernel does not answer");
 }
 
 #[test]
 fn the_kernel_answers_on_a_tap_and_asks_on_it() {
-    let Some(kernel) = netns() else { return };
-    let mut tap = kernel.tap("tap0", &["192.0.2.1/24", "2001:db8::1/64"]).unwrap();
+    let Some((kernel, mut tap)) = netns_with_tap(&["192.0.2.1/24", "2001:db8::1/64"]) else { return };
     assert_eq!((tap.name(), tap.mtu(), tap.is_up()), ("tap0", 1500, true));
     assert_ne!(kernel_answers(&mut tap), tap.mac());
     let mut ping = kernel.command("ping");
@@ -95,8 +113,7 @@ fn the_kernel_answers_on_a_tap_and_asks_on_it() {
 
 #[test]
 fn a_tap_that_is_set_down_comes_back() {
-    let Some(kernel) = netns() else { return };
-    let mut tap = kernel.tap("tap0", &["192.0.2.1/24"]).unwrap();
+    let Some((kernel, mut tap)) = netns_with_tap(&["192.0.2.1/24"]) else { return };
     let frame = || arp(ASK, (Mac([2, 0, 0, 0, 0, 1]), OURS), (Mac::ZERO, KERNEL));
     kernel.set_down("tap0").unwrap();
     let Err(SendError::Failed(error)) = tap.send(Instant::ZERO, frame()) else {
@@ -113,8 +130,7 @@ fn a_tap_that_is_set_down_comes_back() {
 
 #[test]
 fn an_idle_tap_that_is_set_down_is_noticed_and_told_once() {
-    let Some(kernel) = netns() else { return };
-    let mut tap = kernel.tap("tap0", &[]).unwrap();
+    let Some((kernel, mut tap)) = netns_with_tap(&[]) else { return };
     kernel.set_down("tap0").unwrap();
     let pool = Pool::new();
     let later = Instant::ZERO + Duration::from_secs(2);
@@ -124,8 +140,7 @@ fn an_idle_tap_that_is_set_down_is_noticed_and_told_once() {
 
 #[test]
 fn a_tap_that_is_deleted_comes_back_when_it_is_made_again() {
-    let Some(kernel) = netns() else { return };
-    let mut tap = kernel.tap("tap0", &["192.0.2.1/24"]).unwrap();
+    let Some((kernel, mut tap)) = netns_with_tap(&["192.0.2.1/24"]) else { return };
     kernel.delete("tap0").unwrap();
     let pool = Pool::new();
     let mut told = 0;
@@ -148,8 +163,7 @@ fn a_tap_that_is_deleted_comes_back_when_it_is_made_again() {
 
 #[test]
 fn a_larger_mtu_is_followed() {
-    let Some(kernel) = netns() else { return };
-    let mut tap = kernel.tap("tap0", &["192.0.2.1/24"]).unwrap();
+    let Some((kernel, mut tap)) = netns_with_tap(&["192.0.2.1/24"]) else { return };
     kernel_answers(&mut tap);
     kernel.set_mtu("tap0", 9000).unwrap();
     let socket = kernel.run(|| UdpSocket::bind("192.0.2.1:7")).unwrap().unwrap();
@@ -163,8 +177,7 @@ fn a_larger_mtu_is_followed() {
 
 #[test]
 fn opening_a_tap_says_what_is_wrong() {
-    let Some(kernel) = netns() else { return };
-    let _tap = kernel.tap("tap0", &[]).unwrap();
+    let Some((kernel, _tap)) = netns_with_tap(&[]) else { return };
     let error = |name: &str| kernel.run(|| Tap::open(name)).unwrap().unwrap_err();
     assert_eq!(error("tap0").errno(), Errno::EBUSY);
     assert_eq!(error("lo").errno(), Errno::EINVAL);

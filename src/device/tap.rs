@@ -146,7 +146,10 @@ fn cannot(name: &str, what: &str, error: io::Error) -> Error {
 fn cannot_open(name: &str, error: io::Error) -> Error {
     let error = Error::from(error);
     let detail = match error.errno() {
-        Errno::EPERM | Errno::EACCES => format!(
+        Errno::EACCES => "/dev/net/tun may not be opened by this user: run as root, or `sudo chmod 666 /dev/net/tun` (as most \
+                          systems have it; a TAP needs CAP_NET_ADMIN all the same)"
+            .to_owned(),
+        Errno::EPERM => format!(
             "{name}: opening a TAP needs CAP_NET_ADMIN: run as root, or have root make one for you: \
              `sudo ip tuntap add {name} mode tap user $USER && sudo ip link set {name} up`"
         ),
