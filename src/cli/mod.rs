@@ -1,6 +1,76 @@
 //! The command tree, its exit codes, and the only printing of the crate.
+//!
+//! | file | what |
+//! |---|---|
+//! | `args.rs` | every command and flag: help, completions and man pages come from here |
+//! | `host.rs` | the flags that make a host (`-i`, `--tap`, `--addr` ...), and the host |
+//! | `demo/` | `sockatoo demo`: a page is fetched, and shown on the wire |
+//! | `ping.rs` | `sockatoo ping` |
+//! | `nc.rs` | `sockatoo nc` |
+//! | `doctor.rs` | `sockatoo doctor`: what this machine allows |
+//! | `say.rs` | printing, colours, errors with a hint |
+//! | `exit.rs` | the exit codes |
+//! | `interrupt.rs` | Ctrl-C |
+//!
+//! Nobody imports it but `main.rs`.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod args;
+mod demo;
+mod doctor;
+mod exit;
+mod host;
+mod interrupt;
+mod nc;
+mod ping;
+mod say;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Cli, Command};
+use exit::Exit;
+use say::Trouble;
 
 /// Runs the command line.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // To standard output for --help, to standard error for mistakes.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Trouble } else { Exit::Ok }.into();
+        }
+    };
+    let json = cli.json;
+    let done = match cli.command {
+        Command::Demo(args) => demo::run(&args, json),
+        Command::Ping(args) => ping::run(&args, json),
+        Command::Nc(args) => nc::run(&args, json),
+        Command::Doctor(args) => doctor::run(&args, json),
+        Command::Completions { shell } => completions(shell),
+        Command::Man { dir } => man(&dir),
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(trouble) => {
+            say::trouble(&trouble, json);
+            trouble.exit.into()
+        }
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<Exit, Trouble> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "sockatoo", &mut script);
+    say::raw(&script);
+    Ok(Exit::Ok)
+}
+
+fn man(dir: &std::path::Path) -> Result<Exit, Trouble> {
+    std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(Cli::command(), dir)).map_err(
+        |e| Trouble::new(format!("can't write to {}: {e}", dir.display())).hint("name another directory"),
+    )?;
+    Ok(Exit::Ok)
 }

@@ -12,6 +12,8 @@
 //! | `packet.rs` | AF_PACKET sockets |
 //! | `interface.rs` | what an interface is like (SIOCGIF*) |
 //! | `netlink.rs` | interfaces made and set up (rtnetlink) |
+//! | `signal.rs` | Ctrl-C |
+//! | `terminal.rs` | how wide a terminal is |
 //! | `namespace.rs` | network and user namespaces |
 //!
 //! Arguments and results are borrowed descriptors, slices and plain values; errors are `std::io::Error` with Linux's
@@ -30,7 +32,11 @@ pub(crate) mod packet;
 pub(crate) mod poll;
 pub(crate) mod privilege;
 pub(crate) mod random;
+#[cfg(feature = "cli")]
+pub(crate) mod signal;
 pub(crate) mod tap;
+#[cfg(feature = "cli")]
+pub(crate) mod terminal;
 
 pub(crate) use eventfd::EventFd;
 pub(crate) use poll::{PollFd, poll};

@@ -4,17 +4,17 @@ use std::fs;
 use std::path::Path;
 
 /// A file of `src/` that is not test code.
-pub struct Source {
+pub(crate) struct Source {
     /// From the package's root: `src/wire/mod.rs`.
-    pub path: String,
-    pub text: String,
+    pub(crate) path: String,
+    pub(crate) text: String,
     /// `text` with comments, strings and `#[cfg(test)]` items blanked; the lines stay where they are.
     code: String,
     tests: usize,
 }
 
 /// Every file of `src/`, except the modules that are compiled for tests alone.
-pub fn sources() -> Vec<Source> {
+pub(crate) fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
     collect(&root.join("src"), &mut files);
@@ -55,29 +55,29 @@ fn collect(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
 
 impl Source {
     /// The folder directly below `src/`; empty for `lib.rs` and `main.rs`.
-    pub fn folder(&self) -> &str {
+    pub(crate) fn folder(&self) -> &str {
         self.path.split('/').nth(1).filter(|part| !part.ends_with(".rs")).unwrap_or("")
     }
 
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or("")
     }
 
-    pub fn code(&self) -> &str {
+    pub(crate) fn code(&self) -> &str {
         &self.code
     }
 
-    pub fn lines_without_tests(&self) -> usize {
+    pub(crate) fn lines_without_tests(&self) -> usize {
         self.text.lines().count() - self.tests
     }
 
     /// The lines where `word` stands as code, not as a part of a longer word.
-    pub fn lines_with(&self, word: &str) -> Vec<usize> {
+    pub(crate) fn lines_with(&self, word: &str) -> Vec<usize> {
         places(&self.code, word).map(|at| line(&self.code, at)).collect()
     }
 
     /// The names that follow `crate::` (in braces too), or as many `super::` as reach the crate's root, with their lines.
-    pub fn imports(&self) -> Vec<(usize, String)> {
+    pub(crate) fn imports(&self) -> Vec<(usize, String)> {
         let mut found = Vec::new();
         for at in places(&self.code, "crate::") {
             names(&self.code[at + "crate::".len()..], |name| found.push((line(&self.code, at), name)));
@@ -123,7 +123,9 @@ fn places<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a 
     let part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '$');
     code.match_indices(word).map(|(at, _)| at).filter(move |&at| {
         let ends_open = word.ends_with(|c: char| c.is_alphanumeric());
-        !part(code[..at].chars().next_back()) && !(ends_open && part(code[at + word.len()..].chars().next()))
+        let inside = part(code[..at].chars().next_back());
+        let goes_on = ends_open && part(code[at + word.len()..].chars().next());
+        !inside && !goes_on
     })
 }
 
@@ -132,7 +134,7 @@ fn line(code: &str, at: usize) -> usize {
 }
 
 /// `text` with comments, strings and character literals turned to blanks.
-pub fn blank(text: &str) -> String {
+pub(crate) fn blank(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let at = |i: usize| chars.get(i).copied().unwrap_or('\0');
     let mut out = String::with_capacity(text.len());
@@ -201,7 +203,7 @@ fn raw_string(chars: &[char], start: usize) -> usize {
 }
 
 /// Blanked code without its `#[cfg(test)]` items, how many lines they had, and the modules that are files of their own.
-pub fn without_tests(code: &str) -> (String, usize, Vec<String>) {
+pub(crate) fn without_tests(code: &str) -> (String, usize, Vec<String>) {
     let (mut out, mut lines, mut modules) = (code.to_string(), 0, Vec::new());
     for mark in ["#[cfg(test)]", "#[cfg(all(test"] {
         while let Some(start) = out.find(mark) {

@@ -132,10 +132,6 @@ impl Tcp {
             flow.probes = 0;
             if progress {
                 self.recovered(rest, id, &mut out);
-            } else if flow.seen.duplicate_acks == 3 {
-                // RFC 5681 3.2: the engine is about to send the missing segment again.
-                flow.recover.get_or_insert(flow.seen.snd_max);
-                self.retransmission = Reason::TcpFastRetransmit;
             }
         }
         let cause = if segment.has(RST) { Cause::Reset } else { Cause::Segment };

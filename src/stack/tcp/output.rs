@@ -76,7 +76,6 @@ impl Tcp {
             }
         }
         self.out = out;
-        self.retransmission = Reason::TcpRtoRetransmit;
         self.settle(rest, id, was, cause);
     }
 
@@ -93,14 +92,10 @@ impl Tcp {
                     self.end(rest, id, Some(error));
                     return false;
                 }
-                let Some(flow) = self.flows.get(id) else { return false };
-                if flow.state() == TcpState::SynSent && flow.seen.stuck > flow.settings.syn_retries {
-                    // The engine's timer doubles to 60 s at most, Linux's to 120 s: this SYN would be one too many.
-                    continue;
-                }
                 if sent == Sent::Again {
                     let owner = self.flows.get(id).and_then(|flow| flow.owner);
-                    rest.net.note(self.retransmission, None, owner);
+                    let reason = std::mem::replace(&mut self.retransmission, Reason::TcpRtoRetransmit);
+                    rest.net.note(reason, None, owner);
                 }
             }
             let Some(flow) = self.flows.get_mut(id) else { return false };

@@ -136,7 +136,8 @@ fn pings_and_datagrams() {
         message[2..4].copy_from_slice(&sum.to_be_bytes());
         script.ip(kind == 8, 1, &message);
     };
-    (echo(8), echo(0));
+    echo(8);
+    echo(0);
     for _ in 0..12 {
         script.ip(true, 17, &[0x10, 0, 0, 9, 0, 13, 0, 0, b'h', b'e', b'l', b'l', b'o']);
     }

@@ -1,0 +1,194 @@
+//! Every command and flag. Help, completions and man pages come from here.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand};
+
+use crate::base::Cidr;
+use crate::device::Impairment;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// A TCP/IP stack of your own, in userspace, with the sockets that you know
+#[derive(Debug, Parser)]
+#[command(name = "sockatoo", version, styles = STYLES, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "Begin with `sockatoo demo`. Short flags are those of the originals (ping, nc). \
+    Exit codes: 0 done, 1 it ran and the answer is no, 2 it could not run, 130 Ctrl-C.")]
+pub(super) struct Cli {
+    /// Answer in JSON, one object per line, each with a "version"
+    #[arg(long, global = true, display_order = 900)]
+    pub(super) json: bool,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Fetch a page through our own stack, and show what happened on the wire
+    #[command(
+        after_help = "Makes a network namespace of its own with a TAP in it, starts python3's http.server on the kernel's \
+        side, and fetches its page through Sockatoo's sockets. Where that is not allowed, two Sockatoo hosts do the same over a \
+        cable in memory. Nothing is left behind."
+    )]
+    Demo(DemoArgs),
+    /// Send echo requests and show who answers how fast, as ping does
+    #[command(mut_arg("interface", |arg| arg.short('I')))]
+    #[command(
+        after_help = "Without a wire the host has its loopback only: `sockatoo ping 127.0.0.1`. The interface is -I here, \
+        since ping has another use for -i. Exit code: 0 somebody answered, 1 nobody did, 2 it could not run."
+    )]
+    Ping(PingArgs),
+    /// Carry standard input and output over TCP or UDP, as netcat does
+    #[command(mut_arg("interface", |arg| arg.short('i')))]
+    #[command(
+        after_help = "It ends when the other side has sent its last byte. With --json the bytes carried are counted on \
+        standard error."
+    )]
+    Nc(NcArgs),
+    /// Tell what this machine allows, and the command that mends what is missing
+    Doctor(DoctorArgs),
+    /// Print a shell's completion script
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a directory
+    #[command(hide = true)]
+    Man {
+        /// Where to
+        dir: PathBuf,
+    },
+}
+
+/// The flags that make a host, the same for every command that needs one. The interface has the short flag `-i`, or `-I` where
+/// the original has another use for `-i` (ping).
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "The host and its wire")]
+pub(super) struct HostArgs {
+    /// Use this interface: an existing TAP as a TAP, any other through AF_PACKET, with a station address of our own
+    #[arg(long = "if", id = "interface", value_name = "IF", conflicts_with = "tap")]
+    pub(super) interface: Option<String>,
+    /// Make a TAP of this name, for as long as the command runs
+    #[arg(long, value_name = "NAME")]
+    pub(super) tap: Option<String>,
+    /// Our address on that wire, as 192.0.2.2/24; may be repeated
+    #[arg(long, value_name = "CIDR")]
+    pub(super) addr: Vec<Cidr>,
+    /// A router for all that is not on the wire; may be repeated (IPv4, IPv6)
+    #[arg(long, value_name = "IP")]
+    pub(super) gateway: Vec<IpAddr>,
+    /// A name server; may be repeated
+    #[arg(long, value_name = "IP")]
+    pub(super) dns: Vec<IpAddr>,
+    /// Make the link worse: loss=1%,delay=20ms (and jitter, reorder, duplicate, corrupt, rate, queue, seed)
+    #[arg(long, value_name = "FAULTS")]
+    pub(super) link: Option<Impairment>,
+    /// Record every frame into this file, for Wireshark, tshark or tcpdump
+    #[arg(long, value_name = "FILE")]
+    pub(super) pcap: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// Two Sockatoo hosts over a cable in memory, even where more is allowed
+    #[arg(long)]
+    pub(super) memory: bool,
+    /// Over IPv6
+    #[arg(short = '6', long)]
+    pub(super) ipv6: bool,
+    /// Make the link worse: loss=5%,delay=20ms (and jitter, reorder, duplicate, corrupt, rate, queue, seed)
+    #[arg(long, value_name = "FAULTS")]
+    pub(super) link: Option<Impairment>,
+    /// Record every frame into this file, for Wireshark, tshark or tcpdump
+    #[arg(long, value_name = "FILE")]
+    pub(super) pcap: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PingArgs {
+    /// Whom to ask: a name or an address
+    #[arg(value_name = "HOST")]
+    pub(super) target: String,
+    /// Stop after so many requests
+    #[arg(short, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) count: Option<u64>,
+    /// Seconds between requests
+    #[arg(short, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    pub(super) interval: Duration,
+    /// Bytes of data in a request
+    #[arg(short, value_name = "BYTES", default_value_t = 56, value_parser = clap::value_parser!(u16).range(..=65_507))]
+    pub(super) size: u16,
+    /// Time to live of the requests
+    #[arg(short, value_name = "TTL", value_parser = clap::value_parser!(u8).range(1..))]
+    pub(super) ttl: Option<u8>,
+    /// Seconds to wait for the answer to the last request
+    #[arg(short = 'W', value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(super) wait: Duration,
+    /// Stop after so many seconds, whatever was answered
+    #[arg(short = 'w', value_name = "SECONDS", value_parser = seconds)]
+    pub(super) deadline: Option<Duration>,
+    /// Print only the begin and the statistics
+    #[arg(short)]
+    pub(super) quiet: bool,
+    /// IPv4 only
+    #[arg(short = '4', conflicts_with = "ipv6")]
+    pub(super) ipv4: bool,
+    /// IPv6 only
+    #[arg(short = '6')]
+    pub(super) ipv6: bool,
+    #[command(flatten)]
+    pub(super) host: HostArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NcArgs {
+    /// HOST PORT to connect to; with -l, [ADDRESS] PORT to listen on
+    #[arg(value_name = "HOST PORT", required_unless_present = "source_port", num_args = 1..=2)]
+    pub(super) target: Vec<String>,
+    /// Listen, for one connection (UDP: for the first one who sends)
+    #[arg(short)]
+    pub(super) listen: bool,
+    /// UDP in place of TCP
+    #[arg(short)]
+    pub(super) udp: bool,
+    /// Shut the sending side down when standard input ends, so that the other side sees the end
+    #[arg(short = 'N')]
+    pub(super) shut: bool,
+    /// Say what happens, on standard error
+    #[arg(short)]
+    pub(super) verbose: bool,
+    /// Give up connecting, or an idle connection, after so many seconds
+    #[arg(short = 'w', value_name = "SECONDS", value_parser = seconds)]
+    pub(super) wait: Option<Duration>,
+    /// IPv4 only
+    #[arg(short = '4', conflicts_with = "ipv6")]
+    pub(super) ipv4: bool,
+    /// IPv6 only
+    #[arg(short = '6')]
+    pub(super) ipv6: bool,
+    /// Our own port
+    #[arg(short = 'p', value_name = "PORT")]
+    pub(super) source_port: Option<u16>,
+    #[command(flatten)]
+    pub(super) host: HostArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Try a user namespace in this process, and say so by the exit code
+    #[arg(long, hide = true)]
+    pub(super) try_user_namespace: bool,
+}
+
+/// Seconds with a fraction.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "want seconds, as 2 or 0.2".to_string())?;
+    Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string())
+}
