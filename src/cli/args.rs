@@ -48,6 +48,7 @@ pub(super) enum Command {
     /// Carry standard input and output over TCP or UDP, as netcat does
     #[command(mut_arg("interface", |arg| arg.short('i')))]
     #[command(
+        override_usage = "sockatoo nc [OPTIONS] HOST PORT\n       sockatoo nc -l [OPTIONS] [ADDRESS] PORT",
         after_help = "It ends when the other side has sent its last byte. With --json the bytes carried are counted on \
         standard error."
     )]
