@@ -111,6 +111,11 @@ impl Stack {
             };
             hints.interface = hints.interface.or(by_option);
             hints.source = hints.source.or(from);
+        } else if hints.interface.is_none() {
+            hints.interface = match destination {
+                IpAddr::V4(_) => options.unicast_interface,
+                IpAddr::V6(_) => options.unicast_interface6,
+            };
         }
         let path = self.net.path(destination, hints)?;
         if path.cast == Cast::Broadcast && !options.broadcast {

@@ -50,7 +50,7 @@ fn least(level: i32, name: i32) -> usize {
             IP_TTL | IP_FREEBIND | IP_TRANSPARENT | IP_MINTTL | IP_MULTICAST_TTL | IP_MULTICAST_LOOP
             | IP_MULTICAST_ALL,
         ) => 1,
-        (SOL_IP, IP_UNICAST_IF | IP_LOCAL_PORT_RANGE) => 4,
+        (SOL_IP, IP_LOCAL_PORT_RANGE) => 4,
         (SOL_IP, _) => 0,
         (SOL_IPV6, IPV6_DONTFRAG | IPV6_AUTOFLOWLABEL | IPV6_RECVFRAGSIZE) => 0,
         _ => 4,
@@ -82,15 +82,16 @@ impl Stack {
         let stored = entry.options.stored.get(&(level, name));
         let ints = |value: i32| value.to_ne_bytes().to_vec();
         let mut value = match &row.value {
+            _ if refuses_reading(row, entry) => return Err(row.refused.1.because(Reason::WrongKind)),
             Value::Field { get, .. } => ints(get(&entry.options)),
             Value::Special | Value::SpecialReadOnly => self.get_special(id, level, name, len)?,
-            Value::Stored { .. } if refuses_reading(row, entry) => return Err(row.refused.1.into()),
             Value::Stored { default, .. } => stored.cloned().unwrap_or_else(|| ints(*default)),
             Value::StoredWide { default, .. } => {
                 stored.cloned().unwrap_or_else(|| default.to_ne_bytes().to_vec())
             }
-            Value::StoredBytes { .. } => stored.cloned().unwrap_or_default(),
-            Value::ReadOnly(value) => ints(*value),
+            Value::StoredBytes { default, .. } => stored.cloned().unwrap_or_else(|| default.to_vec()),
+            Value::WriteOnly { .. } | Value::WriteOnlyBytes { .. } => return Err(unknown()),
+            Value::ReadOnly(value, _) => ints(*value),
             Value::ReadOnlyEmpty => Vec::new(),
             Value::Refused(errno, _) => return Err(errno.because(Reason::UnknownOption)),
         };
@@ -117,12 +118,12 @@ impl Stack {
             return Err(wrong_length());
         }
         let row = find(level, name).ok_or_else(unknown)?;
-        let is_int = matches!(row.value, Value::Field { .. } | Value::Stored { .. });
-        if is_int && value.len() < least(level, name) {
-            return Err(wrong_length());
-        }
         if row.refused.0 & kind_of(entry) != 0 {
             return Err(row.refused.1.because(Reason::WrongKind));
+        }
+        let is_int = matches!(row.value, Value::Field { .. } | Value::Stored { .. } | Value::ReadOnly(..));
+        if is_int && value.len() < least(level, name) {
+            return Err(wrong_length());
         }
         let number = int(level, value);
         let kept = match &row.value {
@@ -141,11 +142,14 @@ impl Stack {
                 [a, b, c, d, e, f, g, h, ..] => vec![a, b, c, d, e, f, g, h],
                 _ => fix(number).ok_or_else(out_of_range)?.to_ne_bytes().to_vec(),
             },
-            Value::StoredBytes { least, most } => {
-                let fits = value.is_empty() || (*least..=*most).contains(&value.len());
+            Value::WriteOnly { fix } => fix(number).ok_or_else(out_of_range)?.to_ne_bytes().to_vec(),
+            Value::StoredBytes { none: true, .. } if value.is_empty() => Vec::new(),
+            Value::StoredBytes { least, most, .. } | Value::WriteOnlyBytes { least, most } => {
+                let fits = (*least..=*most).contains(&value.len());
                 if fits { value.to_vec() } else { return Err(wrong_length()) }
             }
-            Value::SpecialReadOnly | Value::ReadOnly(_) | Value::ReadOnlyEmpty => {
+            Value::ReadOnly(_, errno) => return Err(errno.because(Reason::OptionReadOnly)),
+            Value::SpecialReadOnly | Value::ReadOnlyEmpty => {
                 return Err(Errno::ENOPROTOOPT.because(Reason::OptionReadOnly));
             }
             Value::Refused(_, errno) => return Err(errno.because(Reason::UnknownOption)),
@@ -165,12 +169,12 @@ impl Stack {
     }
 }
 
-/// Options that some kinds of sockets can't even read (sk_set_peek_off, SO_TXREHASH).
+/// Options that some kinds of sockets can't even read.
 fn refuses_reading(row: &Row, entry: &Entry) -> bool {
-    row.level == SOL_SOCKET
-        && match row.name {
-            SO_PEEK_OFF => kind_of(entry) == PING,
-            SO_TXREHASH => kind_of(entry) & DATAGRAM != 0,
-            _ => false,
-        }
+    let on = match (row.level, row.name) {
+        (SOL_SOCKET, SO_PEEK_OFF) => PING,
+        (SOL_SOCKET, SO_TXREHASH) | (SOL_IP, IP_PKTOPTIONS) | (SOL_IPV6, IPV6_2292PKTOPTIONS) => DATAGRAM,
+        _ => 0,
+    };
+    kind_of(entry) & on != 0
 }

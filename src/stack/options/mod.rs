@@ -84,6 +84,8 @@ pub(crate) struct Options {
     pub(crate) multicast_loop: bool,
     /// IP_MULTICAST_ALL: hears every group that anybody on this host has joined.
     pub(crate) multicast_all: bool,
+    /// IP_UNICAST_IF: where unicast goes out, if the device says nothing.
+    pub(crate) unicast_interface: Option<IfIndex>,
     pub(crate) freebind: bool,
 
     // SOL_IPV6
@@ -97,6 +99,7 @@ pub(crate) struct Options {
     /// IP_PMTUDISC_* for IPv6.
     pub(crate) mtu_discover6: i32,
     pub(crate) recv_error6: bool,
+    pub(crate) unicast_interface6: Option<IfIndex>,
     pub(crate) multicast_interface6: Option<IfIndex>,
     pub(crate) multicast_hops: u8,
     pub(crate) multicast_loop6: bool,
@@ -164,6 +167,7 @@ impl Options {
             multicast_ttl: 1,
             multicast_loop: true,
             multicast_all: domain == AF_INET,
+            unicast_interface: None,
             freebind: false,
             // ping_v6_prot has nothing to do with IPv4.
             v6only: protocol == IPPROTO_ICMPV6,
@@ -174,6 +178,7 @@ impl Options {
             packet_info6: false,
             mtu_discover6: IP_PMTUDISC_WANT,
             recv_error6: false,
+            unicast_interface6: None,
             multicast_interface6: None,
             multicast_hops: 1,
             multicast_loop6: true,
@@ -213,3 +218,6 @@ impl Options {
         if destination.is_ipv4() { self.tos } else { self.tclass }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -116,9 +116,13 @@ impl Stack {
                 let source = options.multicast_source.unwrap_or(Ipv4Addr::UNSPECIFIED);
                 i32::from_ne_bytes(source.octets())
             }
+            // In network byte order, both.
+            (SOL_IP, IP_UNICAST_IF) => options.unicast_interface.map_or(0, |i| i.0.to_be() as i32),
+            (SOL_IPV6, IPV6_UNICAST_IF) => options.unicast_interface6.map_or(0, |i| i.0.to_be() as i32),
             (SOL_IPV6, IPV6_UNICAST_HOPS) => i32::from(options.hops.unwrap_or(self.net.config.ttl)),
             (SOL_IPV6, IPV6_MULTICAST_IF) => options.multicast_interface6.map_or(0, |i| i.0 as i32),
             (SOL_IPV6, IPV6_MTU) => self.path_mtu(entry)?,
+            (SOL_IPV6, IPV6_PATHMTU) if len < 32 => return Err(wrong_length()),
             (SOL_IPV6, IPV6_PATHMTU) => {
                 // struct ip6_mtuinfo: a sockaddr_in6 and the MTU.
                 let mut info = vec![0; 28];
@@ -219,6 +223,9 @@ impl Stack {
             (SOL_IPV6, IPV6_JOIN_GROUP | IPV6_LEAVE_GROUP) => {
                 let group = in6_addr(value, 0).ok_or_else(wrong_length)?;
                 let interface = word(value, 16).ok_or_else(wrong_length)?;
+                if matches!(self.sockets.get(id)?.protocol_part, Part::Tcp(_)) {
+                    return Err(Errno::EPROTO.because(Reason::WrongKind));
+                }
                 let interface = (interface != 0).then_some(IfIndex(interface));
                 return self.membership(id, group.into(), interface, name == IPV6_JOIN_GROUP);
             }
@@ -235,6 +242,10 @@ impl Stack {
                 };
                 return self.membership(id, group, interface, name == MCAST_JOIN_GROUP);
             }
+            (SOL_IP, IP_UNICAST_IF) | (SOL_IPV6, IPV6_UNICAST_IF) => {
+                return self.set_unicast_interface(id, level, value);
+            }
+            (SOL_IPV6, IPV6_MULTICAST_IF) if value.len() < 4 => return Err(wrong_length()),
             (SOL_IPV6, IPV6_MULTICAST_IF) => {
                 let interface = (number != 0).then_some(IfIndex(number as u32));
                 if let Some(interface) = interface {
@@ -402,6 +413,19 @@ impl Stack {
             return Ok(Some(IfIndex::LO));
         }
         Err(Errno::ENODEV.because(Reason::NoInterface))
+    }
+
+    /// IP_UNICAST_IF, IPV6_UNICAST_IF: an index in network byte order.
+    fn set_unicast_interface(&mut self, id: SocketId, level: i32, value: &[u8]) -> Result<()> {
+        let index = u32::from_be(word(value, 0).ok_or_else(wrong_length)?);
+        let interface = (index != 0).then_some(IfIndex(index));
+        if let Some(interface) = interface {
+            let found = self.net.interface_name(interface);
+            found.ok_or(Errno::EADDRNOTAVAIL.because(Reason::NoInterface))?;
+        }
+        let options = &mut self.sockets.get_mut(id)?.options;
+        if level == SOL_IP { options.unicast_interface = interface } else { options.unicast_interface6 = interface }
+        Ok(())
     }
 
     /// IP_MULTICAST_IF: an address, a struct ip_mreq, or a struct ip_mreqn.

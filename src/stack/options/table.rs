@@ -38,10 +38,14 @@ pub(crate) enum Value {
     Stored { default: i32, fix: fn(i32) -> Option<i32> },
     /// Eight bytes, settable by an int too: kept and returned.
     StoredWide { default: u64, fix: fn(i32) -> Option<u64> },
-    /// Bytes, none or from `least` to `most`: kept and returned.
-    StoredBytes { least: usize, most: usize },
-    /// An int that never changes; writing is ENOPROTOOPT.
-    ReadOnly(i32),
+    /// Bytes, from `least` to `most`, or none where that means "no longer": kept and returned, `default` before.
+    StoredBytes { least: usize, most: usize, none: bool, default: &'static [u8] },
+    /// Bytes, from `least` to `most`, that can only be written: kept.
+    WriteOnlyBytes { least: usize, most: usize },
+    /// An int that can only be written: kept.
+    WriteOnly { fix: fn(i32) -> Option<i32> },
+    /// An int that never changes, and what writing is told.
+    ReadOnly(i32, Errno),
     /// No value; writing is ENOPROTOOPT.
     ReadOnlyEmpty,
     /// Linux knows the number and refuses it on these sockets: reading, writing.
@@ -51,7 +55,14 @@ pub(crate) enum Value {
 impl Value {
     /// True if the option is kept and returned, and nothing more: told by [`crate::base::Reason::OptionStored`].
     pub(crate) const fn is_stored(&self) -> bool {
-        matches!(self, Self::Stored { .. } | Self::StoredWide { .. } | Self::StoredBytes { .. })
+        matches!(
+            self,
+            Self::Stored { .. }
+                | Self::StoredWide { .. }
+                | Self::StoredBytes { .. }
+                | Self::WriteOnlyBytes { .. }
+                | Self::WriteOnly { .. }
+        )
     }
 }
 
@@ -106,7 +117,8 @@ fn address_preferences(value: i32) -> Option<i32> {
         4 => 4,
         _ => return None,
     };
-    if value & 0x808 == 0x808 { None } else { Some(source | coa | value & 8) }
+    // IPV6_PREFER_SRC_CGA and its opposite exclude each other, and change nothing.
+    (value & 0x808 != 0x808).then_some(source | coa)
 }
 
 /// A boolean field: anything but 0 is true.
@@ -189,6 +201,10 @@ macro_rules! rows {
 
 const FLAG: Value = Value::Stored { default: 0, fix: flag };
 const BIT: Value = Value::Stored { default: 0, fix: bit };
+/// Bytes that nothing here acts on.
+const fn bytes(least: usize, most: usize, none: bool) -> Value {
+    Value::StoredBytes { least, most, none, default: &[] }
+}
 const NO_SUCH: Value = Value::Refused(Errno::ENOPROTOOPT, Errno::ENOPROTOOPT);
 const NOT_HERE: Value = Value::Refused(Errno::EOPNOTSUPP, Errno::EOPNOTSUPP);
 
@@ -212,11 +228,11 @@ SOL_SOCKET: {
     SO_PASSCRED = NOT_HERE;
     SO_PEERCRED = Value::SpecialReadOnly;
     SO_RCVLOWAT = Value::Special;
-    SO_SNDLOWAT = Value::ReadOnly(1);
+    SO_SNDLOWAT = Value::ReadOnly(1, Errno::ENOPROTOOPT);
     SO_RCVTIMEO = Value::Special;
     SO_SNDTIMEO = Value::Special;
     SO_BINDTODEVICE = Value::Special;
-    SO_ATTACH_FILTER = Value::StoredBytes { least: 16, most: 16 };
+    SO_ATTACH_FILTER = bytes(16, 16, false);
     SO_DETACH_FILTER = Value::Refused(Errno::ENOPROTOOPT, Errno::ENOENT);
     SO_PEERNAME = Value::SpecialReadOnly;
     SO_TIMESTAMP = Value::Special;
@@ -238,18 +254,18 @@ SOL_SOCKET: {
     SO_SELECT_ERR_QUEUE = FLAG;
     SO_BUSY_POLL = Value::Stored { default: 0, fix: not_negative };
     SO_MAX_PACING_RATE = Value::StoredWide { default: u64::MAX, fix: pacing_rate };
-    SO_BPF_EXTENSIONS = Value::ReadOnly(64);
+    SO_BPF_EXTENSIONS = Value::ReadOnly(64, Errno::ENOPROTOOPT);
     SO_INCOMING_CPU = Value::Stored { default: -1, fix: any };
     SO_ATTACH_BPF = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
     SO_ATTACH_REUSEPORT_CBPF = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
     SO_ATTACH_REUSEPORT_EBPF = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
-    SO_CNX_ADVICE = Value::Stored { default: 0, fix: any };
+    SO_CNX_ADVICE = Value::WriteOnly { fix: any };
     SO_MEMINFO = Value::SpecialReadOnly;
-    SO_INCOMING_NAPI_ID = Value::ReadOnly(0);
+    SO_INCOMING_NAPI_ID = Value::ReadOnly(0, Errno::ENOPROTOOPT);
     SO_COOKIE = Value::SpecialReadOnly;
     SO_PEERGROUPS = Value::Refused(Errno::ENODATA, Errno::ENOPROTOOPT);
     SO_ZEROCOPY = BIT, not PING => EOPNOTSUPP;
-    SO_TXTIME = Value::StoredBytes { least: 8, most: 8 };
+    SO_TXTIME = Value::StoredBytes { least: 8, most: 8, none: false, default: &[0; 8] };
     SO_BINDTOIFINDEX = Value::Special;
     SO_TIMESTAMP_NEW = Value::Special;
     SO_TIMESTAMPNS_NEW = Value::Special;
@@ -258,7 +274,7 @@ SOL_SOCKET: {
     SO_SNDTIMEO_NEW = Value::Special;
     SO_DETACH_REUSEPORT_BPF = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
     SO_PREFER_BUSY_POLL = FLAG;
-    SO_BUSY_POLL_BUDGET = Value::Stored { default: 0, fix: within::<65_535> };
+    SO_BUSY_POLL_BUDGET = Value::WriteOnly { fix: within::<65_535> };
     SO_NETNS_COOKIE = Value::SpecialReadOnly;
     SO_BUF_LOCK = Value::Special;
     SO_RESERVE_MEM = Value::Stored { default: 0, fix: not_negative }, not ALL => EOPNOTSUPP;
@@ -270,9 +286,9 @@ SOL_SOCKET: {
 SOL_IP: {
     IP_TOS = Value::Special;
     IP_TTL = Value::Special;
-    IP_HDRINCL = Value::ReadOnly(0);
-    IP_OPTIONS = Value::StoredBytes { least: 0, most: 40 };
-    IP_ROUTER_ALERT = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
+    IP_HDRINCL = Value::ReadOnly(0, Errno::ENOPROTOOPT);
+    IP_OPTIONS = bytes(0, 40, true);
+    IP_ROUTER_ALERT = Value::ReadOnly(0, Errno::EINVAL);
     IP_RECVOPTS = FLAG;
     IP_RETOPTS = FLAG;
     IP_PKTINFO = on!(packet_info);
@@ -289,7 +305,7 @@ SOL_IP: {
     IP_TRANSPARENT = FLAG;
     IP_RECVORIGDSTADDR = FLAG;
     IP_MINTTL = Value::Stored { default: 0, fix: within::<255> };
-    IP_NODEFRAG = Value::ReadOnly(0);
+    IP_NODEFRAG = Value::ReadOnly(0, Errno::ENOPROTOOPT);
     IP_CHECKSUM = FLAG;
     IP_BIND_ADDRESS_NO_PORT = FLAG;
     IP_RECVFRAGSIZE = FLAG, not TCP => EINVAL;
@@ -299,22 +315,22 @@ SOL_IP: {
     IP_MULTICAST_LOOP = on!(multicast_loop);
     IP_ADD_MEMBERSHIP = Value::Special, not TCP => EPROTO;
     IP_DROP_MEMBERSHIP = Value::Special, not TCP => EPROTO;
-    IP_UNBLOCK_SOURCE = Value::StoredBytes { least: 12, most: 12 };
-    IP_BLOCK_SOURCE = Value::StoredBytes { least: 12, most: 12 };
-    IP_ADD_SOURCE_MEMBERSHIP = Value::StoredBytes { least: 12, most: 12 };
-    IP_DROP_SOURCE_MEMBERSHIP = Value::StoredBytes { least: 12, most: 12 };
-    IP_MSFILTER = Value::StoredBytes { least: 16, most: 4096 };
+    IP_UNBLOCK_SOURCE = Value::WriteOnlyBytes { least: 12, most: 12 };
+    IP_BLOCK_SOURCE = Value::WriteOnlyBytes { least: 12, most: 12 };
+    IP_ADD_SOURCE_MEMBERSHIP = Value::WriteOnlyBytes { least: 12, most: 12 };
+    IP_DROP_SOURCE_MEMBERSHIP = Value::WriteOnlyBytes { least: 12, most: 12 };
+    IP_MSFILTER = bytes(16, 4096, false);
     MCAST_JOIN_GROUP = Value::Special;
-    MCAST_BLOCK_SOURCE = Value::StoredBytes { least: 264, most: 264 };
-    MCAST_UNBLOCK_SOURCE = Value::StoredBytes { least: 264, most: 264 };
+    MCAST_BLOCK_SOURCE = Value::WriteOnlyBytes { least: 264, most: 264 };
+    MCAST_UNBLOCK_SOURCE = Value::WriteOnlyBytes { least: 264, most: 264 };
     MCAST_LEAVE_GROUP = Value::Special;
-    MCAST_JOIN_SOURCE_GROUP = Value::StoredBytes { least: 264, most: 264 };
-    MCAST_LEAVE_SOURCE_GROUP = Value::StoredBytes { least: 264, most: 264 };
-    MCAST_MSFILTER = Value::StoredBytes { least: 144, most: 4096 };
+    MCAST_JOIN_SOURCE_GROUP = Value::WriteOnlyBytes { least: 264, most: 264 };
+    MCAST_LEAVE_SOURCE_GROUP = Value::WriteOnlyBytes { least: 264, most: 264 };
+    MCAST_MSFILTER = Value::WriteOnlyBytes { least: 144, most: 4096 };
     IP_MULTICAST_ALL = zero_or_one!(multicast_all);
-    IP_UNICAST_IF = Value::Stored { default: 0, fix: any };
+    IP_UNICAST_IF = Value::Special;
     IP_LOCAL_PORT_RANGE = Value::Stored { default: 0, fix: any };
-    IP_PROTOCOL = Value::ReadOnly(0);
+    IP_PROTOCOL = Value::ReadOnly(0, Errno::ENOPROTOOPT);
 }
 SOL_IPV6: {
     IPV6_ADDRFORM = Value::Refused(Errno::ENOTCONN, Errno::EINVAL);
@@ -322,7 +338,7 @@ SOL_IPV6: {
     IPV6_2292HOPOPTS = FLAG;
     IPV6_2292DSTOPTS = FLAG;
     IPV6_2292RTHDR = FLAG;
-    IPV6_2292PKTOPTIONS = Value::StoredBytes { least: 0, most: 2048 };
+    IPV6_2292PKTOPTIONS = bytes(0, 2048, true);
     IPV6_CHECKSUM = NO_SUCH;
     IPV6_2292HOPLIMIT = FLAG;
     IPV6_NEXTHOP = NO_SUCH;
@@ -331,41 +347,41 @@ SOL_IPV6: {
     IPV6_MULTICAST_IF = Value::Special, not TCP => ENOPROTOOPT;
     IPV6_MULTICAST_HOPS = hops!(multicast_hops, 1, 0), not TCP => ENOPROTOOPT;
     IPV6_MULTICAST_LOOP = zero_or_one!(multicast_loop6);
-    IPV6_JOIN_GROUP = Value::Special, not TCP => EPROTO;
-    IPV6_LEAVE_GROUP = Value::Special, not TCP => EPROTO;
-    IPV6_ROUTER_ALERT = Value::ReadOnly(0);
+    IPV6_JOIN_GROUP = Value::Special;
+    IPV6_LEAVE_GROUP = Value::Special;
+    IPV6_ROUTER_ALERT = Value::ReadOnly(0, Errno::ENOPROTOOPT);
     IPV6_MTU_DISCOVER = number!(mtu_discover6, (0..=5));
     IPV6_MTU = Value::Special;
     IPV6_RECVERR = on!(recv_error6);
     IPV6_V6ONLY = Value::Special;
-    IPV6_JOIN_ANYCAST = Value::StoredBytes { least: 20, most: 20 };
-    IPV6_LEAVE_ANYCAST = Value::StoredBytes { least: 20, most: 20 };
+    IPV6_JOIN_ANYCAST = Value::WriteOnlyBytes { least: 20, most: 20 };
+    IPV6_LEAVE_ANYCAST = Value::WriteOnlyBytes { least: 20, most: 20 };
     IPV6_MULTICAST_ALL = on!(multicast_all6);
     IPV6_ROUTER_ALERT_ISOLATE = FLAG;
     IPV6_RECVERR_RFC4884 = BIT;
-    IPV6_FLOWLABEL_MGR = Value::StoredBytes { least: 32, most: 2048 };
+    IPV6_FLOWLABEL_MGR = bytes(32, 2048, false);
     IPV6_FLOWINFO_SEND = FLAG;
     IPV6_IPSEC_POLICY = Value::Refused(Errno::ENOPROTOOPT, Errno::EOPNOTSUPP);
     IPV6_XFRM_POLICY = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
     IPV6_HDRINCL = NO_SUCH;
     MCAST_JOIN_GROUP = Value::Special;
-    MCAST_BLOCK_SOURCE = Value::StoredBytes { least: 264, most: 264 };
-    MCAST_UNBLOCK_SOURCE = Value::StoredBytes { least: 264, most: 264 };
+    MCAST_BLOCK_SOURCE = Value::WriteOnlyBytes { least: 264, most: 264 };
+    MCAST_UNBLOCK_SOURCE = Value::WriteOnlyBytes { least: 264, most: 264 };
     MCAST_LEAVE_GROUP = Value::Special;
-    MCAST_JOIN_SOURCE_GROUP = Value::StoredBytes { least: 264, most: 264 };
-    MCAST_LEAVE_SOURCE_GROUP = Value::StoredBytes { least: 264, most: 264 };
-    MCAST_MSFILTER = Value::StoredBytes { least: 144, most: 4096 };
+    MCAST_JOIN_SOURCE_GROUP = Value::WriteOnlyBytes { least: 264, most: 264 };
+    MCAST_LEAVE_SOURCE_GROUP = Value::WriteOnlyBytes { least: 264, most: 264 };
+    MCAST_MSFILTER = Value::WriteOnlyBytes { least: 144, most: 4096 };
     IPV6_RECVPKTINFO = on!(packet_info6);
-    IPV6_PKTINFO = Value::StoredBytes { least: 20, most: 20 };
+    IPV6_PKTINFO = Value::WriteOnlyBytes { least: 20, most: 20 };
     IPV6_RECVHOPLIMIT = on!(recv_hops);
     IPV6_HOPLIMIT = NO_SUCH;
     IPV6_RECVHOPOPTS = FLAG;
-    IPV6_HOPOPTS = Value::StoredBytes { least: 8, most: 2048 };
-    IPV6_RTHDRDSTOPTS = Value::StoredBytes { least: 8, most: 2048 };
+    IPV6_HOPOPTS = bytes(8, 2048, true);
+    IPV6_RTHDRDSTOPTS = bytes(8, 2048, true);
     IPV6_RECVRTHDR = FLAG;
-    IPV6_RTHDR = Value::StoredBytes { least: 8, most: 2048 };
+    IPV6_RTHDR = bytes(8, 2048, true);
     IPV6_RECVDSTOPTS = FLAG;
-    IPV6_DSTOPTS = Value::StoredBytes { least: 8, most: 2048 };
+    IPV6_DSTOPTS = bytes(8, 2048, true);
     IPV6_RECVPATHMTU = FLAG;
     IPV6_PATHMTU = Value::SpecialReadOnly;
     IPV6_DONTFRAG = on!(dont_fragment6);
@@ -376,7 +392,7 @@ SOL_IPV6: {
     IPV6_MINHOPCOUNT = Value::Stored { default: 0, fix: within::<255> };
     IPV6_ORIGDSTADDR = FLAG;
     IPV6_TRANSPARENT = FLAG;
-    IPV6_UNICAST_IF = Value::Stored { default: 0, fix: any };
+    IPV6_UNICAST_IF = Value::Special;
     IPV6_RECVFRAGSIZE = FLAG;
     IPV6_FREEBIND = on!(freebind);
 }
@@ -412,7 +428,7 @@ SOL_TCP: {
     TCP_FASTOPEN_CONNECT = BIT;
     TCP_ULP = Value::Special;
     TCP_MD5SIG_EXT = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
-    TCP_FASTOPEN_KEY = Value::StoredBytes { least: 16, most: 32 };
+    TCP_FASTOPEN_KEY = bytes(16, 32, false);
     TCP_FASTOPEN_NO_COOKIE = BIT;
     TCP_ZEROCOPY_RECEIVE = Value::Refused(Errno::EINVAL, Errno::ENOPROTOOPT);
     TCP_INQ = BIT;
