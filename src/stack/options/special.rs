@@ -424,7 +424,11 @@ impl Stack {
             found.ok_or(Errno::EADDRNOTAVAIL.because(Reason::NoInterface))?;
         }
         let options = &mut self.sockets.get_mut(id)?.options;
-        if level == SOL_IP { options.unicast_interface = interface } else { options.unicast_interface6 = interface }
+        if level == SOL_IP {
+            options.unicast_interface = interface
+        } else {
+            options.unicast_interface6 = interface
+        }
         Ok(())
     }
 
