@@ -46,6 +46,7 @@ errnos! {
     ENOENT = 2, "No such file or directory";
     EINTR = 4, "Interrupted system call";
     EIO = 5, "Input/output error";
+    ESRCH = 3, "No such process";
     ENXIO = 6, "No such device or address";
     EBADF = 9, "Bad file descriptor";
     EAGAIN = 11, "Resource temporarily unavailable";

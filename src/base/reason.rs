@@ -56,6 +56,9 @@ reasons! {
     IpMalformed = "ip.malformed", "the IP header is malformed";
     IpChecksum = "ip.checksum", "the IPv4 header checksum is wrong";
     IpNotForUs = "ip.not-for-us", "the packet is addressed to another host, and this one does not forward";
+    IpSourceRoute = "ip.source-route", "the packet names its own route (source routing is refused)";
+    IpUnicastToAll = "ip.unicast-to-all", "a packet for one host came in a frame for all";
+    IpTooManyGroups = "ip.too-many-groups", "the interface is a member of too many multicast groups";
     IpMartianSource = "ip.martian-source", "the source address cannot be one (loopback, multicast or broadcast from a wire)";
     IpNoRoute = "ip.no-route", "no route leads to the destination";
     IpNoSource = "ip.no-source", "no address of this host fits as a source";
@@ -74,6 +77,7 @@ reasons! {
     IcmpChecksum = "icmp.checksum", "the ICMP checksum is wrong";
     IcmpMalformed = "icmp.malformed", "the ICMP message is malformed";
     IcmpRateLimited = "icmp.rate-limited", "an ICMP error was due, but the rate limit held it back";
+    IcmpRedirectIgnored = "icmp.redirect-ignored", "a redirect was ignored: routes change by hand and by router advertisements alone";
     IcmpNetUnreachable = "icmp.net-unreachable", "an ICMP message said: network unreachable";
     IcmpHostUnreachable = "icmp.host-unreachable", "an ICMP message said: host unreachable";
     IcmpPortUnreachable = "icmp.port-unreachable", "an ICMP message said: port unreachable";

@@ -23,6 +23,8 @@ mod datagram;
 mod icmp;
 mod ip;
 mod keyed_hash;
+#[cfg(test)]
+mod lan;
 mod link;
 mod net;
 mod options;
@@ -30,6 +32,7 @@ mod ports;
 mod ready;
 mod table;
 mod tcp;
+mod timers;
 mod udp;
 mod verbs;
 

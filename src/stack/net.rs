@@ -1,12 +1,29 @@
 //! The lower half of the stack as the transports see it: link/ and ip/ behind one struct.
 //!
 //! Down: [`Net::send`] (a payload gets its IP header here) and [`Net::send_packet`] (the header is there). Up: [`Inbound`].
+//! Here are the words of this seam and the four verbs (frame in, frame out, deadline, tick); the other methods of [`Net`]
+//! stand where their matter is:
+//!
+//! | method | file |
+//! |---|---|
+//! | `add_interface`, `set_link`, `add_address`, `remove_address`, `is_local`, `is_broadcast` | link/interface.rs |
+//! | `set_neighbour` | link/neighbour.rs |
+//! | `add_route`, `remove_route`, `path` | ip/route.rs |
+//! | `send`, `send_packet` | ip/output.rs |
+//! | `port_unreachable`, `protocol_unreachable` | ip/icmp_error.rs |
+//! | `learn_path_mtu` | ip/path_mtu.rs |
+//! | `join`, `leave` | ip/multicast.rs |
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
 
+use super::ip::{ErrorLimit, Identifications, PathMtus, Reassembly, Routes};
+use super::link::{Interface, Neighbours};
+use super::timers::Timers;
 use super::{Config, Log};
-use crate::base::{Cidr, Errno, Error, Frame, IfIndex, Instant, Mac, Pool, Reason};
+use crate::base::{Cidr, Errno, Frame, IfIndex, Instant, Mac, Pool, Reason, SocketId};
 
 /// How a destination address is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,14 +140,43 @@ pub(crate) struct InterfaceConfig {
     pub(crate) ipv6: bool,
 }
 
+/// Interfaces, neighbours, routes and what IP needs beside them.
 pub(crate) struct Net {
     /// The clock's reading, set by the driver at each entry.
     pub(crate) now: Instant,
     pub(crate) config: Config,
     pub(crate) log: Log,
     pub(crate) pool: Pool,
-    inbound: VecDeque<Inbound>,
-    outbound: VecDeque<(IfIndex, Frame)>,
+    pub(super) inbound: VecDeque<Inbound>,
+    pub(super) outbound: VecDeque<(IfIndex, Frame)>,
+    /// Interface n at place n - 1.
+    pub(super) interfaces: Vec<Interface>,
+    pub(super) neighbours: Neighbours,
+    pub(super) routes: Routes,
+    pub(super) path_mtus: PathMtus,
+    pub(super) reassembly: Reassembly,
+    pub(super) error_limit: ErrorLimit,
+    pub(super) identifications: Identifications,
+    pub(super) timers: Timers<Timer>,
+    /// Numbers drawn so far.
+    drawn: u64,
+}
+
+/// What can become due below the transports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// The next solicitation of a neighbour, or its failure.
+    Neighbour(IfIndex, IpAddr),
+    /// The next probe of a tentative address, or its success.
+    DuplicateDetection(IfIndex, Ipv6Addr),
+    /// The next router solicitation.
+    RouterSolicitation(IfIndex),
+    /// Some address, prefix or default router ends.
+    Lifetimes,
+    /// An unfinished datagram, by its serial number.
+    Reassembly(u64),
+    /// A report of this group.
+    Group(IfIndex, IpAddr),
 }
 
 impl Net {
@@ -138,123 +184,73 @@ impl Net {
     pub(crate) fn new(config: Config) -> Self {
         Self {
             now: Instant::ZERO,
+            identifications: Identifications::new(&config.secret),
+            error_limit: ErrorLimit::default(),
             config,
             log: Log::default(),
             pool: Pool::new(),
             inbound: VecDeque::new(),
             outbound: VecDeque::new(),
+            interfaces: vec![Interface::loopback()],
+            neighbours: Neighbours::default(),
+            routes: Routes::default(),
+            path_mtus: PathMtus::default(),
+            reassembly: Reassembly::default(),
+            timers: Timers::default(),
+            drawn: 0,
         }
     }
+
     /// A frame from the wire, Ethernet header first.
     pub(crate) fn frame_in(&mut self, interface: IfIndex, frame: Frame) {
-        todo!()
+        self.ethernet_in(interface, frame);
     }
+
+    /// The next frame to put on a wire.
     pub(crate) fn frame_out(&mut self) -> Option<(IfIndex, Frame)> {
         self.outbound.pop_front()
     }
+
+    /// What arrived for the transports.
     pub(crate) fn take_inbound(&mut self) -> Option<Inbound> {
         self.inbound.pop_front()
     }
+
+    /// When [`Net::tick`] has something to do. At once if something waits for the transports: a send may loop a multicast back.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        todo!()
+        if self.inbound.is_empty() { self.timers.next() } else { Some(self.now) }
     }
+
+    /// Does what is due.
     pub(crate) fn tick(&mut self) {
-        todo!()
+        while let Some(timer) = self.timers.pop(self.now) {
+            match timer {
+                Timer::Neighbour(interface, address) => self.neighbour_due(interface, address),
+                Timer::DuplicateDetection(interface, address) => self.probe_due(interface, address),
+                Timer::RouterSolicitation(interface) => self.router_solicitation_due(interface),
+                Timer::Lifetimes => self.lifetimes_due(),
+                Timer::Reassembly(serial) => self.reassembly_due(serial),
+                Timer::Group(interface, group) => self.group_due(interface, group),
+            }
+        }
     }
 
-    pub(crate) fn add_interface(&mut self, config: InterfaceConfig) -> Result<IfIndex, Error> {
-        todo!()
-    }
-    /// The link came up or went down (the device failed, or recovered).
-    pub(crate) fn set_link(&mut self, interface: IfIndex, up: bool) {
-        todo!()
-    }
-    pub(crate) fn add_address(&mut self, interface: IfIndex, address: Cidr) -> Result<(), Error> {
-        todo!()
-    }
-    pub(crate) fn remove_address(&mut self, interface: IfIndex, address: IpAddr) -> Result<(), Error> {
-        todo!()
-    }
-    /// `via` = a gateway; without one the network is on the link. IPv6 gateways may be link-local.
-    pub(crate) fn add_route(
-        &mut self,
-        network: Cidr,
-        via: Option<IpAddr>,
-        interface: Option<IfIndex>,
-    ) -> Result<(), Error> {
-        todo!()
-    }
-    pub(crate) fn remove_route(&mut self, network: Cidr, via: Option<IpAddr>) -> Result<(), Error> {
-        todo!()
-    }
-    /// A static neighbour entry; `None` removes what is known.
-    pub(crate) fn set_neighbour(
-        &mut self,
-        interface: IfIndex,
-        address: IpAddr,
-        mac: Option<Mac>,
-    ) -> Result<(), Error> {
-        todo!()
-    }
-
-    /// The way to a destination, or why there is none (ENETUNREACH, ENETDOWN, EADDRNOTAVAIL, EINVAL, EHOSTUNREACH).
-    pub(crate) fn path(&self, destination: IpAddr, hints: Hints) -> Result<Path, Error> {
-        todo!()
-    }
-    /// True if the address is one of this host's (a usable unicast address; the whole 127/8).
-    pub(crate) fn is_local(&self, address: IpAddr) -> bool {
-        todo!()
-    }
-    /// True if the address is a broadcast address of one of this host's networks, or 255.255.255.255.
-    pub(crate) fn is_broadcast(&self, address: IpAddr) -> bool {
-        todo!()
-    }
-    pub(crate) fn interface_by_name(&self, name: &str) -> Option<IfIndex> {
-        todo!()
-    }
-    pub(crate) fn interface_name(&self, interface: IfIndex) -> Option<&str> {
-        todo!()
-    }
-
-    /// Sends a payload: `frame.bytes()` begin with the transport header, its checksum done. Puts the IP header in front, cuts
-    /// into fragments where it may, finds the neighbour. EMSGSIZE, ENETUNREACH, ENETDOWN, ENOBUFS; what a neighbour does not
-    /// answer comes back later as [`Inbound::Error`] with EHOSTUNREACH.
-    pub(crate) fn send(&mut self, frame: Frame, head: IpHead, hints: Hints) -> Result<(), Error> {
-        todo!()
-    }
-    /// Sends a packet whose IP header is complete (smoltcp's segments, later raw sockets): routed by its destination.
-    pub(crate) fn send_packet(&mut self, frame: Frame, hints: Hints) -> Result<(), Error> {
-        todo!()
-    }
-
-    /// Answers a datagram that no UDP socket takes.
-    pub(crate) fn port_unreachable(&mut self, about: &Datagram) {
-        todo!()
-    }
-    /// Answers a datagram of a protocol that nobody here has.
-    pub(crate) fn protocol_unreachable(&mut self, about: &Datagram) {
-        todo!()
-    }
-
-    /// A socket joins a group on an interface (`None` = the route's); counted, the first one is reported by IGMP/MLD.
-    pub(crate) fn join(&mut self, group: IpAddr, interface: Option<IfIndex>) -> Result<IfIndex, Error> {
-        todo!()
-    }
-    pub(crate) fn leave(&mut self, group: IpAddr, interface: Option<IfIndex>) -> Result<IfIndex, Error> {
-        todo!()
-    }
-
-    /// A number drawn from the host's seed.
+    /// A number drawn from the host's seed: a keyed hash of a counter.
     pub(crate) fn random(&mut self) -> u64 {
-        todo!()
+        self.drawn += 1;
+        let mut hasher = DefaultHasher::new();
+        (self.config.secret, self.drawn).hash(&mut hasher);
+        hasher.finish()
     }
+
+    /// A span drawn from the host's seed, from zero up to `most`.
+    pub(super) fn random_span(&mut self, most: Duration) -> Duration {
+        let nanos = u64::try_from(most.as_nanos()).unwrap_or(u64::MAX).max(1);
+        Duration::from_nanos(self.random() % nanos)
+    }
+
     /// Notes a reason at this moment.
-    pub(crate) fn note(
-        &mut self,
-        reason: Reason,
-        interface: Option<IfIndex>,
-        socket: Option<crate::base::SocketId>,
-    ) {
+    pub(crate) fn note(&mut self, reason: Reason, interface: Option<IfIndex>, socket: Option<SocketId>) {
         let now = self.now;
         self.log.note(now, reason, interface, socket);
     }

@@ -1,1 +1,46 @@
-//! IP: input, output, routes, source addresses, fragments, ICMP, multicast groups. Called by net.rs.
+//! IP: input, output, routes, source addresses, fragments, ICMP, multicast groups. Called by net.rs and link/.
+//!
+//! | file | what |
+//! |---|---|
+//! | `header.rs` | IPv4 and IPv6 headers as bytes, checksums |
+//! | `extension.rs` | the walk through IPv6 extension headers |
+//! | `input.rs` | a packet from a link: checked, then for us, to be forwarded, or dropped |
+//! | `reassembly.rs` | fragments to datagrams |
+//! | `forward.rs` | a router's work |
+//! | `output.rs` | a packet to a link: header, path, fragments, copies for this host's own members |
+//! | `fragment.rs` | datagrams to fragments, identifications |
+//! | `route.rs` | the route table; the way to a destination |
+//! | `source.rs` | which of our addresses a packet leaves from (RFC 6724) |
+//! | `path_mtu.rs` | what is known of the MTU of paths (RFC 1191, RFC 8201) |
+//! | `icmp.rs` | ICMP and ICMPv6 in: echo, and who gets the rest |
+//! | `icmp_error.rs` | errors out: what may be answered, quotes, rate limits |
+//! | `icmp_report.rs` | errors in: what they say about a packet of ours, as errno |
+//! | `multicast.rs` | groups that sockets joined; IGMPv2 (RFC 2236) |
+//! | `mld.rs` | MLDv2 (RFC 3810) |
+
+mod extension;
+mod forward;
+mod fragment;
+mod header;
+mod icmp;
+mod icmp_error;
+mod icmp_report;
+mod input;
+mod mld;
+mod multicast;
+mod output;
+mod path_mtu;
+mod reassembly;
+mod route;
+mod source;
+#[cfg(test)]
+mod tests;
+
+pub(super) use fragment::Identifications;
+pub(super) use header::{Header, V6_LEN, icmpv6_checksum};
+pub(super) use icmp_error::{ErrorLimit, IcmpError};
+pub(crate) use multicast::Group;
+pub(super) use path_mtu::PathMtus;
+pub(super) use reassembly::Reassembly;
+pub(super) use route::{Hop, Routes};
+pub(crate) use route::{Route, RouteOrigin};

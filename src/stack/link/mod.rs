@@ -1,1 +1,24 @@
 //! Links: interfaces, Ethernet, ARP and NDP with the neighbour table. Called by ip/ and net.rs.
+//!
+//! | file | what |
+//! |---|---|
+//! | `interface.rs` | [`Interface`]: name, MAC, MTU, link state, counters; the host's addresses |
+//! | `ethernet.rs` | the frame's header: which frames are ours, who gets the packet, the header of what leaves |
+//! | `neighbour.rs` | the neighbour table: states, packets that wait, failures. ARP and NDP fill it |
+//! | `arp.rs` | ARP (RFC 826), gratuitous ARP, conflicts (RFC 5227) |
+//! | `ndp.rs` | neighbour solicitation and advertisement (RFC 4861) |
+//! | `autoconf.rs` | duplicate address detection, router discovery, stateless addresses (RFC 4861, RFC 4862) |
+//!
+//! A packet out: `ip/output.rs` -> `Net::emit` (ethernet.rs) -> `Net::to_neighbour` (neighbour.rs) -> `Net::ethernet_out`.
+
+mod arp;
+mod autoconf;
+mod ethernet;
+mod interface;
+mod ndp;
+mod neighbour;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use interface::{Address, AddressOrigin, AddressState, Counters, Interface};
+pub(crate) use neighbour::{Neighbour, NeighbourState, Neighbours};

@@ -1,0 +1,119 @@
+//! Output: a payload gets its header and its way; copies of groups and broadcasts come back to this host's own members.
+
+use std::net::IpAddr;
+
+use super::header::{DONT_FRAGMENT, Header, V4_LEN, V6_LEN};
+use super::{Hop, icmp_error, path_mtu};
+use crate::base::{Checksum, Direction, Errno, Error, Frame, IfIndex, Reason};
+use crate::stack::Net;
+use crate::stack::net::{Cast, Datagram, Hints, Inbound, IpHead};
+
+impl Net {
+    /// Sends a payload: `frame.bytes()` begin with the transport header, its checksum done. Puts the IP header in front, cuts
+    /// into fragments where it may, finds the neighbour. EMSGSIZE, ENETUNREACH, ENETDOWN, ENOBUFS; what a neighbour does not
+    /// answer comes back later as [`Inbound::Error`] with EHOSTUNREACH.
+    pub(crate) fn send(&mut self, mut frame: Frame, head: IpHead, hints: Hints) -> Result<(), Error> {
+        let too_long = || Errno::EMSGSIZE.because(Reason::MessageTooLong);
+        let hop = self.hop(head.destination, Hints { source: Some(head.source), ..hints })?;
+        let link_mtu = self.interface(hop.interface).map_or(0, |i| i.mtu_for(head.destination));
+        let known = self.path_mtus.get(head.destination, self.now).filter(|_| !head.ignore_path_mtu);
+        let mtu = known.map_or(link_mtu, |known| known.min(link_mtu));
+        let length = frame.len();
+        match (head.source, head.destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                let total = V4_LEN + length;
+                if total > 65_535 {
+                    return Err(too_long());
+                }
+                if total > mtu && head.dont_fragment {
+                    return Err(Errno::EMSGSIZE.because(Reason::IpTooBig));
+                }
+                // RFC 6864 4.1: "Originating sources MAY set the IPv4 ID field of atomic datagrams to any value."
+                let (identification, fragment) = match head.dont_fragment {
+                    true => (0, DONT_FRAGMENT),
+                    false => (self.identifications.next(head.source, head.destination), 0),
+                };
+                let header = Header {
+                    source: head.source,
+                    destination: head.destination,
+                    protocol: head.protocol,
+                    ttl: head.ttl,
+                    tos: head.tos,
+                    length: V4_LEN,
+                    total,
+                    identification,
+                    fragment,
+                };
+                header.write_v4(frame.push(V4_LEN), source, destination);
+                self.loop_copy(&hop, &frame, V4_LEN, &head);
+                if total > mtu { self.fragment_v4(&hop, &frame, mtu) } else { self.emit(&hop, frame) }
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                if length > 65_535 {
+                    return Err(too_long());
+                }
+                let fits = V6_LEN + length <= mtu;
+                if !fits && head.dont_fragment {
+                    return Err(Errno::EMSGSIZE.because(Reason::IpTooBig));
+                }
+                let header = frame.push(V6_LEN);
+                Header::write_v6(header, source, destination, head.protocol, head.ttl, head.tos, length);
+                self.loop_copy(&hop, &frame, V6_LEN, &head);
+                if fits { self.emit(&hop, frame) } else { self.fragment_v6(&hop, &frame, mtu) }
+            }
+            _ => Err(Errno::EINVAL.with("source and destination are of different IP versions")),
+        }
+    }
+
+    /// Sends a packet whose IP header is complete (smoltcp's segments, later raw sockets): routed by its destination. Over
+    /// the interface's MTU it is cut where its header allows it, else EMSGSIZE.
+    pub(crate) fn send_packet(&mut self, frame: Frame, hints: Hints) -> Result<(), Error> {
+        let Some(header) = Header::quoted(frame.bytes()) else {
+            return Err(Errno::EINVAL.because(Reason::IpMalformed));
+        };
+        let hop = self.hop(header.destination, hints)?;
+        let mtu = self.interface(hop.interface).map_or(0, |i| i.mtu_for(header.destination));
+        if frame.len() <= mtu || frame.gso_size != 0 {
+            self.emit(&hop, frame)
+        } else if header.destination.is_ipv4() && !header.dont_fragment() {
+            self.fragment_v4(&hop, &frame, mtu)
+        } else {
+            Err(Errno::EMSGSIZE.because(Reason::IpTooBig))
+        }
+    }
+
+    /// A copy of a multicast (if the sender wants it) or a broadcast to this host itself, as it would have come in.
+    fn loop_copy(&mut self, hop: &Hop, frame: &Frame, header: usize, head: &IpHead) {
+        let wanted = match hop.cast {
+            Cast::Unicast => false,
+            Cast::Broadcast => true,
+            Cast::Multicast => head.loop_multicast && self.is_member(hop.interface, head.destination),
+        };
+        if !wanted || hop.interface == IfIndex::LO {
+            return;
+        }
+        let mut copy = frame.clone();
+        (copy.direction, copy.time, copy.checksum) = (Direction::In, self.now, Checksum::Valid);
+        self.inbound.push_back(Inbound::Datagram(Datagram {
+            frame: copy,
+            header,
+            source: head.source,
+            destination: head.destination,
+            protocol: head.protocol,
+            ttl: head.ttl,
+            tos: head.tos,
+            interface: hop.interface,
+            cast: hop.cast,
+        }));
+    }
+
+    /// A packet that no neighbour takes: whoever sent it is told.
+    pub(in crate::stack) fn host_unreachable(&mut self, interface: IfIndex, frame: &Frame) {
+        let Some(header) = Header::quoted(frame.bytes()) else { return };
+        if self.is_local(header.source) {
+            self.lost_packet(interface, frame.bytes());
+        } else {
+            self.icmp_error(icmp_error::HOST_UNREACHABLE, frame.bytes(), interface);
+        }
+    }
+}
