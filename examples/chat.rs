@@ -2,6 +2,7 @@
 //!
 //!     cargo run --example chat             # both say what is written below
 //!     cargo run --example chat -- you      # you type, the bird repeats; an empty line ends it
+#![allow(clippy::print_stdout, clippy::print_stderr)] // a program for the terminal
 
 use std::io::{BufRead, Write};
 use std::thread;

@@ -2,6 +2,7 @@
 //!
 //!     cargo run --example echo_poll
 //!     cargo run --example echo_poll -- 200      # so many clients
+#![allow(clippy::print_stdout, clippy::print_stderr)] // a program for the terminal
 
 use std::thread;
 

@@ -2,6 +2,7 @@
 //!
 //!     cargo run --example greet_everybody
 //!     cargo run --example greet_everybody -- 100      # so many clients
+#![allow(clippy::print_stdout, clippy::print_stderr)] // a program for the terminal
 
 use std::thread;
 

@@ -5,6 +5,7 @@
 //!     ip tuntap add tap0 mode tap && ip addr add 192.0.2.1/24 dev tap0 && ip link set tap0 up
 //!     cargo run --example greeting -- server tap0 192.0.2.2/24 &      then: nc 192.0.2.2 8088
 //!     cargo run --example greeting -- client tap0 192.0.2.2/24 192.0.2.1      after: nc -l 8088
+#![allow(clippy::print_stdout, clippy::print_stderr)] // a program for the terminal
 
 use std::thread;
 

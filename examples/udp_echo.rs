@@ -1,6 +1,7 @@
 //! UDP echo: a server that sends every datagram back, and a client that asks it, IPv4 and IPv6.
 //!
 //!     cargo run --example udp_echo
+#![allow(clippy::print_stdout, clippy::print_stderr)] // a program for the terminal
 
 use std::thread;
 use std::time::Duration;

@@ -19,6 +19,9 @@ use crate::driver::Host;
 /// A socket under tokio's reactor.
 fn watched(socket: Socket) -> io::Result<AsyncFd<Socket>> {
     socket.setblocking(false)?;
+    // Newer versions of tokio ask for an unsafe call instead, whose caller promises that the descriptor stays open as long as
+    // the registration. The socket keeps that promise: it owns the descriptor to its end, even when it is closed before.
+    #[allow(deprecated)]
     AsyncFd::new(socket)
 }
 

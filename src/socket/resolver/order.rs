@@ -85,10 +85,13 @@ fn policy(address: IpAddr) -> (u8, u8) {
 mod tests {
     use super::*;
 
+    /// Destinations with their sources, in any order; then the destinations in theirs.
+    type Case = (&'static [(&'static str, &'static str)], &'static [&'static str]);
+
     /// RFC 6724 10.2: its own examples of destination selection.
     #[test]
     fn the_examples_of_the_rfc() {
-        let cases: [(&[(&str, &str)], &[&str]); 7] = [
+        let cases: [Case; 7] = [
             (
                 &[("2001:db8:1::1", "2001:db8:1::2"), ("198.51.100.121", "169.254.13.78")],
                 &["2001:db8:1::1", "198.51.100.121"],
