@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::base::constants::{SOCK_CLOEXEC, SOCK_NONBLOCK};
-use crate::base::{Errno, Reason, Result, SocketId};
+use crate::base::constants::{SHUT_WR, SOCK_CLOEXEC, SOCK_NONBLOCK};
+use crate::base::{Errno, Instant, Reason, Result, SocketId};
 use crate::driver::Host;
+use crate::stack::Stack;
 
 /// What open(2) calls the open file description: the socket itself, which several handles may share.
 #[derive(Debug)]
@@ -30,17 +31,27 @@ impl Description {
     /// The last handle was closed.
     fn close(&self) -> Result<()> {
         self.forget_descriptor();
-        let lingers = self.host.call_on(self.id, |stack| {
-            stack.close(self.id)?;
-            Ok::<_, crate::base::Error>(stack.lingers(self.id))
+        let lingers = self.host.call_on(self.id, |stack| match self.begin_linger(stack) {
+            None => stack.close(self.id).map(|()| None),
+            deadline => Ok(deadline),
         })?;
-        if let Some(deadline) = lingers {
-            // socket(7), SO_LINGER: close returns when all queued data has been sent, or the linger time has passed.
-            // Linux waits even on a non-blocking socket.
-            self.host
-                .wait(&[self.id], Some(deadline), |stack| stack.lingers(self.id).is_none().then_some(()))?;
+        let Some(deadline) = lingers else { return Ok(()) };
+        let sent = |stack: &mut Stack| stack.lingers(self.id).is_none().then_some(());
+        let waited = self.host.wait(&[self.id], Some(deadline), sent);
+        self.host.call_on(self.id, |stack| stack.close(self.id))?;
+        waited.map(drop)
+    }
+
+    /// socket(7), SO_LINGER: "close(2) or shutdown(2) will not return until all queued messages for the socket have been
+    /// successfully sent or the linger timeout has been reached." Linux waits on a non-blocking socket too. A linger time of
+    /// zero, and unread data, make it a reset, at once.
+    fn begin_linger(&self, stack: &mut Stack) -> Option<Instant> {
+        let now = stack.net.now;
+        let deadline = stack.lingers(self.id).filter(|deadline| *deadline > now)?;
+        if stack.readable(self.id).is_ok_and(|unread| unread > 0) {
+            return None;
         }
-        Ok(())
+        stack.shutdown(self.id, SHUT_WR).is_ok().then_some(deadline)
     }
 }
 
