@@ -143,9 +143,8 @@ fn segment(row: &mut Row, flows: &mut Flows, ip: &Ip, tcp: &Tcp, several: bool) 
 }
 
 fn datagram(row: &mut Row, ip: &Ip, spoke: &mut HashSet<Stream>) {
-    let text = ip.to_string();
     // The columns say from whom to whom: only what is behind the addresses is told.
-    let mut said = text.split_once(": ").map_or(text.as_str(), |(_, rest)| rest).to_string();
+    let mut said = ip.words();
     row.payload = ip.len;
     match &ip.transport {
         Transport::Udp(udp) => {

@@ -115,22 +115,31 @@ impl fmt::Display for Ip {
             Some((from, to)) => write!(f, ".{from} > {}.{to}: ", self.destination)?,
             None => write!(f, " > {}: ", self.destination)?,
         }
+        f.write_str(&self.words())
+    }
+}
+
+impl Ip {
+    /// What stands behind the addresses: `ICMP echo request, id 7, seq 1, length 64`.
+    pub fn words(&self) -> String {
+        let mut words = String::new();
         for extension in &self.extensions {
-            write!(f, "{extension}, ")?;
+            words += &format!("{extension}, ");
         }
         if let Some(fragment) = self.fragment {
             let (start, end) = (fragment.offset, fragment.offset + self.len);
             let last = if fragment.more { "" } else { ", the last" };
-            write!(f, "fragment {start}-{end} of id {}{last}, ", fragment.id)?;
+            words += &format!("fragment {start}-{end} of id {}{last}, ", fragment.id);
         }
-        match &self.transport {
-            Transport::Tcp(tcp) => write!(f, "{tcp}"),
-            Transport::Udp(udp) => write!(f, "{udp}"),
-            Transport::Icmp(icmp) => {
-                write!(f, "{} {}, length {}", protocol_name(self.protocol), icmp.text, icmp.len)
+        words
+            + &match &self.transport {
+                Transport::Tcp(tcp) => tcp.to_string(),
+                Transport::Udp(udp) => udp.to_string(),
+                Transport::Icmp(icmp) => {
+                    format!("{} {}, length {}", protocol_name(self.protocol), icmp.text, icmp.len)
+                }
+                Transport::Other => format!("{}, length {}", protocol_name(self.protocol), self.len),
             }
-            Transport::Other => write!(f, "{}, length {}", protocol_name(self.protocol), self.len),
-        }
     }
 }
 
