@@ -2,15 +2,17 @@
 //! everything happens in namespaces that the tests make.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use sockatoo::base::{Frame, Pool};
-use sockatoo::device::{Device, Packet, SendError, Tap};
+use sockatoo::device::{Device, Packet, SendError, Tap, Tee};
 use sockatoo::lab::Netns;
-use sockatoo::{Errno, Error, Instant, Mac};
+use sockatoo::trace::PcapWriter;
+use sockatoo::{Errno, Error, Host, Instant, Mac};
 
 fn netns() -> Option<Netns> {
     Netns::new().map_or_else(|error| skip(&error), Some)
@@ -176,6 +178,22 @@ fn a_larger_mtu_is_followed() {
 }
 
 #[test]
+fn tcpdump_reads_what_a_tee_writes() {
+    let Some((_kernel, tap)) = netns_with_tap(&["192.0.2.1/24"]) else { return };
+    let path = std::env::temp_dir().join(format!("sockatoo-{}.pcap", std::process::id()));
+    let epoch = Duration::from_secs(1_700_000_000);
+    let mut tap = Tee::new(tap, PcapWriter::create(&path, epoch).unwrap());
+    kernel_answers(&mut tap);
+    tap.sleeping(true); // what is written before a host sleeps can be read while it does
+    let read = Command::new("tcpdump").args(["-nttr"]).arg(&path).stderr(Stdio::null()).output();
+    std::fs::remove_file(&path).unwrap();
+    let Ok(read) = read else { return eprintln!("skipped: there is no tcpdump") };
+    let text = String::from_utf8(read.stdout).unwrap();
+    let has = |words: &str| text.lines().any(|line| line.starts_with("1700000000.") && line.contains(words));
+    assert!(has("ARP, Request who-has 192.0.2.1") && has("ARP, Reply 192.0.2.1 is-at"), "{text}");
+}
+
+#[test]
 fn opening_a_tap_says_what_is_wrong() {
     let Some((kernel, _tap)) = netns_with_tap(&[]) else { return };
     let error = |name: &str| kernel.run(|| Tap::open(name)).unwrap().unwrap_err();
@@ -309,4 +327,52 @@ fn opening_an_interface_says_what_is_wrong() {
     let Some(netns) = netns() else { return };
     let error = |name: &str| netns.run(|| Packet::open(name)).unwrap().unwrap_err();
     assert_eq!((error("lo").errno(), error("eth9").errno()), (Errno::EINVAL, Errno::ENODEV));
+}
+
+/// Byte `n` of an endless stream that never repeats within a frame's length.
+fn pattern(n: usize) -> u8 {
+    (n ^ (n >> 8) ^ (n >> 16)) as u8
+}
+
+/// The kernel sends `all` bytes, its offloads on; our host on the other end of the veth sees every one of them right.
+fn fetch(all: usize, kernel_address: &str, kernel_net: &str, our_net: &str) {
+    let Some((kernel, _ours, packet)) = veth() else { return };
+    kernel.add_address("eth0", kernel_net).unwrap();
+    let listener = kernel.run(|| TcpListener::bind(kernel_address)).unwrap().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let block: Vec<u8> = (0..1 << 16).map(pattern).collect();
+        let mut left = all;
+        while left > 0 {
+            let n = left.min(block.len());
+            stream.write_all(&block[..n]).unwrap();
+            left -= n;
+        }
+    });
+    let host = Host::builder().device(packet).address(our_net).unwrap().dad_transmits(0).build().unwrap();
+    let mut stream = sockatoo::socket::net::TcpStream::connect(&host, kernel_address).unwrap();
+    let mut buffer = vec![0; 1 << 16];
+    let mut seen = 0;
+    loop {
+        let n = stream.read(&mut buffer).unwrap();
+        if n == 0 {
+            break;
+        }
+        let right =
+            buffer[..n].iter().enumerate().all(|(at, byte)| *byte == pattern((seen + at) % (1 << 16)));
+        assert!(right, "within {n} bytes from {seen} on");
+        seen += n;
+    }
+    assert_eq!(seen, all);
+    server.join().unwrap();
+}
+
+#[test]
+fn a_hundred_megabytes_from_a_veth_with_its_offloads_on() {
+    fetch(100_000_000, "192.0.2.11:80", "192.0.2.11/24", "192.0.2.2/24");
+}
+
+#[test]
+fn the_same_over_ipv6() {
+    fetch(20_000_000, "[2001:db8::1]:80", "2001:db8::1/64", "2001:db8::2/64");
 }

@@ -73,16 +73,6 @@ pub(super) fn set_option<T: Copy>(fd: BorrowedFd<'_>, level: i32, option: i32, v
     super::check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, option, pointer, length) }).map(drop)
 }
 
-/// getsockopt(2) of an option whose value is an int.
-pub(crate) fn getsockopt(fd: BorrowedFd<'_>, level: i32, option: i32) -> io::Result<i32> {
-    let mut value: i32 = 0;
-    let mut length = super::length_of::<i32>();
-    let pointer = std::ptr::from_mut(&mut value).cast();
-    // SAFETY: the pointer leads to `length` writable bytes, and `length` itself may be written.
-    super::check(unsafe { libc::getsockopt(fd.as_raw_fd(), level, option, pointer, &mut length) })?;
-    Ok(value)
-}
-
 /// SO_COOKIE: the number by which the kernel knows a socket, the same for all its descriptors. Takes a number that may be no
 /// descriptor at all.
 pub(crate) fn cookie(fd: RawFd) -> io::Result<u64> {
@@ -111,6 +101,5 @@ mod tests {
         shutdown(a.as_fd(), libc::SHUT_WR).unwrap();
         assert_eq!(read(b.as_fd(), &mut buffer).unwrap(), 0);
         assert_eq!(send(a.as_fd(), b"x", 0).unwrap_err().raw_os_error(), Some(libc::EPIPE));
-        assert_eq!(getsockopt(a.as_fd(), libc::SOL_SOCKET, libc::SO_TYPE).unwrap(), libc::SOCK_STREAM);
     }
 }

@@ -18,28 +18,10 @@ impl PollFd {
         Self(libc::pollfd { fd, events: readable | writable, revents: 0 })
     }
 
-    pub(crate) const fn fd(&self) -> RawFd {
-        self.0.fd
-    }
-
-    /// After [`poll`]: something can be read, or the descriptor has failed or hung up (reading tells which).
-    pub(crate) const fn is_readable(&self) -> bool {
-        self.0.revents & (libc::POLLIN | libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) != 0
-    }
-
-    /// After [`poll`]: something can be written, or the descriptor has failed (writing tells how).
-    pub(crate) const fn is_writable(&self) -> bool {
-        self.0.revents & (libc::POLLOUT | libc::POLLHUP | libc::POLLERR) != 0
-    }
-
-    /// After [`poll`]: anything at all.
+    /// After [`poll`]: something can be read or written, as was asked, or the descriptor has failed or hung up (reading and
+    /// writing tell which).
     pub(crate) const fn is_ready(&self) -> bool {
         self.0.revents != 0
-    }
-
-    /// After [`poll`]: the number is not an open descriptor.
-    pub(crate) const fn is_invalid(&self) -> bool {
-        self.0.revents & libc::POLLNVAL != 0
     }
 }
 
@@ -79,7 +61,7 @@ mod tests {
         event.signal();
         event.signal();
         assert_eq!(poll(&mut fds, None).unwrap(), 1);
-        assert!(fds[0].is_readable() && !fds[1].is_ready());
+        assert!(fds[0].is_ready() && !fds[1].is_ready());
         event.clear();
         assert_eq!(poll(&mut fds, Some(Duration::from_micros(1))).unwrap(), 0);
     }

@@ -1,8 +1,10 @@
 //! Who we are and what we may: geteuid(2), capabilities(7).
 
+#[cfg(feature = "cli")]
 use std::fs;
 
 /// Capabilities that networking asks for, by their bit in capabilities(7).
+#[cfg(feature = "cli")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Capability {
@@ -27,6 +29,7 @@ pub(crate) fn getegid() -> u32 {
 }
 
 /// True if this thread holds the capability in effect (in its own user namespace). False too where /proc is missing.
+#[cfg(feature = "cli")]
 pub(crate) fn has(capability: Capability) -> bool {
     let Ok(status) = fs::read_to_string("/proc/thread-self/status") else { return false };
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
