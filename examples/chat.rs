@@ -55,7 +55,7 @@ fn repeat_everything(connection: &Socket) -> Result<()> {
     let mut file = connection.makefile("rw")?;
     let mut line = String::new();
     while file.read_line(&mut line)? > 0 {
-        writeln!(file, "{}, squawk!", line.trim_end())?;
+        writeln!(file, "Squawk! {}", line.trim_end())?;
         file.flush()?;
         line.clear();
     }
