@@ -144,7 +144,9 @@ fn datagrams_of_all_sizes_cross_the_wire() {
             assert!(got == data, "{size} bytes to {to}");
             let back = received.from.unwrap();
             assert_eq!(back.inet().unwrap().port(), pair.0[0].getsockname(a).unwrap().inet().unwrap().port());
-            pair.0[1].send(b, &[IoSlice::new(b"yes")], SendTo { to: Some(back), ..SendTo::default() }).unwrap();
+            pair.0[1]
+                .send(b, &[IoSlice::new(b"yes")], SendTo { to: Some(back), ..SendTo::default() })
+                .unwrap();
             pair.run();
             assert_eq!(pair.recv(0, a).unwrap().0, b"yes");
         }
@@ -314,11 +316,8 @@ fn groups_are_heard_by_their_members() {
             }
             IpAddr::V6(ip) => [&ip.octets()[..], &interface.to_ne_bytes()].concat(),
         };
-        let (add, drop) = if v4 {
-            (IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP)
-        } else {
-            (IPV6_JOIN_GROUP, IPV6_LEAVE_GROUP)
-        };
+        let (add, drop) =
+            if v4 { (IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP) } else { (IPV6_JOIN_GROUP, IPV6_LEAVE_GROUP) };
         let member = pair.udp(1, any);
         let a = pair.udp(0, any);
         if v4 {
