@@ -2,15 +2,44 @@
 
 use std::time::Duration;
 
-use super::wire::{A, B, Wire, pattern};
+use super::wire::{A, B, Wire, is_tcp, pattern};
 use crate::base::constants::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP};
 use crate::base::{Errno, Reason};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// From now on nothing arrives anywhere.
+/// From now on no segment arrives anywhere.
 fn cut(wire: &mut Wire) {
+    wire.tap = Some(Box::new(|_, _, frame| !is_tcp(frame)));
+}
+
+#[test]
+fn a_dead_neighbour_is_no_route_to_host() {
+    for address in ["192.0.2.2:80", "192.0.2.77:80", "[2001:db8::77]:80"] {
+        let mut wire = Wire::new();
+        wire.tap = Some(Box::new(|_, _, _| false));
+        let client = wire.connect(A, address);
+        wire.run_for(Duration::from_secs(60));
+        assert_eq!(wire.error(A, client), Some(Errno::EHOSTUNREACH), "{address}");
+    }
+}
+
+#[test]
+fn a_connection_outlives_a_neighbour_that_is_gone_for_a_while() {
+    let mut wire = Wire::new();
+    let (client, server) = wire.pair();
     wire.tap = Some(Box::new(|_, _, _| false));
+    wire.send(A, client, b"hello?").unwrap();
+    wire.run_for(Duration::from_secs(100));
+    assert_eq!(wire.error(A, client), None);
+    wire.tap = None;
+    wire.run_for(Duration::from_secs(70));
+    assert_eq!(wire.recv(B, server, 10).unwrap(), b"hello?");
+    wire.tap = Some(Box::new(|_, _, _| false));
+    wire.send(A, client, b"hello?").unwrap();
+    wire.run_for(Duration::from_secs(1100));
+    // RFC 1122 4.2.3.9: the soft error says more than "timed out".
+    assert_eq!(wire.error(A, client), Some(Errno::EHOSTUNREACH));
 }
 
 #[test]

@@ -29,6 +29,7 @@ pub(super) struct Wire {
     pub(super) delay: Duration,
     pub(super) faults: Faults,
     pub(super) tap: Option<Tap>,
+    /// TCP segments that the hosts have sent.
     pub(super) frames: u64,
     interfaces: [IfIndex; 2],
     flying: BTreeMap<(Instant, u64), (usize, IfIndex, Frame)>,
@@ -103,7 +104,7 @@ impl Wire {
                     self.flying.insert((self.now, self.count), (host, IfIndex::LO, frame));
                     continue;
                 }
-                self.frames += 1;
+                self.frames += u64::from(is_tcp(&frame));
                 if let Some(tap) = &mut self.tap
                     && !tap(host, self.now, &mut frame)
                 {
@@ -282,6 +283,16 @@ impl Wire {
         assert!(done, "only {} of {} bytes came, {sent} were taken, by {}", got.len(), data.len(), self.now);
         assert!(got == data, "the bytes differ");
         self.now.since(began)
+    }
+}
+
+/// True for Ethernet frames that carry TCP in IPv4 or IPv6.
+pub(super) fn is_tcp(frame: &Frame) -> bool {
+    let protocol = |at: usize| frame.bytes().get(at) == Some(&6);
+    match frame.bytes().get(12..14) {
+        Some([0x08, 0x00]) => protocol(23),
+        Some([0x86, 0xdd]) => protocol(20),
+        _ => false,
     }
 }
 
