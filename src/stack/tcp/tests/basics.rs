@@ -192,11 +192,13 @@ fn figures() {
                 let began = wire.frames;
                 let time = wire.transfer((A, client), (B, server), &data, Duration::from_secs(2000));
                 use crate::base::Reason;
-                let counts = [Reason::TcpRtoRetransmit, Reason::TcpEarlyRetransmit, Reason::TcpFastRetransmit]
-                    .map(|reason| count(&wire, A, reason));
+                let counts =
+                    [Reason::TcpRtoRetransmit, Reason::TcpEarlyRetransmit, Reason::TcpFastRetransmit]
+                        .map(|reason| count(&wire, A, reason));
                 eprintln!(
                     "loss {loss} dup {duplicate} reorder {reorder} rtt {}ms {congestion}: {time:?} rto/early/fast {counts:?} frames {}",
-                    delay * 2, wire.frames - began
+                    delay * 2,
+                    wire.frames - began
                 );
             }
         }
@@ -228,6 +230,9 @@ fn cost_of_a_segment() {
             assert_eq!(wire.recv(A, client, 200).unwrap().len(), 100);
         }
         let frames = wire.frames - frames;
-        eprintln!("cost {flows} flows: {} ns a frame ({frames} frames)", began.elapsed().as_nanos() / u128::from(frames));
+        eprintln!(
+            "cost {flows} flows: {} ns a frame ({frames} frames)",
+            began.elapsed().as_nanos() / u128::from(frames)
+        );
     }
 }
