@@ -54,7 +54,14 @@ impl Cable {
     /// The same, with a fault for each direction: what the first end sends meets `impairment`'s, what the second sends
     /// another draw of the same.
     pub fn impaired(config: CableConfig, impairment: &Impairment) -> (Impair<CableEnd>, Impair<CableEnd>) {
-        let (a, b) = Self::pair(config);
+        Self::impair(Self::pair(config), impairment)
+    }
+
+    /// The same for a cable that is there.
+    pub fn impair(
+        (a, b): (CableEnd, CableEnd),
+        impairment: &Impairment,
+    ) -> (Impair<CableEnd>, Impair<CableEnd>) {
         let back = Impairment { seed: impairment.seed ^ 0x6261_636b, ..impairment.clone() };
         (Impair::outgoing(a, impairment.clone()), Impair::outgoing(b, back))
     }
@@ -125,6 +132,13 @@ impl CableEnd {
     #[must_use]
     pub fn with_mac(mut self, mac: Mac) -> Self {
         self.mac = mac;
+        self
+    }
+
+    /// With another name of the interface than the cable's.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.config.name = name.into();
         self
     }
 

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::role::{Background, Driver};
-use super::shared::{PollSet, Shared, State};
+use super::state::{PollSet, Shared, State};
 use super::wait::{DOZE, drive};
 
 /// How long a host goes on without a handle, so that what was sent before, and the FINs, can still be acknowledged or sent

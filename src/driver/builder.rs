@@ -7,7 +7,7 @@ use super::background;
 use super::clock::Clock;
 use super::host::{Host, Plug};
 use super::port::Port;
-use super::shared::{Shared, State};
+use super::state::{Shared, State};
 use super::world::Seat;
 use crate::base::{Cidr, Errno, IfIndex, Mac, Result};
 use crate::device::{Device, Impair, Impairment, Loopback, Tee};

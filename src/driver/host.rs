@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::builder::HostBuilder;
 use super::port::Port;
-use super::shared::{Shared, State};
+use super::state::{Shared, State};
 use super::{background, wait, world};
 use crate::base::{Cidr, Errno, IfIndex, Instant, Mac, Reason, Result, SocketId};
 use crate::device::Device;

@@ -7,11 +7,12 @@
 //! | `wait.rs` | **the one place where a call waits**, and the contract of it: whoever blocks, drives |
 //! | `role.rs` | that contract as a state machine, without threads |
 //! | `background.rs` | the thread that drives while no call waits |
-//! | `shared.rs` | what the host's lock guards; a driver's turn |
+//! | `state.rs` | what the host's lock guards; a driver's turn |
 //! | `port.rs` | a device plugged in: the state of its link, frames that wait while it is busy |
 //! | `readiness.rs` | descriptors for poll(2) and epoll(7) |
 //! | `clock.rs` | the machine's clock, or virtual time |
-//! | `world.rs` | [`World`]: hosts, cables and threads in virtual time |
+//! | `world.rs` | [`World`]: hosts, cables and threads, in virtual time or real time |
+//! | `schedule.rs` | virtual time: which thread of a world runs, and when its clock jumps |
 //!
 //! socket/ is its main caller. It owns what stack/ and device/ offer.
 
@@ -22,11 +23,12 @@ mod host;
 mod port;
 mod readiness;
 mod role;
-mod shared;
+mod schedule;
+mod state;
 mod wait;
 mod world;
 
 pub use crate::stack::Census;
 pub use builder::HostBuilder;
 pub use host::{Host, Interface};
-pub use world::World;
+pub use world::{JoinHandle, Wire, World};

@@ -22,7 +22,7 @@
 use std::thread;
 
 use super::role::{Driver, Ticket};
-use super::shared::{Locked, PollSet, Shared, State};
+use super::state::{Locked, PollSet, Shared, State};
 use crate::base::{Instant, Result, SocketId};
 use crate::stack::Stack;
 use crate::sys::{PollFd, poll};

@@ -44,6 +44,3 @@ impl ByPort {
         self.0.get(&port).map_or(&[], Vec::as_slice)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,1 @@
-//! TCP between two stacks, in virtual time, over a wire with faults from a seed.
-
-mod attacks;
-mod basics;
-mod endings;
-mod wire;
+//! TCP between two stacks, in virtual time.
