@@ -114,6 +114,9 @@ fn dns_over_udp_and_tcp() {
         client.getnameinfo(([198, 51, 100, 7], 443), 0).unwrap(),
         ("www.example".into(), "https".into())
     );
+    // The host's own name is its own addresses.
+    let own = addresses(&client, "client", AF_UNSPEC, 0).unwrap();
+    assert!(own.contains(&"192.0.2.2".to_owned()) && own.contains(&"2001:db8::2".to_owned()), "{own:?}");
     let mapped = addresses(&client, "four.example", AF_INET6, AI_V4MAPPED).unwrap();
     assert_eq!(mapped, ["::ffff:198.51.100.7"]);
     for (name, family, errno) in [

@@ -5,7 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::facts;
-use crate::base::constants::{AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM};
+use crate::base::constants::{
+    AF_INET, AF_INET6, IP_RECVERR, IPPROTO_IP, IPPROTO_IPV6, IPV6_RECVERR, SOCK_DGRAM, SOCK_STREAM,
+};
 use crate::base::{Errno, Error, Instant, Reason, Result};
 use crate::driver::Host;
 use crate::socket::Socket;
@@ -62,6 +64,11 @@ pub(super) fn ask(host: &Host, name: &str, kinds: &[u16]) -> Result<Answer> {
 fn ask_server(host: &Host, server: SocketAddr, name: &str, kinds: &[u16]) -> Result<Answer> {
     let family = if server.is_ipv4() { AF_INET } else { AF_INET6 };
     let socket = host.socket(family, SOCK_DGRAM, 0)?;
+    // Also what ICMP calls soft (no route, no neighbour) means: the next server, at once.
+    match family {
+        AF_INET => socket.setsockopt(IPPROTO_IP, IP_RECVERR, true)?,
+        _ => socket.setsockopt(IPPROTO_IPV6, IPV6_RECVERR, true)?,
+    }
     socket.connect(server)?;
     let deadline = host.now() + TIMEOUT;
     let mut questions = Vec::with_capacity(kinds.len());

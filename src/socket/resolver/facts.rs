@@ -20,6 +20,9 @@ pub(super) fn by_address(host: &Host, address: IpAddr) -> Vec<String> {
 }
 
 /// The host's own addresses, the loopback's included.
-pub(super) fn own_addresses(_host: &Host) -> Vec<IpAddr> {
-    Vec::new()
+pub(super) fn own_addresses(host: &Host) -> Vec<IpAddr> {
+    host.call(|stack| {
+        let interfaces = stack.net.interfaces().iter();
+        interfaces.flat_map(|interface| interface.usable().map(|address| address.ip())).collect()
+    })
 }
