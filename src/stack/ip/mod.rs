@@ -38,7 +38,7 @@ mod tests;
 
 pub(super) use fragment::Identifications;
 pub(super) use header::{Header, V6_LEN, icmpv6_checksum};
-pub(super) use icmp_error::{ErrorLimit, IcmpError};
+pub(super) use icmp_error::ErrorLimit;
 pub(crate) use multicast::Group;
 pub(super) use path_mtu::PathMtus;
 pub(super) use reassembly::Reassembly;

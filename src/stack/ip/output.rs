@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::header::{DONT_FRAGMENT, Header, V4_LEN, V6_LEN};
-use super::{Hop, icmp_error, path_mtu};
+use super::{Hop, icmp_error};
 use crate::base::{Checksum, Direction, Errno, Error, Frame, IfIndex, Reason};
 use crate::stack::Net;
 use crate::stack::net::{Cast, Datagram, Hints, Inbound, IpHead};

@@ -243,7 +243,8 @@ impl Net {
         let now = self.now;
         // A group's MAC or none is nobody's station.
         if learned.mac.is_some_and(|mac| mac.is_multicast() || mac == Mac::ZERO) || address.is_multicast() {
-            return self.note(Reason::ArpMalformed, Some(interface), None);
+            let reason = if address.is_ipv4() { Reason::ArpMalformed } else { Reason::NdpMalformed };
+            return self.note(reason, Some(interface), None);
         }
         let known = self.neighbours.table.contains_key(&(interface, address));
         if !known && !(learned.create && learned.mac.is_some()) {
