@@ -159,7 +159,10 @@ impl Stack {
             }
             None => None,
         };
-        if udp { self.udp_send(id, data, to, &how) } else { self.ping_send(id, data, to, &how) }
+        let sent = if udp { self.udp_send(id, data, to, &how) } else { self.ping_send(id, data, to, &how) };
+        // A multicast may have come back to this host's own members.
+        self.dispatch();
+        sent
     }
 
     /// recvmsg(2): EAGAIN while there is nothing. Knows MSG_PEEK, MSG_TRUNC, MSG_ERRQUEUE; MSG_WAITALL is the caller's loop.

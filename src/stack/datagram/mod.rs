@@ -44,3 +44,6 @@ impl ByPort {
         self.0.get(&port).map_or(&[], Vec::as_slice)
     }
 }
+
+#[cfg(test)]
+mod tests;

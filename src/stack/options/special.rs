@@ -408,11 +408,10 @@ impl Stack {
         if index.is_some() || address.is_unspecified() {
             return Ok(index);
         }
-        // Our own addresses are reached by `lo`; the path says so of all that are not ours by an error.
-        if address.is_loopback() {
-            return Ok(Some(IfIndex::LO));
-        }
-        Err(Errno::ENODEV.because(Reason::NoInterface))
+        let has =
+            |link: &&crate::stack::link::Interface| link.usable().any(|own| own.ip() == IpAddr::V4(address));
+        let found = self.net.interfaces().iter().find(has).map(|link| link.index);
+        found.map(Some).ok_or(Errno::ENODEV.because(Reason::NoInterface))
     }
 
     /// IP_UNICAST_IF, IPV6_UNICAST_IF: an index in network byte order.

@@ -409,3 +409,25 @@ fn answer_syn(
 pub(super) fn usable(address: IpAddr, port: u16) -> bool {
     port != 0 && !address.is_unspecified() && !address.is_multicast()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::segment::Segment;
+    use super::*;
+
+    #[test]
+    fn the_syn_has_the_isn_that_was_asked_for() {
+        let pool = Pool::new();
+        let ip = |n| std::net::IpAddr::from([192, 0, 2, n]);
+        let tuple = Tuple { local: ip(1), local_port: 1, remote: ip(2), remote_port: 2 };
+        let rings = Rings { receive: 4096, send: 4096 };
+        let mut engine = Engine::new();
+        for isn in (0..2000u32).map(|n| n.wrapping_mul(0x9e37_79b9)).chain([0, 1, u32::MAX, 1 << 31]) {
+            let mut connection = engine.connect(&tuple, isn, rings, Instant::ZERO, &pool).unwrap();
+            let mut out = Vec::new();
+            assert!(engine.egress(&mut connection, 1500, Instant::ZERO, &mut out, &pool));
+            let syn = Segment::parse(&out[0].bytes()[20..]).unwrap();
+            assert_eq!(syn.seq, isn);
+        }
+    }
+}

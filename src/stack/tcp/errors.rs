@@ -64,6 +64,7 @@ impl Tcp {
         }
         rest.net.note(error.reason, error.interface, flow.owner);
         flow.path_mtu = mtu;
+        rest.net.learn_path_mtu(flow.tuple.remote, mtu);
         let was = flow.snapshot();
         self.retransmit_early(rest, id);
         self.transmit(rest, id, was, Cause::Here);

@@ -37,7 +37,9 @@ pub(super) struct Flow {
     pub(super) dead: bool,
     /// The peer sent FIN, or there is an end of reading by reset.
     pub(super) eof: bool,
+    /// When its socket was closed, and since when it waits in FIN_WAIT2 after that.
     pub(super) orphaned: Option<Instant>,
+    pub(super) fin_wait_since: Option<Instant>,
     /// Keepalive probes sent since the peer was last heard, and the last one's time.
     pub(super) probes: u32,
     pub(super) probed: Instant,
@@ -69,7 +71,6 @@ pub(super) struct Settings {
     /// `None` = an orphan does not wait in FIN_WAIT2 at all.
     pub(super) fin_timeout: Option<Duration>,
     pub(super) rings: Rings,
-    pub(super) recv_lowat: usize,
     /// IP_RECVERR: ICMP errors are told at once.
     pub(super) recv_error: bool,
     pub(super) cork: bool,
@@ -100,7 +101,6 @@ impl Settings {
                 receive: options.recv_space().clamp(LEAST_RING, LARGEST_RING),
                 send: options.send_space().clamp(LEAST_RING, LARGEST_RING),
             },
-            recv_lowat: options.recv_lowat,
             recv_error: if remote.is_ipv4() { options.recv_error } else { options.recv_error6 },
             cork: options.cork,
         }
@@ -138,6 +138,7 @@ impl Flow {
             dead: false,
             eof: false,
             orphaned: None,
+            fin_wait_since: None,
             probes: 0,
             probed: now,
             next_challenge: Instant::ZERO,

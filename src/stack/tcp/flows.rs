@@ -109,6 +109,11 @@ impl Timers {
         self.0.first().map(|(at, _)| *at)
     }
 
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The next timer that has run out.
     pub(super) fn pop(&mut self, now: Instant) -> Option<Timer> {
         if self.first()? > now {

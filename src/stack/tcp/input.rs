@@ -131,10 +131,18 @@ impl Tcp {
             }
             flow.probes = 0;
             if progress {
+                flow.soft_error = None;
                 self.recovered(rest, id, &mut out);
+            } else if flow.seen.duplicate_acks == 3 {
+                // RFC 5681 3.2: the engine is about to send the missing segment again.
+                flow.recover.get_or_insert(flow.seen.snd_max);
             }
         }
         let cause = if segment.has(RST) { Cause::Reset } else { Cause::Segment };
+        if self.retransmission == Reason::TcpRtoRetransmit {
+            // No timer has run out: what is sent again now, duplicate ACKs have called for.
+            self.retransmission = Reason::TcpFastRetransmit;
+        }
         self.emit(rest, id, &mut out);
         self.out = out;
         self.transmit(rest, id, was, cause);

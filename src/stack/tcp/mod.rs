@@ -66,7 +66,7 @@ pub(crate) struct Tcp {
     /// The hash of RFC 6528, and of the choice among SO_REUSEPORT listeners.
     keyed: Keyed,
     challenges: handshake::Challenges,
-    /// Why the next retransmission happens, if it is not the engine's own timer.
+    /// Why what `transmit` sends again is sent again: the engine's own timer, if nobody says otherwise.
     retransmission: Reason,
     /// Packets on their way from the engine; kept for its memory.
     out: Vec<Frame>,

@@ -17,7 +17,7 @@ pub(super) struct Observed {
     /// First byte not acknowledged, and the byte behind the last one ever sent.
     pub(super) snd_una: u32,
     pub(super) snd_max: u32,
-    /// The peer's window in bytes, the largest ever, and the field it came in.
+    /// The peer's window in bytes, the largest ever, and how it stands in a header.
     pub(super) snd_wnd: u32,
     pub(super) max_wnd: u32,
     pub(super) window_field: u16,
@@ -29,8 +29,6 @@ pub(super) struct Observed {
     pub(super) rcv_scale: u8,
     our_options: SynOptions,
     pub(super) peer_options: SynOptions,
-    /// Our FIN has been sent.
-    pub(super) fin_sent: bool,
 
     /// RFC 6298's SRTT and RTTVAR; zero until measured.
     pub(super) srtt: Duration,
@@ -128,7 +126,6 @@ impl Observed {
         if segment.len() == 0 {
             return Sent::Pure;
         }
-        self.fin_sent |= segment.has(FIN);
         if segment.payload > 0 {
             self.data_segments_out = self.data_segments_out.saturating_add(1);
             self.bytes_sent += segment.payload as u64;
@@ -204,7 +201,7 @@ impl Observed {
         }
         self.snd_wnd = window;
         self.max_wnd = self.max_wnd.max(window);
-        self.window_field = segment.window;
+        self.window_field = (window >> self.snd_scale).min(u32::from(u16::MAX)) as u16;
     }
 
     /// RFC 6298 2.2 and 2.3.

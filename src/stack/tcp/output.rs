@@ -76,6 +76,7 @@ impl Tcp {
             }
         }
         self.out = out;
+        self.retransmission = Reason::TcpRtoRetransmit;
         self.settle(rest, id, was, cause);
     }
 
@@ -92,10 +93,14 @@ impl Tcp {
                     self.end(rest, id, Some(error));
                     return false;
                 }
+                let Some(flow) = self.flows.get(id) else { return false };
+                if flow.state() == TcpState::SynSent && flow.seen.stuck > flow.settings.syn_retries {
+                    // The engine's timer doubles to 60 s at most, Linux's to 120 s: this SYN would be one too many.
+                    continue;
+                }
                 if sent == Sent::Again {
                     let owner = self.flows.get(id).and_then(|flow| flow.owner);
-                    let reason = std::mem::replace(&mut self.retransmission, Reason::TcpRtoRetransmit);
-                    rest.net.note(reason, None, owner);
+                    rest.net.note(self.retransmission, None, owner);
                 }
             }
             let Some(flow) = self.flows.get_mut(id) else { return false };
@@ -111,7 +116,9 @@ impl Tcp {
                     flow.path_mtu = path.mtu;
                 }
                 // RFC 1122 4.2.3.9: as with an ICMP error, it may pass; told if the connection ends by it.
-                flow.soft_error = Some(error);
+                if matches!(error.errno(), Errno::EHOSTUNREACH | Errno::ENETUNREACH | Errno::ENETDOWN) {
+                    flow.soft_error = Some(error);
+                }
             }
         }
         true
@@ -128,6 +135,11 @@ impl Tcp {
             }
         }
         flow.eof |= flow.fin_received();
+        if is.state == TcpState::FinWait2 && flow.orphaned.is_some() {
+            flow.fin_wait_since.get_or_insert(rest.net.now);
+        } else {
+            flow.fin_wait_since = None;
+        }
         self.tell(rest, id);
         let Some(flow) = self.flows.get_mut(id) else { return };
         if flow.dead {

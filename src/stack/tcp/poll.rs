@@ -34,7 +34,7 @@ impl Stack {
         }
         if flow.dead || !matches!(flow.state(), TcpState::SynSent | TcpState::SynReceived) {
             let readable = flow.connection.readable();
-            if readable >= flow.settings.recv_lowat.min(flow.settings.rings.receive) && readable > 0 {
+            if readable >= entry.options.recv_lowat.min(flow.settings.rings.receive) && readable > 0 {
                 bits |= POLLIN;
             }
             let queued = flow.connection.unacknowledged() + flow.corked.len();
@@ -63,8 +63,7 @@ impl Stack {
             TcpSocket::Listening => Err(Errno::EINVAL.because(Reason::NotConnected)),
             _ => Ok(self.tcp_flow(id).filter(|flow| !flow.dead).map_or(0, |flow| {
                 // Linux counts the FIN as well: write_seq - snd_una.
-                let fin = flow.seen.fin_sent
-                    && matches!(flow.state(), TcpState::FinWait1 | TcpState::Closing | TcpState::LastAck);
+                let fin = matches!(flow.state(), TcpState::FinWait1 | TcpState::Closing | TcpState::LastAck);
                 flow.connection.unacknowledged() + flow.corked.len() + usize::from(fin)
             })),
         }

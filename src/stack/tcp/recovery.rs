@@ -11,20 +11,33 @@ use crate::base::{Frame, Instant, Reason, TcpState};
 
 /// Linux's TCP_RTO_MIN.
 const LEAST: Duration = Duration::from_millis(200);
+/// The shortest wait for an acknowledgement; less would be a bet on the peer's scheduler.
+const PROBE: Duration = Duration::from_millis(20);
 /// Doublings of the wait; beyond that the engine's own timer is the faster one.
 const DOUBLINGS: u32 = 6;
 
 impl Flow {
-    /// When what is in flight should have been acknowledged: RFC 6298 2.3's SRTT + 4 * RTTVAR, at least 200 ms.
+    /// When what is in flight should have been acknowledged. First RFC 8985 7.2's probe timeout, then RFC 6298 2.3's
+    /// SRTT + 4 * RTTVAR of at least 200 ms, doubling.
     pub(super) fn early_at(&self) -> Option<Instant> {
-        let rto = (self.seen.srtt + self.seen.rttvar * 4).max(LEAST);
-        self.may_repeat().then(|| self.seen.moved + rto * 2u32.pow(self.early.min(DOUBLINGS)))
+        let seen = &self.seen;
+        let rto = (seen.srtt + seen.rttvar * 4).max(LEAST);
+        let wait = if self.early > 0 {
+            rto * 2u32.pow((self.early - 1).min(DOUBLINGS))
+        } else if seen.srtt.is_zero() || (seen.in_flight() as usize) <= self.mss() {
+            // RFC 8985 7.2: the acknowledgement of a single segment may be delayed.
+            rto
+        } else {
+            (seen.srtt * 2).clamp(PROBE, rto)
+        };
+        self.may_repeat().then(|| seen.moved + wait)
     }
 
     /// True if the engine could send its first unacknowledged data again: there is some, sent, and the peer's window is open.
     fn may_repeat(&self) -> bool {
-        use TcpState::{CloseWait, Closing, Established, FinWait1, LastAck};
-        matches!(self.state(), Established | CloseWait | FinWait1 | Closing | LastAck)
+        use TcpState::{CloseWait, Closing, Established, FinWait1};
+        // (In LAST-ACK the engine answers duplicate ACKs instead of counting them.)
+        matches!(self.state(), Established | CloseWait | FinWait1 | Closing)
             && self.seen.in_flight() > 0
             && self.connection.unacknowledged() > 0
             && self.seen.snd_wnd > 0

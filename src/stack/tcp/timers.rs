@@ -12,6 +12,8 @@ use crate::base::{Errno, Error, Instant, Reason, TcpState};
 /// Linux's TCP_RTO_MIN and TCP_RTO_MAX, from which it computes how long `n` retransmissions last.
 const RTO_MIN: Duration = Duration::from_millis(200);
 const RTO_MAX: Duration = Duration::from_secs(120);
+/// RFC 6298 2.1: how long the first SYN waits.
+const SYN_WAIT: Duration = Duration::from_secs(1);
 /// Linux's tcp_orphan_retries.
 const ORPHAN_RETRIES: u32 = 8;
 
@@ -41,6 +43,14 @@ impl Flow {
         })
     }
 
+    /// When an unanswered SYN has been repeated often enough: Linux waits once more after the last one.
+    fn syn_limit_at(&self) -> Option<Instant> {
+        let retries = self.settings.syn_retries;
+        let waits = (0..=retries).map(|n| (SYN_WAIT * 2u32.saturating_pow(n.min(16))).min(RTO_MAX));
+        (self.state() == TcpState::SynSent)
+            .then(|| Some(self.seen.waiting_since? + waits.sum::<Duration>()))?
+    }
+
     /// RFC 5482: when data has waited too long for its acknowledgement.
     fn user_timeout_at(&self) -> Option<Instant> {
         Some(self.seen.waiting_since.or(self.seen.probing_since)? + self.settings.user_timeout?)
@@ -48,8 +58,7 @@ impl Flow {
 
     /// When an orphan has waited for the peer's FIN long enough.
     fn fin_wait_at(&self) -> Option<Instant> {
-        let since = self.orphaned?.max(self.seen.last_ack_received);
-        (self.state() == TcpState::FinWait2).then(|| since + self.settings.fin_timeout.unwrap_or_default())
+        Some(self.fin_wait_since? + self.settings.fin_timeout.unwrap_or_default())
     }
 }
 
@@ -92,15 +101,10 @@ impl Tcp {
         }
         let engine = self.engine.poll_at(&flow.connection, flow.mtu(), now, &rest.net.pool);
         // What could be sent now has been sent: "at once" means soon, or a bug would never let time pass.
-        let engine = engine.map(|at| at.max(now + Duration::from_millis(1)));
-        let own = [
-            flow.keepalive_at(),
-            flow.user_timeout_at(),
-            flow.fin_wait_at(),
-            flow.early_at(),
-            flow.uncork_at,
-        ];
-        let at = own.into_iter().chain([engine]).flatten().min();
+        let engine = engine.map(|at| if at > now { at } else { now + Duration::from_millis(1) });
+        let limits = [flow.syn_limit_at(), flow.user_timeout_at(), flow.fin_wait_at()];
+        let own = [flow.keepalive_at(), flow.early_at(), flow.uncork_at, engine];
+        let at = limits.into_iter().chain(own).flatten().min();
         self.timers.rearm(&mut flow.armed, at, Timer::Flow(id));
     }
 
@@ -115,6 +119,10 @@ impl Tcp {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if due(flow.user_timeout_at()) {
             let error = timed_out(flow, Reason::TcpUserTimeout);
+            return self.give_up(rest, id, error);
+        }
+        if due(flow.syn_limit_at()) {
+            let error = timed_out(flow, Reason::TcpTimedOut);
             return self.give_up(rest, id, error);
         }
         if due(flow.fin_wait_at()) {
@@ -154,13 +162,13 @@ impl Tcp {
         self.transmit(rest, id, was, Cause::Here);
     }
 
-    /// A retransmission or a probe goes out: has there been enough of that?
+    /// A retransmission or a probe is to go out: has there been enough of that?
     pub(super) fn exhausted(&self, rest: &Rest<'_>, id: FlowId) -> Option<Error> {
         let flow = self.flows.get(id)?;
         let (seen, config) = (&flow.seen, &rest.net.config);
         let enough = match flow.state() {
-            // RFC 1122 4.2.3.5: SYNs have a limit of their own.
-            TcpState::SynSent => seen.stuck > flow.settings.syn_retries,
+            // RFC 1122 4.2.3.5: SYNs have a limit of their own, `syn_limit_at`.
+            TcpState::SynSent => false,
             TcpState::SynReceived => seen.stuck > config.synack_retries,
             _ => {
                 let retries =

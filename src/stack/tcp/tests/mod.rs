@@ -1,1 +1,6 @@
-//! TCP between two stacks, in virtual time.
+//! TCP between two stacks, in virtual time, over a wire with faults from a seed.
+
+mod attacks;
+mod basics;
+mod endings;
+mod wire;
