@@ -27,12 +27,12 @@ impl Pair {
         let listener = hosts[1].socket(AF_INET, SOCK_STREAM, 0).unwrap();
         listener.bind(("192.0.2.2", 7000)).unwrap();
         listener.listen(128).unwrap();
-        listener.setblocking(false);
+        listener.setblocking(false).unwrap();
         let mut pair = Self { hosts, flows: Vec::new() };
         for _ in 0..flows {
             let client = pair.hosts[0].socket(AF_INET, SOCK_STREAM, 0).unwrap();
             client.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1).unwrap();
-            client.setblocking(false);
+            client.setblocking(false).unwrap();
             client.connect_ex(("192.0.2.2", 7000));
             let server = loop {
                 pair.drive();

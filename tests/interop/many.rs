@@ -12,6 +12,7 @@ use crate::wire::{bounded, full, twins, wire, wire_with};
 /// The process may hold some thousand descriptors (the kernel's sockets are).
 fn many_descriptors() {
     let limit = libc::rlimit { rlim_cur: 65_536, rlim_max: 65_536 };
+    // SAFETY: one rlimit, read by the call.
     unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
 }
 

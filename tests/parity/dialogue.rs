@@ -361,14 +361,6 @@ impl Dialogue {
         result.ok()
     }
 
-    /// As [`Dialogue::getsockopt`], but tells only if it went well: for values that are each side's own.
-    pub fn getsockopt_quietly(&mut self, fd: Fd, level: i32, name: i32, len: usize) -> Option<Vec<u8>> {
-        let result = self.arm.getsockopt(fd, level, name, len);
-        let text = outcome(&result, |v| format!("some {} bytes", v.len()));
-        self.note(format!("{}.getsockopt({level}, {name}, len {len}) = {text}", Self::who(fd)));
-        result.ok()
-    }
-
     pub fn setsockopt(&mut self, fd: Fd, level: i32, name: i32, value: &[u8]) -> bool {
         let result = self.arm.setsockopt(fd, level, name, value);
         let line = format!(

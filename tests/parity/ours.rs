@@ -131,8 +131,7 @@ impl Arm for Ours {
     }
 
     fn set_nonblocking(&mut self, fd: Fd, on: bool) -> Outcome<()> {
-        self.at(fd)?.setblocking(!on);
-        Ok(())
+        self.at(fd)?.setblocking(!on).map_err(number)
     }
 
     fn ioctl(&mut self, fd: Fd, request: i32) -> Outcome<i32> {

@@ -252,7 +252,7 @@ twins! {
     fn a_lot(t) in Lo {
         let (client, server, _) = t.pair();
         t.nonblocking(client);
-        let data: Vec<u8> = (0..300_000u32).map(|n| (n * 7 >> 3) as u8).collect();
+        let data: Vec<u8> = (0..300_000u32).map(|n| ((n * 7) >> 3) as u8).collect();
         let (mut sent, mut got) = (0, Vec::new());
         while got.len() < data.len() {
             if sent < data.len() {
