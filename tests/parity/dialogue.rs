@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sockatoo::SockAddr;
 use sockatoo::base::constants::*;
@@ -446,6 +446,32 @@ impl Dialogue {
         };
         self.note(format!("{}.ioctl({name}) = {}", Self::who(fd), outcome(&result, i32::to_string)));
         result.ok()
+    }
+
+    /// As [`Dialogue::send_quietly`], with the errno.
+    pub fn send_silently(&mut self, fd: Fd, data: &[u8]) -> Outcome<usize> {
+        self.arm.sendmsg(fd, data, None, 0, &[])
+    }
+
+    pub fn ioctl_quietly(&mut self, fd: Fd, request: i32) -> Option<i32> {
+        self.arm.ioctl(fd, request).ok()
+    }
+
+    /// The first byte of TCP_INFO, without a line.
+    pub fn tcp_state(&mut self, fd: Fd) -> Option<u8> {
+        self.arm.getsockopt(fd, SOL_TCP, TCP_INFO, 1).ok()?.first().copied()
+    }
+
+    /// Waits, bounded, for what has no event: the acknowledgement of the other end.
+    pub fn until(&mut self, mut done: impl FnMut(&mut Self) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !done(self) {
+            if Instant::now() > end {
+                self.note("did not come to pass");
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// send(2) without a line: where the number of calls or of bytes is each side's own.

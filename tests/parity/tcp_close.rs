@@ -2,6 +2,9 @@
 
 use sockatoo::base::constants::*;
 
+/// TCP_INFO's number for the state after our FIN was acknowledged.
+const FIN_WAIT2: u8 = 5;
+
 const LINGER_0: [u8; 8] = [1, 0, 0, 0, 0, 0, 0, 0];
 
 twins! {
@@ -195,6 +198,7 @@ twins! {
         }
         t.shutdown(client, SHUT_WR);
         t.wait(server, POLLRDHUP);
+        t.until(|t| t.tcp_state(client) == Some(FIN_WAIT2));
         t.getsockopt(client, SOL_TCP, TCP_INFO, 1);
         t.getsockopt(server, SOL_TCP, TCP_INFO, 1);
         t.shutdown(server, SHUT_WR);

@@ -1,5 +1,6 @@
 //! send(2) and recv(2) of TCP in every state, and their flags.
 
+use sockatoo::base::Errno;
 use sockatoo::base::constants::*;
 
 fn timeval(micros: i64) -> [u8; 16] {
@@ -243,10 +244,14 @@ twins! {
         t.setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &timeval(30_000));
         let chunk = vec![b'z'; 1 << 20];
         let mut rounds = 0;
-        while t.send_quietly(client, &chunk).is_some() && rounds < 64 {
+        let ended = loop {
             rounds += 1;
-        }
-        t.send(client, b"x", 0);
+            match t.send_silently(client, &chunk) {
+                Ok(_) if rounds < 64 => {}
+                outcome => break outcome,
+            }
+        };
+        t.note(format!("in the end: {:?}", ended.map_err(Errno)));
     }
 
     fn a_lot(t) in Lo {
@@ -273,6 +278,7 @@ twins! {
         t.wait(server, POLLIN);
         t.ioctl(server, FIONREAD);
         t.ioctl(client, FIONREAD);
+        t.until(|t| t.ioctl_quietly(client, SIOCOUTQ) == Some(0));
         t.ioctl(client, SIOCOUTQ);
     }
 
