@@ -1,6 +1,7 @@
 //! `sockatoo nc`: standard input to the wire, the wire to standard output.
 
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -152,14 +153,19 @@ fn listen(host: &Host, args: &NcArgs, name: &str, port: u16) -> Result<Socket, T
         // The first who sends is the one to talk to; the datagram stays to be read.
         let (_, from) = socket.recvfrom(0, MSG_PEEK)?;
         socket.connect(from)?;
-        say(args, || format!("Datagram from {from}"));
+        say(args, || format!("Datagram from {}", shown(from)));
         return Ok(socket);
     }
     socket.listen(1)?;
     say(args, || format!("Listening on {address}"));
     let (connection, from) = socket.accept()?;
-    say(args, || format!("Connection from {from}"));
+    say(args, || format!("Connection from {}", shown(from)));
     Ok(connection)
+}
+
+/// An address as people write it: an IPv4 peer of an IPv6 socket by its IPv4 address.
+fn shown(address: SockAddr) -> SockAddr {
+    address.inet().map_or(address, |a| SocketAddr::new(a.ip().to_canonical(), a.port()).into())
 }
 
 /// Both directions, until the other side has sent its last byte.

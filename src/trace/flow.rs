@@ -27,7 +27,7 @@ impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Retransmission => write!(f, "retransmission"),
-            Self::Gap(bytes) => write!(f, "gap: {bytes} before it missing"),
+            Self::Gap(bytes) => write!(f, "{bytes} bytes missing before"),
             Self::FillsGap => write!(f, "fills a gap"),
             Self::DupAck(n) => write!(f, "duplicate ACK {n}"),
             Self::KeepAlive => write!(f, "keep-alive"),
@@ -255,7 +255,7 @@ mod tests {
                 "",
                 "",
                 "",
-                "gap: 100 before it missing",
+                "100 bytes missing before",
                 "",
                 "duplicate ACK 1",
                 "",

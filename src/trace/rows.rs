@@ -162,6 +162,10 @@ fn datagram(row: &mut Row, ip: &Ip, spoke: &mut HashSet<Stream>) {
             row.run = Some(Run { stream, from: Some(row.from) });
         }
         Transport::Icmp(icmp) => {
+            // The words of an error are long enough without its length.
+            if icmp.echo.is_none() {
+                said = said.trim_end_matches(&format!(", length {}", icmp.len)).to_string();
+            }
             row.tone = match (ip.is_ipv4(), icmp.kind) {
                 (true, 3 | 11 | 12) | (false, 1..=4) => Tone::Alarm,
                 (false, 130..=143) => Tone::Quiet,

@@ -14,6 +14,7 @@ mod page;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -83,7 +84,7 @@ pub(super) fn run(args: &DemoArgs, as_json: bool) -> Result<Exit, Trouble> {
     }
     let fetched = fetch::page(&scene.client, scene.server);
     // What is left to say (the last FIN) is said, and recorded.
-    let _ = scene.client.flush(std::time::Duration::from_secs(2));
+    let _ = scene.client.flush(Duration::from_secs(2));
     let frames: Vec<_> = scene.recording.frames().into_iter().filter(belongs).collect();
     scene.client.shutdown();
     drop(scene.backstage.lock().unwrap_or_else(PoisonError::into_inner).take());
@@ -149,8 +150,11 @@ fn belongs(recorded: &Recorded) -> bool {
         Network::Arp(_) => true,
         Network::Ip(ip) => match ip.transport {
             Transport::Tcp(_) => true,
+            Transport::Icmp(icmp) if ip.source.is_ipv4() => ip.protocol == 1 && icmp.echo.is_none(),
+            // A kernel also asks for its own address, to see whether it is alone with it.
             Transport::Icmp(icmp) => {
-                ip.source.is_ipv4() && ip.protocol == 1 || matches!(icmp.kind, 1..=4 | 135 | 136)
+                matches!(icmp.kind, 1..=4 | 135 | 136)
+                    && !icmp.text.ends_with(&format!("who has {}", ip.source))
             }
             _ => false,
         },
@@ -163,15 +167,18 @@ fn fact(name: &str, text: &str) {
 }
 
 fn tell(scene: &Scene, fetched: &Fetched, frames: &[Recorded], args: &DemoArgs) {
-    let ms = |d: std::time::Duration| format!("{:.2} ms", d.as_secs_f64() * 1e3);
+    let said = |d: Duration| match d.as_millis() {
+        ..1000 => format!("{:.2} ms", d.as_secs_f64() * 1e3),
+        _ => format!("{:.2} s", d.as_secs_f64()),
+    };
     fact(
         "page",
         &format!(
             "{}, {} bytes in {} (connected after {})",
             fetched.status,
             fetched.body.len(),
-            ms(fetched.total),
-            ms(fetched.connected)
+            said(fetched.total),
+            said(fetched.connected)
         ),
     );
     say::line("");
