@@ -22,6 +22,8 @@ mod extension;
 mod forward;
 mod fragment;
 mod header;
+#[cfg(test)]
+mod hostile_tests;
 mod icmp;
 mod icmp_error;
 mod icmp_report;
@@ -32,6 +34,8 @@ mod output;
 mod path_mtu;
 mod reassembly;
 mod route;
+#[cfg(test)]
+mod routing_tests;
 mod source;
 #[cfg(test)]
 mod tests;
