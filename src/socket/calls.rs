@@ -113,9 +113,7 @@ impl Socket {
         });
         match outcome {
             // connect(2): a handshake that outlasts SO_SNDTIMEO goes on, and the call says so.
-            Err(error) if error.errno() == Errno::EAGAIN => {
-                Err(Errno::EINPROGRESS.because(Reason::ConnectStarted))
-            }
+            Err(error) if error.errno() == Errno::EAGAIN => Err(started),
             outcome => outcome,
         }
     }
