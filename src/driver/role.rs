@@ -307,5 +307,5 @@ impl<T: Clone> Role<T> {
 }
 
 #[cfg(test)]
-#[path = "role_tests.rs"]
+#[path = "tests/role.rs"]
 mod tests;

@@ -425,5 +425,5 @@ pub(super) fn wait<T>(
 }
 
 #[cfg(test)]
-#[path = "world_tests.rs"]
+#[path = "tests/world.rs"]
 mod tests;
