@@ -10,8 +10,9 @@ use super::port::Port;
 use super::state::{Shared, State};
 use super::{background, wait, world};
 use crate::base::{Cidr, Errno, IfIndex, Instant, Mac, Reason, Result, SocketId};
-use crate::device::Device;
+use crate::device::{Device, Impair, Impairment, Tee};
 use crate::stack::{Census, InterfaceConfig, Stack};
+use crate::trace::Recorder;
 
 /// A host: one stack and its devices. Cloning shares it.
 ///
@@ -255,6 +256,28 @@ impl Host {
         // The driver sleeps without the new descriptor.
         state.role.due(Instant::ZERO);
         Ok(interface)
+    }
+
+    /// Records every frame of an interface from now on; of `lo` too ([`IfIndex::LO`]).
+    pub fn record(&self, interface: IfIndex, recorder: impl Recorder + 'static) -> Result<()> {
+        self.wrap(interface, |device| Tee::new(device, recorder))
+    }
+
+    /// Makes an interface's link bad from now on, each way: `loss=1%,delay=20ms`.
+    pub fn impair(&self, interface: IfIndex, impairment: impl ToString) -> Result<()> {
+        let impairment: Impairment = impairment.to_string().parse()?;
+        self.wrap(interface, |device| Impair::new(device, impairment))
+    }
+
+    fn wrap<D: Device + 'static>(
+        &self,
+        interface: IfIndex,
+        wrap: impl FnOnce(Box<dyn Device>) -> D,
+    ) -> Result<()> {
+        let mut state = self.shared().lock();
+        let port = state.ports.get_mut((interface.0 as usize).wrapping_sub(1));
+        port.ok_or_else(|| Errno::ENODEV.because(Reason::NoInterface))?.wrap(wrap);
+        Ok(())
     }
 
     /// Gives an interface one more address.

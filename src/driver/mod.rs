@@ -13,6 +13,7 @@
 //! | `clock.rs` | the machine's clock, or virtual time |
 //! | `world.rs` | [`World`]: hosts, cables and threads, in virtual time or real time |
 //! | `schedule.rs` | virtual time: which thread of a world runs, and when its clock jumps |
+//! | `tests/` | the role under every order of events; worlds without sockets |
 //!
 //! socket/ is its main caller. It owns what stack/ and device/ offer.
 

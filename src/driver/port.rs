@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 use std::time::Duration;
 
 use crate::base::{Error, Frame, IfIndex, Instant, Reason};
-use crate::device::{Device, SendError};
+use crate::device::{Device, Loopback, SendError};
 use crate::stack::Stack;
 
 /// Frames read from a device before what follows from them is sent.
@@ -120,6 +120,12 @@ impl Port {
 
     pub(super) fn sleeping(&mut self, asleep: bool) {
         self.device.sleeping(asleep);
+    }
+
+    /// Puts a wrapper around the device.
+    pub(super) fn wrap<D: Device + 'static>(&mut self, wrap: impl FnOnce(Box<dyn Device>) -> D) {
+        let device = std::mem::replace(&mut self.device, Box::new(Loopback::new()));
+        self.device = Box::new(wrap(device));
     }
 
     pub(super) fn device(&self) -> &dyn Device {

@@ -117,8 +117,10 @@ impl State {
         self.stack.at(now);
         let mut moved = false;
         for (index, port) in self.ports.iter_mut().enumerate() {
-            if ready(index) || port.deadline().is_some_and(|due| due <= now) {
-                moved |= port.turn(now, BATCH, &mut self.stack);
+            let due = port.deadline().is_some_and(|due| due <= now);
+            if due || ready(index) {
+                // What was due may have left: another host must look.
+                moved |= port.turn(now, BATCH, &mut self.stack) || due;
             }
         }
         if self.stack_deadline().is_some_and(|due| due <= now) {
