@@ -13,7 +13,7 @@ use crate::base::constants::{
 };
 use crate::base::{Errno, Reason, Result, SocketId, TcpState};
 use crate::stack::Received;
-use crate::stack::ports::Space;
+use crate::stack::ports::{Binding, Space, Stage};
 use crate::stack::table::{Entry, Part, Table};
 
 /// What the socket is; EBADF, or EOPNOTSUPP if it is not TCP's.
@@ -49,7 +49,7 @@ impl Stack {
     pub(in crate::stack) fn tcp_listen(&mut self, id: SocketId, backlog: i32) -> Result<()> {
         // Linux compares as unsigned: a negative backlog is a very large one.
         let backlog = usize::try_from(backlog).unwrap_or(usize::MAX).min(self.net.config.somaxconn);
-        let Self { sockets, tcp, .. } = self;
+        let Self { sockets, ports, tcp, .. } = self;
         match part(sockets, id)? {
             TcpSocket::Flow { .. } => return Err(Errno::EINVAL.because(Reason::AlreadyConnected)),
             TcpSocket::Listening => {
@@ -62,6 +62,10 @@ impl Stack {
         }
         let entry = sockets.get_mut(id)?;
         let Some(local) = entry.local else { return Err(Errno::EINVAL.into()) };
+        if let Some(claim) = &mut entry.claim {
+            let binding = Binding { stage: Stage::Listen, ..claim.binding };
+            ports.try_change(claim, binding)?;
+        }
         entry.protocol_part = Part::Tcp(TcpSocket::Listening);
         (entry.read_shut, entry.write_shut) = (false, false);
         tcp.listeners.insert(id, local.port(), backlog);
