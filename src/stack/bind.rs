@@ -53,6 +53,8 @@ impl Stack {
                 let local = scoped_in(ip, v6.port(), device);
                 fits.then_some((local, device)).ok_or(not_ours)
             }
+            // inet6_bind: an address of another family is shorter than its own, and that is seen first.
+            _ if entry.domain == AF_INET6 => Err(Errno::EINVAL.because(Reason::WrongFamily)),
             _ => Err(Errno::EAFNOSUPPORT.because(Reason::WrongFamily)),
         }
     }
@@ -191,6 +193,7 @@ pub(super) fn destination(entry: &Entry, address: SockAddr) -> Result<SocketAddr
         None if v6.ip().is_unspecified() => {
             return Ok(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), v6.port()));
         }
+        None if bound_to_v4 => return Err(Errno::EAFNOSUPPORT.because(Reason::WrongFamily)),
         None => None,
     };
     Ok(v4.map_or(v6.into(), |v4| SocketAddr::new(IpAddr::V4(v4), v6.port())))

@@ -4,10 +4,10 @@ use std::io::IoSlice;
 use std::net::{IpAddr, SocketAddr};
 
 use super::datagram::{ByPort, Queue, Queued, checksum, gather, scoped};
-use super::table::Entry;
+use super::table::{Entry, Part};
 use super::{Cast, Datagram, Hints, NetError, SendTo, Stack, keyed_hash};
-use crate::base::constants::{AF_INET, IPPROTO_UDP, MSG_OOB};
-use crate::base::{Checksum, Errno, IfIndex, Reason, Result, SocketId};
+use crate::base::constants::{AF_INET, IPPROTO_UDP, MSG_MORE, MSG_OOB};
+use crate::base::{Checksum, ControlMessage, Errno, IfIndex, Reason, Result, SocketId};
 
 /// Bytes of a UDP header.
 const HEADER: usize = 8;
@@ -22,6 +22,16 @@ pub(crate) struct Udp {
 #[derive(Debug, Default)]
 pub(crate) struct UdpSocket {
     pub(crate) queue: Queue,
+    /// Under MSG_MORE or UDP_CORK: the datagram that grows.
+    corked: Option<Corked>,
+}
+
+/// A datagram that is not finished.
+#[derive(Debug)]
+struct Corked {
+    to: SocketAddr,
+    data: Vec<u8>,
+    control: Vec<ControlMessage>,
 }
 
 /// The four numbers and the interface by which a datagram finds its socket.
@@ -205,39 +215,94 @@ impl Stack {
         if length > 0xffff {
             return Err(Errno::EMSGSIZE.because(Reason::MessageTooLong));
         }
-        if how.flags & MSG_OOB != 0 {
-            return Err(Errno::EOPNOTSUPP.because(Reason::WrongKind));
+        let entry = self.sockets.get_mut(id)?;
+        let more = how.flags & MSG_MORE != 0 || entry.options.udp_cork;
+        if entry.corked()?.is_some() {
+            return self.udp_append(id, data, more).map(|()| length);
         }
         let to = match to {
             Some(to) if to.port() == 0 => return Err(Errno::EINVAL.because(Reason::NoDestination)),
             Some(to) => to,
-            None => self.sockets.get(id)?.remote.ok_or(Errno::EDESTADDRREQ.because(Reason::NoDestination))?,
+            None => entry.remote.ok_or(Errno::EDESTADDRREQ.because(Reason::NoDestination))?,
         };
-        let way = self.datagram_way(id, to, how.control)?;
+        if how.flags & MSG_OOB != 0 && to.is_ipv4() {
+            // udp_sendmsg refuses it; udpv6_sendmsg does not look.
+            return Err(Errno::EOPNOTSUPP.because(Reason::WrongKind));
+        }
+        if more {
+            *entry.corked()? = Some(Corked { to, data: Vec::new(), control: how.control.to_vec() });
+            return self.udp_append(id, data, true).map(|()| length);
+        }
+        self.udp_out(id, data, length, to, how.control)?;
+        Ok(length)
+    }
+
+    /// Adds to the datagram that is not finished; sends it unless more is to come.
+    fn udp_append(&mut self, id: SocketId, data: &[IoSlice<'_>], more: bool) -> Result<()> {
+        let Some(corked) = self.sockets.get_mut(id)?.corked()? else { return Ok(()) };
+        let length = corked.data.len() + data.iter().map(|slice| slice.len()).sum::<usize>();
+        if length + HEADER > 0xffff {
+            // ip_append_data: the whole of it is lost.
+            *self.sockets.get_mut(id)?.corked()? = None;
+            return Err(Errno::EMSGSIZE.because(Reason::MessageTooLong));
+        }
+        for slice in data {
+            corked.data.extend_from_slice(slice);
+        }
+        if more { Ok(()) } else { self.udp_push(id) }
+    }
+
+    /// UDP_CORK has changed: switched off, what was kept leaves.
+    pub(super) fn udp_uncork(&mut self, id: SocketId) -> Result<()> {
+        if self.sockets.get(id)?.options.udp_cork { Ok(()) } else { self.udp_push(id) }
+    }
+
+    fn udp_push(&mut self, id: SocketId) -> Result<()> {
+        let Some(corked) = self.sockets.get_mut(id)?.corked()?.take() else { return Ok(()) };
+        let length = corked.data.len();
+        self.udp_out(id, &[IoSlice::new(&corked.data)], length, corked.to, &corked.control)
+    }
+
+    /// Makes the datagram and sends it.
+    fn udp_out(
+        &mut self,
+        id: SocketId,
+        data: &[IoSlice<'_>],
+        length: usize,
+        to: SocketAddr,
+        control: &[ControlMessage],
+    ) -> Result<()> {
+        let way = self.datagram_way(id, to, control)?;
         self.may_send(id)?;
         let source_port = self.sockets.get(id)?.local.map_or(0, |local| local.port());
         let total = HEADER + length;
-        if total > 0xffff {
-            // datagram_out refuses it, with the entry in the error queue.
-            let frame = self.net.pool.frame(total);
-            return self.datagram_out(id, frame, way).map(|()| length);
-        }
         let mut frame = self.net.pool.frame(total);
+        let Ok(wire_length) = u16::try_from(total) else {
+            // datagram_out refuses it, with an entry in the error queue.
+            return self.datagram_out(id, frame, way);
+        };
         let bytes = frame.bytes_mut();
         bytes[0..2].copy_from_slice(&source_port.to_be_bytes());
         bytes[2..4].copy_from_slice(&to.port().to_be_bytes());
-        bytes[4..6].copy_from_slice(&(total as u16).to_be_bytes());
+        bytes[4..6].copy_from_slice(&wire_length.to_be_bytes());
         bytes[6..8].fill(0);
         gather(&mut bytes[HEADER..], data);
         let sum = checksum(way.head.source, way.head.destination, IPPROTO_UDP as u8, bytes);
         // RFC 768: "If the computed checksum is zero, it is transmitted as all ones".
         bytes[6..8].copy_from_slice(&if sum == 0 { 0xffff } else { sum }.to_be_bytes());
-        self.datagram_out(id, frame, way)?;
-        Ok(length)
+        self.datagram_out(id, frame, way)
     }
 }
 
 impl Entry {
+    /// The unfinished datagram of a UDP socket.
+    fn corked(&mut self) -> Result<&mut Option<Corked>> {
+        match &mut self.protocol_part {
+            Part::Udp(udp) => Ok(&mut udp.corked),
+            _ => Err(Errno::EOPNOTSUPP.because(Reason::WrongKind)),
+        }
+    }
+
     /// True if a datagram to this group reaches the socket: it has joined, or hears all (IP_MULTICAST_ALL).
     pub(super) fn hears_group(&self, group: IpAddr, interface: IfIndex) -> bool {
         let joined = |m: &&super::table::Membership| m.group == group;

@@ -122,6 +122,10 @@ impl Stack {
         } else {
             entry.domain
         };
+        if tcp && entry.domain == AF_INET6 && address.family() != AF_INET6 {
+            // tcp_v6_connect: too short for its family, and that is seen first.
+            return Err(Errno::EINVAL.because(Reason::WrongFamily));
+        }
         if address.family() != family
             || (family == AF_INET && entry.options.v6only && entry.domain == AF_INET6)
         {
@@ -150,6 +154,8 @@ impl Stack {
         let entry = self.sockets.get(id)?;
         let to = match how.to {
             Some(SockAddr::Unspec) if entry.domain == AF_INET6 && udp => None,
+            // udp_sendmsg takes AF_UNSPEC for AF_INET; all zeros, it has no port.
+            Some(SockAddr::Unspec) if udp => return Err(Errno::EINVAL.because(Reason::NoDestination)),
             Some(address) => {
                 // An IPv6 UDP socket sends to AF_INET addresses too.
                 if address.family() != entry.domain && !(udp && entry.domain == AF_INET6) {

@@ -16,7 +16,6 @@ impl Stack {
             *local = SocketAddr::new(way.path.source, local.port());
         }
         entry.remote = Some(way.destination);
-        entry.error = None;
         self.rebind(id);
         self.ready.wake(id);
         Ok(())

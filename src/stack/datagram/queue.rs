@@ -79,6 +79,13 @@ impl Queue {
         true
     }
 
+    /// IP_RECVERR or IPV6_RECVERR is switched off (skb_errqueue_purge).
+    pub(crate) fn forget_errors(&mut self) {
+        for error in self.errors.drain(..) {
+            self.charged -= charge(error.data.len());
+        }
+    }
+
     /// Memory charged, in bytes.
     pub(crate) fn charged(&self) -> usize {
         self.charged
@@ -276,6 +283,7 @@ impl Stack {
         if !records && (!(error.hard || too_big) || entry.remote.is_none()) {
             return;
         }
+        let six = entry.domain == AF_INET6;
         entry.error = Some(error.errno.because(error.reason));
         if records {
             let queued = QueuedError {
@@ -285,7 +293,9 @@ impl Stack {
                     kind: error.kind,
                     code: error.code,
                     info: error.info,
-                    offender: error.offender.map(|offender| SocketAddr::new(offender, 0)),
+                    offender: error.offender.map(|offender| {
+                        SocketAddr::new(if six { mapped(offender) } else { offender }, 0)
+                    }),
                     interface: error.interface,
                 },
                 reason: error.reason,

@@ -461,7 +461,7 @@ fn what_is_known_of_a_datagram_is_told_if_asked_for() {
     let control = pair.recv(1, b).unwrap().1.control;
     assert_eq!(control[2..], [ControlMessage::Ttl(5), ControlMessage::Tos(8)]);
     let stranger = info(0, "192.0.2.9".parse().unwrap(), ours);
-    assert_eq!(errno(pair.send_with(0, a, b"x", Some("192.0.2.2:7000"), &[stranger])), Errno::EINVAL);
+    assert_eq!(errno(pair.send_with(0, a, b"x", Some("192.0.2.2:7000"), &[stranger])), Errno::ENETUNREACH);
     let nowhere = info(7, "0.0.0.0".parse().unwrap(), ours);
     assert_eq!(errno(pair.send_with(0, a, b"x", Some("192.0.2.2:7000"), &[nowhere])), Errno::ENODEV);
 
@@ -546,7 +546,7 @@ fn addresses_that_cannot_be_bound() {
     stack.bind(a, addr("192.0.2.1:80")).unwrap();
     assert_eq!(errno(stack.bind(a, addr("192.0.2.1:81"))), Errno::EINVAL);
     let b = stack.socket(AF_INET6, SOCK_DGRAM, 0).unwrap();
-    assert_eq!(errno(stack.bind(b, addr("192.0.2.1:80"))), Errno::EAFNOSUPPORT);
+    assert_eq!(errno(stack.bind(b, addr("192.0.2.1:80"))), Errno::EINVAL);
     assert_eq!(errno(stack.bind(b, addr("[2001:db8::9]:80"))), Errno::EADDRNOTAVAIL);
     assert_eq!(errno(stack.bind(b, addr("[::ffff:192.0.2.1]:80"))), Errno::EADDRINUSE);
     assert_eq!(errno(stack.bind(b, addr("[fe80::1]:80"))), Errno::EINVAL);
@@ -679,4 +679,24 @@ proptest::proptest! {
             proptest::prop_assert!(data.len() + 8 <= bytes.len());
         }
     }
+}
+
+#[test]
+fn corked_pieces_leave_as_one() {
+    let mut pair = Pair::new();
+    let a = pair.udp(0, "0.0.0.0:0");
+    let b = pair.udp(1, "0.0.0.0:7000");
+    pair.set(0, a, SOL_UDP, UDP_CORK, 1);
+    for piece in ["one ", "and "] {
+        pair.send(0, a, piece.as_bytes(), Some("192.0.2.2:7000")).unwrap();
+    }
+    assert_eq!(errno(pair.recv(1, b)), Errno::EAGAIN);
+    pair.set(0, a, SOL_UDP, UDP_CORK, 0);
+    pair.run();
+    assert_eq!(pair.recv(1, b).unwrap().0, b"one and ");
+    let more = SendTo { to: Some(addr("192.0.2.2:7000")), flags: MSG_MORE, control: &[] };
+    pair.0[0].send(a, &[IoSlice::new(&[0; 40_000])], more).unwrap();
+    assert_eq!(errno(pair.send(0, a, &[0; 40_000], None)), Errno::EMSGSIZE);
+    pair.send(0, a, b"afresh", Some("192.0.2.2:7000")).unwrap();
+    assert_eq!(pair.recv(1, b).unwrap().0, b"afresh");
 }

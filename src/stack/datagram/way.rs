@@ -79,7 +79,8 @@ impl Stack {
                     let local = local.to_canonical();
                     if !local.is_unspecified() && local.is_ipv4() == to.is_ipv4() {
                         if !self.net.is_local(local) {
-                            return Err(Errno::EINVAL.because(Reason::IpAddressNotOurs));
+                            let errno = if to.is_ipv4() { Errno::ENETUNREACH } else { Errno::EINVAL };
+                            return Err(errno.because(Reason::IpAddressNotOurs));
                         }
                         source = Some(local);
                     }

@@ -11,7 +11,6 @@ use crate::stack::Net;
 use crate::stack::net::{Datagram, Inbound, NetError};
 
 /// SO_EE_ORIGIN_*, ip(7).
-const ORIGIN_LOCAL: u8 = 1;
 const ORIGIN_ICMP: u8 = 2;
 const ORIGIN_ICMP6: u8 = 3;
 
@@ -172,7 +171,8 @@ impl Net {
     pub(super) fn lost_packet(&mut self, interface: IfIndex, packet: &[u8]) {
         let Some((header, protocol, quoted)) = lost(packet) else { return };
         // What Linux's own stack would have said to itself: host unreachable, address unreachable.
-        let (kind, code) = if header.source.is_ipv4() { (3, 1) } else { (1, 3) };
+        let v4 = header.source.is_ipv4();
+        let (origin, kind, code) = if v4 { (ORIGIN_ICMP, 3, 1) } else { (ORIGIN_ICMP6, 1, 3) };
         self.inbound.push_back(Inbound::Error(NetError {
             errno: Errno::EHOSTUNREACH,
             reason: Reason::NeighbourFailed,
@@ -180,7 +180,7 @@ impl Net {
             destination: header.destination,
             protocol,
             quoted: quoted[..quoted.len().min(576)].to_vec(),
-            origin: ORIGIN_LOCAL,
+            origin,
             kind,
             code,
             info: 0,

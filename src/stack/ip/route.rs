@@ -200,6 +200,11 @@ impl Net {
             }
         }
         let hop = self.hop(destination, hints)?;
+        // RFC 1122 3.2.1.3: "Addresses of this form MUST NOT appear outside a host" (127/8).
+        let loopback = hints.source.is_some_and(|source| source.is_ipv4() && source.is_loopback());
+        if loopback && hop.interface != IfIndex::LO {
+            return Err(Errno::EINVAL.because(Reason::IpMartianSource));
+        }
         let source = match hints.source.filter(|source| !source.is_unspecified()) {
             Some(source) => source,
             None => self.source_for(destination, &hop)?,

@@ -68,7 +68,8 @@ fn a_silent_neighbour_is_unreachable_after_three_seconds() {
         let [Inbound::Error(first), Inbound::Error(_)] = &lan.inbound[0][..] else {
             panic!("{:?}", lan.inbound[0])
         };
-        assert_eq!((first.errno, first.hard, first.origin), (Errno::EHOSTUNREACH, false, 1));
+        let origin = if ip(to).is_ipv4() { 2 } else { 3 };
+        assert_eq!((first.errno, first.hard, first.origin), (Errno::EHOSTUNREACH, false, origin));
         assert_eq!(
             (first.protocol, first.destination, &first.quoted[..]),
             (protocol, ip(to), &b"datagram one"[..])

@@ -159,9 +159,21 @@ impl Stack {
         Ok(())
     }
 
-    /// TCP's engine hears of what it must act on at once.
+    /// Those who must act on it at once hear of it.
     fn option_changed(&mut self, id: SocketId, level: i32, name: i32) -> Result<()> {
-        let tcp = matches!(self.sockets.get(id)?.protocol_part, Part::Tcp(_));
+        let entry = self.sockets.get_mut(id)?;
+        let off = match (level, name) {
+            (SOL_IP, IP_RECVERR) => !entry.options.recv_error,
+            (SOL_IPV6, IPV6_RECVERR) => !entry.options.recv_error6,
+            _ => false,
+        };
+        if off && let Some(queue) = entry.queue_mut() {
+            queue.forget_errors();
+        }
+        if (level, name) == (SOL_UDP, UDP_CORK) {
+            return self.udp_uncork(id);
+        }
+        let tcp = matches!(entry.protocol_part, Part::Tcp(_));
         if tcp && matches!(level, SOL_TCP | SOL_SOCKET) {
             self.tcp_option_changed(id, level, name)?;
         }

@@ -30,6 +30,8 @@ pub(crate) struct Options {
     pub(crate) keepalive: bool,
     /// SO_LINGER: `Some` = on; zero = RST at close.
     pub(crate) linger: Option<Duration>,
+    /// What getsockopt tells of it.
+    linger_seconds: i32,
     pub(crate) broadcast: bool,
     /// SO_RCVBUF as getsockopt tells it (Linux: twice what setsockopt asked). See [`Options::recv_space`].
     pub(crate) recv_buffer: usize,
@@ -67,6 +69,9 @@ pub(crate) struct Options {
     pub(crate) congestion: &'static str,
     /// TCP_DEFER_ACCEPT, in seconds; 0 = off.
     pub(crate) defer_accept: u32,
+
+    /// UDP_CORK: what is sent is kept until it is switched off, and leaves as one datagram.
+    pub(crate) udp_cork: bool,
 
     // SOL_IP, and SOL_IPV6 where it means the same
     /// IP_TTL; `None` = the host's.
@@ -133,6 +138,7 @@ impl Options {
             reuse_port: false,
             keepalive: false,
             linger: None,
+            linger_seconds: 0,
             broadcast: false,
             recv_buffer: if stream { config.tcp_recv_buffer } else { config.recv_buffer },
             send_buffer: if stream { config.tcp_send_buffer } else { config.send_buffer },
@@ -155,6 +161,7 @@ impl Options {
             linger2: 0,
             congestion: config.congestion,
             defer_accept: 0,
+            udp_cork: false,
             ttl: None,
             tos: 0,
             recv_ttl: false,

@@ -178,8 +178,7 @@ impl Stack {
             SO_BINDTOIFINDEX => entry.device.map_or(0, |device| device.0 as i32),
             SO_LINGER => {
                 let on = i32::from(options.linger.is_some()).to_ne_bytes();
-                let seconds = options.linger.map_or(0, |linger| linger.as_secs());
-                return Ok([on, i32::try_from(seconds).unwrap_or(i32::MAX).to_ne_bytes()].concat());
+                return Ok([on, options.linger_seconds.to_ne_bytes()].concat());
             }
             SO_RCVTIMEO | SO_RCVTIMEO_NEW => return Ok(timeval(options.recv_timeout)),
             SO_SNDTIMEO | SO_SNDTIMEO_NEW => return Ok(timeval(options.send_timeout)),
@@ -360,6 +359,10 @@ impl Stack {
                 let (Some(on), Some(seconds)) = (word(value, 0), word(value, 4)) else {
                     return Err(wrong_length());
                 };
+                // Switched off, the time is kept.
+                if on != 0 {
+                    options.linger_seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
+                }
                 options.linger = (on != 0).then_some(Duration::from_secs(u64::from(seconds)));
             }
             SO_RCVTIMEO | SO_RCVTIMEO_NEW => options.recv_timeout = parse_timeval(value)?,
@@ -454,7 +457,10 @@ impl Stack {
     fn path_mtu(&self, entry: &Entry) -> Result<i32> {
         let remote = entry.remote.ok_or(Errno::ENOTCONN.because(Reason::NotConnected))?;
         let hints = Hints { interface: entry.device, source: entry.local.map(|local| local.ip()) };
-        Ok(i32::try_from(self.net.path(remote.ip(), hints)?.mtu).unwrap_or(i32::MAX))
+        let mtu = self.net.path(remote.ip(), hints)?.mtu;
+        // IP_MAX_MTU: IPv4's total length has 16 bits, whatever the link takes.
+        let most = if remote.is_ipv4() { 0xffff } else { usize::MAX };
+        Ok(i32::try_from(mtu.min(most)).unwrap_or(i32::MAX))
     }
 }
 

@@ -134,8 +134,9 @@ macro_rules! zero_or_one {
         Value::Field {
             get: |o| i32::from(o.$field),
             set: |o, v| {
-                o.$field = v == 1;
-                v == 0 || v == 1
+                let fits = v == 0 || v == 1;
+                o.$field = if fits { v == 1 } else { o.$field };
+                fits
             },
         }
     };
@@ -435,7 +436,7 @@ SOL_TCP: {
     TCP_TX_DELAY = Value::Stored { default: 0, fix: not_negative };
 }
 SOL_UDP: {
-    UDP_CORK = FLAG;
+    UDP_CORK = on!(udp_cork);
     UDP_ENCAP = Value::Stored { default: 0, fix: |v| matches!(v, 0 | 2 | 3).then_some(v) };
     UDP_NO_CHECK6_TX = FLAG;
     UDP_NO_CHECK6_RX = FLAG;
