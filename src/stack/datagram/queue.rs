@@ -293,9 +293,9 @@ impl Stack {
                     kind: error.kind,
                     code: error.code,
                     info: error.info,
-                    offender: error.offender.map(|offender| {
-                        SocketAddr::new(if six { mapped(offender) } else { offender }, 0)
-                    }),
+                    offender: error
+                        .offender
+                        .map(|offender| SocketAddr::new(if six { mapped(offender) } else { offender }, 0)),
                     interface: error.interface,
                 },
                 reason: error.reason,
