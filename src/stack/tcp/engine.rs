@@ -171,10 +171,6 @@ impl Connection {
         self.socket().send_queue()
     }
 
-    pub(super) fn rings(&self) -> Rings {
-        Rings { receive: self.socket().recv_capacity(), send: self.socket().send_capacity() }
-    }
-
     /// Takes bytes out of the receive ring; 0 if there are none.
     pub(super) fn read(&mut self, into: &mut [u8]) -> usize {
         self.socket_mut().recv_slice(into).unwrap_or(0)
