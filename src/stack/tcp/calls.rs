@@ -63,6 +63,7 @@ impl Stack {
         let entry = sockets.get_mut(id)?;
         let Some(local) = entry.local else { return Err(Errno::EINVAL.into()) };
         if let Some(claim) = &mut entry.claim {
+            // inet_csk_listen_start asks the ports again: two may be bound where only one may listen.
             let binding = Binding { stage: Stage::Listen, ..claim.binding };
             ports.try_change(claim, binding)?;
         }
