@@ -1,6 +1,7 @@
 //! What a host is told at its birth.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use super::background;
@@ -10,10 +11,10 @@ use super::port::Port;
 use super::state::{Shared, State};
 use super::world::Seat;
 use crate::base::{Cidr, Errno, IfIndex, Mac, Result};
-use crate::device::{Device, Impair, Impairment, Loopback, Tee};
+use crate::device::{Device, Impair, Impairment, Loopback, Packet, Tap, Tee};
 use crate::stack::{Config, Stack};
 use crate::sys::random;
-use crate::trace::Recorder;
+use crate::trace::{PcapWriter, Recorder};
 
 /// Builds a [`Host`]. What concerns a device (`address`, `neighbour`, `record`, `link`) concerns the last one that was
 /// given, and `lo` before there is one.
@@ -59,8 +60,9 @@ impl Names {
 
 impl Default for HostBuilder {
     fn default() -> Self {
+        let clock = Clock::real();
         Self {
-            config: Config::default(),
+            config: Config { epoch: clock.epoch(), ..Config::default() },
             seed: None,
             lo: Box::new(Loopback::new()),
             plugs: Vec::new(),
@@ -68,7 +70,7 @@ impl Default for HostBuilder {
             neighbours: Vec::new(),
             names: Names::default(),
             background: true,
-            clock: Clock::real(),
+            clock,
             seat: None,
         }
     }
@@ -98,6 +100,19 @@ impl HostBuilder {
         self
     }
 
+    /// Plugs in the TAP of this name, made if need be and set up. IPv6 addresses are used at once: at its other end is only
+    /// this machine.
+    pub fn tap(self, name: &str) -> Result<Self> {
+        let mut tap = Tap::open(name)?;
+        tap.bring_up()?;
+        Ok(self.dad_transmits(0).device(tap))
+    }
+
+    /// Plugs into an interface that exists, through AF_PACKET, with a station address beside the kernel's.
+    pub fn packet(self, interface: &str) -> Result<Self> {
+        Ok(self.device(Packet::open(interface)?))
+    }
+
     /// Without IPv6 on the last device: no link-local address, no router solicitation.
     #[must_use]
     pub fn ipv4_only(mut self) -> Self {
@@ -123,6 +138,12 @@ impl HostBuilder {
     #[must_use]
     pub fn record(self, recorder: impl Recorder + 'static) -> Self {
         self.wrap(|device| Tee::new(device, recorder))
+    }
+
+    /// Records every frame of the last device (or `lo`) in a pcap file.
+    pub fn pcap(self, path: impl AsRef<Path>) -> Result<Self> {
+        let file = PcapWriter::create(path, self.config.epoch)?;
+        Ok(self.record(file))
     }
 
     /// Impairs the last device (or `lo`), each way alike: `loss=1%,delay=20ms`.
@@ -254,15 +275,9 @@ impl HostBuilder {
         self
     }
 
-    /// The knobs that have no method of their own.
-    #[must_use]
-    pub(crate) fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
-        change(&mut self.config);
-        self
-    }
-
     /// Takes a seat in a world of virtual time.
     pub(super) fn seated(mut self, seat: Seat, clock: Clock) -> Self {
+        self.config.epoch = clock.epoch();
         (self.seat, self.clock, self.background) = (Some(seat), clock, false);
         self
     }
@@ -277,7 +292,6 @@ impl HostBuilder {
                 secret
             }
         };
-        self.config.epoch = self.clock.epoch();
         let mut state = State::new(Stack::new(self.config), self.names);
         state.stack.at(self.clock.now());
         state.ports.push(Port::new(IfIndex::LO, self.lo));

@@ -52,6 +52,8 @@ pub struct Interface {
     pub mtu: usize,
     /// The device works, as far as is known.
     pub up: bool,
+    /// Its addresses that can be used now, with their networks.
+    pub addresses: Vec<Cidr>,
 }
 
 /// One more interface's device and what it is given at once.
@@ -189,12 +191,18 @@ impl Host {
 
     /// The host's interfaces, `lo` first.
     pub fn interfaces(&self) -> Vec<Interface> {
-        let interface = |port: &Port| {
-            let device = port.device();
-            let (name, mac, mtu) = (device.name().to_owned(), device.mac(), device.mtu());
-            Interface { index: port.interface, name, mac, mtu, up: port.is_up() }
-        };
-        self.shared().lock().ports.iter().map(interface).collect()
+        let state = self.shared().lock();
+        let known = state.stack.net.interfaces().iter();
+        known
+            .map(|known| Interface {
+                index: known.index,
+                name: known.name.clone(),
+                mac: known.mac,
+                mtu: known.mtu,
+                up: known.up,
+                addresses: known.usable().map(|address| address.cidr).collect(),
+            })
+            .collect()
     }
 
     /// The DNS servers that the host asks, in this order.

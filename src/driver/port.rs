@@ -127,13 +127,4 @@ impl Port {
         let device = std::mem::replace(&mut self.device, Box::new(Loopback::new()));
         self.device = Box::new(wrap(device));
     }
-
-    pub(super) fn device(&self) -> &dyn Device {
-        &*self.device
-    }
-
-    /// The link is up, as far as is known.
-    pub(super) fn is_up(&self) -> bool {
-        self.up
-    }
 }
