@@ -104,7 +104,7 @@ impl Stack {
             return Ok(());
         }
         // After AF_UNSPEC an address chosen by bind is still there.
-        let ip = entry.local.map_or(entry.any_address(), |local| local.ip());
+        let ip = entry.local.map_or_else(|| entry.any_address(), |local| local.ip());
         self.claim_port(id, SocketAddr::new(ip, 0), entry.device)
             .map_err(|error| Errno::EAGAIN.because(error.reason()))
     }
@@ -196,5 +196,5 @@ pub(super) fn destination(entry: &Entry, address: SockAddr) -> Result<SocketAddr
         None if bound_to_v4 => return Err(Errno::EAFNOSUPPORT.because(Reason::WrongFamily)),
         None => None,
     };
-    Ok(v4.map_or(v6.into(), |v4| SocketAddr::new(IpAddr::V4(v4), v6.port())))
+    Ok(v4.map_or_else(|| v6.into(), |v4| SocketAddr::new(IpAddr::V4(v4), v6.port())))
 }

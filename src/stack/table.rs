@@ -165,8 +165,4 @@ impl Table {
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (SocketId, &Entry)> {
-        self.entries.iter().map(|(id, entry)| (*id, entry))
-    }
 }

@@ -86,11 +86,14 @@ impl Stack {
             destination: SocketAddr::new(datagram.destination, destination_port),
             interface: datagram.interface,
         };
-        let receivers = match datagram.cast {
-            Cast::Unicast => self.udp_receiver(&arrival).into_iter().collect(),
-            Cast::Broadcast | Cast::Multicast => self.udp_receivers(&arrival),
+        let (last, others) = match datagram.cast {
+            Cast::Unicast => (self.udp_receiver(&arrival), Vec::new()),
+            Cast::Broadcast | Cast::Multicast => {
+                let mut all = self.udp_receivers(&arrival);
+                (all.pop(), all)
+            }
         };
-        let Some((last, others)) = receivers.split_last() else {
+        let Some(last) = last else {
             self.net.note(Reason::UdpNoSocket, interface, None);
             if datagram.cast == Cast::Unicast {
                 self.net.port_unreachable(&datagram);
@@ -104,6 +107,7 @@ impl Stack {
         };
         datagram.frame.truncate(datagram.header + length);
         datagram.frame.pull(datagram.header + HEADER);
+        let time = self.net.now;
         let queued = |data| Queued {
             data,
             from: arrival.source,
@@ -112,14 +116,12 @@ impl Stack {
             interface: datagram.interface,
             ttl: datagram.ttl,
             tos: datagram.tos,
-            time: self.net.now,
+            time,
         };
-        let copies: Vec<_> = others.iter().map(|id| (*id, queued(datagram.frame.clone()))).collect();
-        let original = queued(datagram.frame);
-        for (id, copy) in copies {
-            self.deliver(id, copy);
+        for id in others {
+            self.deliver(id, queued(datagram.frame.clone()));
         }
-        self.deliver(*last, original);
+        self.deliver(last, queued(datagram.frame));
     }
 
     /// Source port, destination port, length with header; `None` if the datagram is not well-formed.
@@ -152,26 +154,20 @@ impl Stack {
     /// The one socket for a unicast datagram: the best fit, of equals the one bound last, of a SO_REUSEPORT group the one
     /// that the hash of the four numbers says.
     fn udp_receiver(&self, arrival: &Arrival) -> Option<SocketId> {
-        let mut best = Vec::new();
-        let mut best_score = 0;
-        for &id in self.udp.bound.get(arrival.destination.port()) {
-            let Ok(entry) = self.sockets.get(id) else { continue };
-            let Some(score) = score(entry, arrival) else { continue };
-            if best.is_empty() || score > best_score {
-                best.clear();
-                best_score = score;
-            }
-            if score == best_score {
-                best.push((id, entry.options.reuse_port && entry.remote.is_none()));
-            }
-        }
-        let (last, balanced) = *best.last()?;
+        let fits = self.udp.bound.get(arrival.destination.port()).iter().filter_map(|id| {
+            let entry = self.sockets.get(*id).ok()?;
+            let balanced = entry.options.reuse_port && entry.remote.is_none();
+            Some((score(entry, arrival)?, *id, balanced))
+        });
+        // Of equals `max_by_key` gives the last.
+        let (best, last, balanced) = fits.clone().max_by_key(|(score, ..)| *score)?;
         if !balanced {
             return Some(last);
         }
-        let group: Vec<_> = best.iter().filter(|(_, balanced)| *balanced).collect();
+        let mut group = fits.filter(|(score, _, balanced)| *score == best && *balanced).map(|(_, id, _)| id);
         let hash = keyed_hash(&self.net.config.secret, (arrival.source, arrival.destination));
-        group.get(usize::try_from(hash % group.len() as u64).ok()?).map(|(id, _)| *id)
+        let members = group.clone().count() as u64;
+        group.nth(usize::try_from(hash % members.max(1)).ok()?)
     }
 
     /// Everybody who hears this broadcast or multicast (__udp_is_mcast_sock).

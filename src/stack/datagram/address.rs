@@ -13,7 +13,7 @@ pub(crate) trait WithScope {
 
 impl WithScope for SocketAddr {
     fn with_scope_of(mut self, other: SocketAddr) -> SocketAddr {
-        if let (SocketAddr::V6(to), SocketAddr::V6(from)) = (&mut self, other) {
+        if let (Self::V6(to), Self::V6(from)) = (&mut self, other) {
             to.set_scope_id(from.scope_id());
         }
         self

@@ -92,7 +92,7 @@ impl Stack {
         // "0.0.0.0" and "::" mean this host: the address that the socket has, else the loopback.
         let destination = match to.ip() {
             ip if !ip.is_unspecified() => ip,
-            IpAddr::V4(_) => source.unwrap_or(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V4(_) => source.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
         };
         let scope = match to {

@@ -129,7 +129,7 @@ impl Stack {
         let kept = match &row.value {
             Value::Field { set, .. } => {
                 if !set(&mut entry.options, number) {
-                    return Err(out_of_range());
+                    return Err(out_of_range().detail(format!("{} cannot be {number}", row.text)));
                 }
                 return self.option_changed(id, level, name);
             }
@@ -150,7 +150,8 @@ impl Stack {
             }
             Value::ReadOnly(_, errno) => return Err(errno.because(Reason::OptionReadOnly)),
             Value::SpecialReadOnly | Value::ReadOnlyEmpty => {
-                return Err(Errno::ENOPROTOOPT.because(Reason::OptionReadOnly));
+                let error = Errno::ENOPROTOOPT.because(Reason::OptionReadOnly);
+                return Err(error.detail(format!("{} can only be read", row.text)));
             }
             Value::Refused(_, errno) => return Err(errno.because(Reason::UnknownOption)),
         };

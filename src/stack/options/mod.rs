@@ -111,8 +111,6 @@ pub(crate) struct Options {
     pub(crate) multicast_all6: bool,
     /// IPV6_DONTFRAG: what does not fit is EMSGSIZE.
     pub(crate) dont_fragment6: bool,
-    /// IPV6_MTU: fragments of at most this size; 0 = as large as the path takes.
-    pub(crate) max_mtu6: usize,
 
     /// What Linux knows and nothing here acts on, as it was set: (level, name) to bytes.
     stored: BTreeMap<(i32, i32), Vec<u8>>,
@@ -191,7 +189,6 @@ impl Options {
             multicast_loop6: true,
             multicast_all6: true,
             dont_fragment6: false,
-            max_mtu6: 0,
             stored: BTreeMap::new(),
         }
     }

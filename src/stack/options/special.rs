@@ -283,7 +283,11 @@ impl Stack {
             }
             // RFC 8200 5: "IPv6 requires that every link in the Internet have an MTU of 1280 octets or greater".
             (SOL_IPV6, IPV6_MTU) if number != 0 && number < 1280 => return Err(out_of_range()),
-            (SOL_IPV6, IPV6_MTU) => entry.options.max_mtu6 = number as usize,
+            (SOL_IPV6, IPV6_MTU) => {
+                // Fragments are always as large as the path takes.
+                entry.options.stored.insert((level, name), value.to_vec());
+                self.net.note(Reason::OptionStored, None, Some(id));
+            }
             // TCP_MIN_MSS and MAX_TCP_WINDOW.
             (SOL_TCP, TCP_MAXSEG) if number != 0 && !(88..=32_767).contains(&number) => {
                 return Err(out_of_range());
@@ -303,7 +307,7 @@ impl Stack {
                 if value.is_empty() {
                     return Err(wrong_length());
                 }
-                let end = value.iter().take(15).position(|byte| *byte == 0).unwrap_or(value.len().min(15));
+                let end = value.iter().take(15).take_while(|byte| **byte != 0).count();
                 let known = CONGESTION.into_iter().find(|name| name.as_bytes() == &value[..end]);
                 entry.options.congestion = known.ok_or(Errno::ENOENT.because(Reason::OptionValue))?;
             }

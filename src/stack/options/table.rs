@@ -52,20 +52,6 @@ pub(crate) enum Value {
     Refused(Errno, Errno),
 }
 
-impl Value {
-    /// True if the option is kept and returned, and nothing more: told by [`crate::base::Reason::OptionStored`].
-    pub(crate) const fn is_stored(&self) -> bool {
-        matches!(
-            self,
-            Self::Stored { .. }
-                | Self::StoredWide { .. }
-                | Self::StoredBytes { .. }
-                | Self::WriteOnlyBytes { .. }
-                | Self::WriteOnly { .. }
-        )
-    }
-}
-
 fn flag(value: i32) -> Option<i32> {
     Some(i32::from(value != 0))
 }
