@@ -13,6 +13,8 @@
 //! | `port_unreachable`, `protocol_unreachable` | ip/icmp_error.rs |
 //! | `learn_path_mtu` | ip/path_mtu.rs |
 //! | `join`, `leave` | ip/multicast.rs |
+//!
+//! Read-only listings: `interfaces`, `neighbours`, `routes`.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -68,7 +70,7 @@ pub(crate) struct NetError {
     pub(crate) protocol: u8,
     /// What is quoted of the lost packet from its transport header on: at least 8 bytes, else the error is dropped.
     pub(crate) quoted: Vec<u8>,
-    /// SO_EE_ORIGIN_*: 1 local, 2 ICMP, 3 ICMPv6.
+    /// SO_EE_ORIGIN_*: 2 ICMP, 3 ICMPv6; a neighbour that fails is told as Linux does, as an ICMP error of our own.
     pub(crate) origin: u8,
     pub(crate) kind: u8,
     pub(crate) code: u8,

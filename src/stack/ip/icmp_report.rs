@@ -167,12 +167,12 @@ impl Net {
         }));
     }
 
-    /// A packet of ours whose neighbour does not answer. `packet` begins with its IP header.
+    /// A packet of ours whose neighbour does not answer. `packet` begins with its IP header. Linux sends itself an ICMP
+    /// error then (host unreachable, address unreachable) from its own address; here it is made without the detour.
     pub(super) fn lost_packet(&mut self, interface: IfIndex, packet: &[u8]) {
         let Some((header, protocol, quoted)) = lost(packet) else { return };
-        // What Linux's own stack would have said to itself: host unreachable, address unreachable.
-        let v4 = header.source.is_ipv4();
-        let (origin, kind, code) = if v4 { (ORIGIN_ICMP, 3, 1) } else { (ORIGIN_ICMP6, 1, 3) };
+        let (origin, kind, code) =
+            if header.source.is_ipv4() { (ORIGIN_ICMP, 3, 1) } else { (ORIGIN_ICMP6, 1, 3) };
         self.inbound.push_back(Inbound::Error(NetError {
             errno: Errno::EHOSTUNREACH,
             reason: Reason::NeighbourFailed,

@@ -74,6 +74,8 @@ impl Net {
         match i32::from(datagram.protocol) {
             IPPROTO_ICMP => self.icmpv4_in(datagram),
             IPPROTO_IGMP => self.igmp_in(&datagram),
+            // The other version's ICMP is nothing here.
+            IPPROTO_ICMPV6 => self.protocol_unreachable(&datagram),
             _ => self.inbound.push_back(Inbound::Datagram(datagram)),
         }
     }
@@ -167,6 +169,7 @@ impl Net {
         match i32::from(datagram.protocol) {
             IPPROTO_ICMPV6 => self.icmpv6_in(datagram),
             IPPROTO_NONE => {}
+            IPPROTO_ICMP => self.protocol_unreachable(&datagram),
             _ => self.inbound.push_back(Inbound::Datagram(datagram)),
         }
     }

@@ -46,5 +46,5 @@ pub(super) use icmp_error::ErrorLimit;
 pub(crate) use multicast::Group;
 pub(super) use path_mtu::PathMtus;
 pub(super) use reassembly::Reassembly;
+pub(super) use route::RouteOrigin;
 pub(super) use route::{Hop, Routes};
-pub(crate) use route::{Route, RouteOrigin};

@@ -252,7 +252,8 @@ impl Net {
     }
 
     /// Unfinished datagrams, and the bytes that they hold.
-    pub(crate) fn unfinished(&self) -> (usize, usize) {
+    #[cfg(test)]
+    pub(super) fn unfinished(&self) -> (usize, usize) {
         (self.reassembly.partials.len(), self.reassembly.bytes)
     }
 }

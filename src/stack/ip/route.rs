@@ -102,6 +102,7 @@ fn canonical(network: Cidr) -> Cidr {
 
 impl Net {
     /// The table, longest prefix first.
+    #[allow(dead_code, reason = "for the listing that `route` prints")]
     pub(crate) fn routes(&self) -> &[Route] {
         &self.routes.rows
     }

@@ -66,7 +66,7 @@ impl Net {
             return self.ethernet_out(IfIndex::LO, Mac::ZERO, ethertype(hop.next_hop), frame);
         }
         match hop.cast {
-            Cast::Unicast => self.to_neighbour(hop.interface, hop.next_hop, frame),
+            Cast::Unicast => self.neighbour_out(hop.interface, hop.next_hop, frame),
             Cast::Broadcast => self.ethernet_out(hop.interface, Mac::BROADCAST, IPV4, frame),
             Cast::Multicast => {
                 let group = Mac::of_group(hop.next_hop);

@@ -195,12 +195,25 @@ impl Net {
         let addresses = config.addresses.clone();
         self.interfaces.push(Interface::new(index, InterfaceConfig { ipv6, ..config }));
         for address in addresses {
-            self.add_address(index, address)?;
+            if let Err(error) = self.add_address(index, address) {
+                self.forget_newest_interface();
+                return Err(error);
+            }
         }
         if ipv6 {
             self.start_ipv6(index);
         }
         Ok(index)
+    }
+
+    /// The birth of an interface failed half-way: it never was.
+    fn forget_newest_interface(&mut self) {
+        let Some(link) = self.interfaces.last_mut().filter(|i| i.index != IfIndex::LO) else { return };
+        let index = link.index;
+        link.addresses.clear();
+        self.connect_routes(index);
+        self.interfaces.pop();
+        self.outbound.retain(|(interface, _)| *interface != index);
     }
 
     /// The link came up or went down (the device failed, or recovered). Addresses stay; routes over a link that is down are

@@ -9,7 +9,7 @@
 //! | `ndp.rs` | neighbour solicitation and advertisement (RFC 4861) |
 //! | `autoconf.rs` | duplicate address detection, router discovery, stateless addresses (RFC 4861, RFC 4862) |
 //!
-//! A packet out: `ip/output.rs` -> `Net::emit` (ethernet.rs) -> `Net::to_neighbour` (neighbour.rs) -> `Net::ethernet_out`.
+//! A packet out: `ip/output.rs` -> `Net::emit` (ethernet.rs) -> `Net::neighbour_out` (neighbour.rs) -> `Net::ethernet_out`.
 
 mod arp;
 mod autoconf;
@@ -20,5 +20,5 @@ mod neighbour;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use interface::{Address, AddressOrigin, AddressState, Counters, Interface};
-pub(crate) use neighbour::{Neighbour, NeighbourState, Neighbours};
+pub(crate) use interface::{Address, AddressOrigin, AddressState, Interface};
+pub(crate) use neighbour::{NeighbourState, Neighbours};

@@ -34,6 +34,7 @@ const ENTRIES: usize = 8192;
 
 /// An entry of the table.
 #[derive(Debug)]
+#[allow(dead_code, reason = "for the listing that `neigh` prints")]
 pub(crate) struct Neighbour {
     pub(crate) interface: IfIndex,
     pub(crate) address: IpAddr,
@@ -67,6 +68,8 @@ use NeighbourState::{Delay, Failed, Incomplete, Permanent, Probe, Reachable, Sta
 #[derive(Debug, Default)]
 pub(crate) struct Neighbours {
     table: HashMap<(IfIndex, IpAddr), Neighbour>,
+    /// Static ones among them.
+    permanent: usize,
     waiting_bytes: usize,
 }
 
@@ -106,6 +109,7 @@ impl Neighbour {
     }
 
     /// Packets that wait for the answer.
+    #[allow(dead_code, reason = "for the listing that `neigh` prints")]
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
     }
@@ -119,13 +123,17 @@ impl Neighbours {
     /// The entry, new if there is none; `None` if there is no room.
     fn entry(&mut self, interface: IfIndex, address: IpAddr, now: Instant) -> Option<&mut Neighbour> {
         let key = (interface, address);
-        if self.table.len() >= ENTRIES && !self.table.contains_key(&key) {
+        if self.is_full() && !self.table.contains_key(&key) {
             self.collect();
-            if self.table.len() >= ENTRIES {
+            if self.is_full() {
                 return None;
             }
         }
         Some(self.table.entry(key).or_insert_with(|| Neighbour::new(interface, address, now)))
+    }
+
+    fn is_full(&self) -> bool {
+        self.table.len() - self.permanent >= ENTRIES
     }
 
     /// Lets a packet wait. False if one was dropped: the oldest of this neighbour's, or this one if too many bytes wait.
@@ -164,6 +172,7 @@ impl Neighbours {
 
 impl Net {
     /// The table's entries, in no order.
+    #[allow(dead_code, reason = "for the listing that `neigh` prints")]
     pub(crate) fn neighbours(&self) -> impl Iterator<Item = &Neighbour> {
         self.neighbours.table.values()
     }
@@ -183,13 +192,16 @@ impl Net {
         match mac {
             None => {
                 self.fail_waiting(interface, address);
-                self.neighbours.table.remove(&(interface, address));
+                let gone = self.neighbours.table.remove(&(interface, address));
+                self.neighbours.permanent -= usize::from(gone.is_some_and(|n| n.stored == Permanent));
             }
             Some(mac) => {
                 let Some(entry) = self.neighbours.entry(interface, address, now) else {
                     return Err(Errno::ENOBUFS.because(Reason::NeighbourTableFull));
                 };
-                (entry.stored, entry.mac) = (Permanent, mac);
+                let was = std::mem::replace(&mut entry.stored, Permanent);
+                entry.mac = mac;
+                self.neighbours.permanent += usize::from(was != Permanent);
                 self.flush_waiting(interface, address, mac);
             }
         }
@@ -197,7 +209,7 @@ impl Net {
     }
 
     /// Sends an IP packet to a neighbour, or lets it wait until the neighbour's MAC is known.
-    pub(in crate::stack) fn to_neighbour(
+    pub(in crate::stack) fn neighbour_out(
         &mut self,
         interface: IfIndex,
         address: IpAddr,
@@ -247,7 +259,7 @@ impl Net {
             return self.note(reason, Some(interface), None);
         }
         let known = self.neighbours.table.contains_key(&(interface, address));
-        if !known && !(learned.create && learned.mac.is_some()) {
+        if !(known || learned.create && learned.mac.is_some()) {
             return;
         }
         let Some(entry) = self.neighbours.entry(interface, address, now) else {
@@ -257,7 +269,7 @@ impl Net {
             return;
         }
         let unknown = matches!(entry.stored, Incomplete | Failed);
-        let Some(mac) = learned.mac.or((!unknown).then_some(entry.mac)) else { return };
+        let Some(mac) = learned.mac.or_else(|| (!unknown).then_some(entry.mac)) else { return };
         let differs = !unknown && mac != entry.mac;
         if differs && !learned.overrides {
             // RFC 4861 7.2.5 I: "If the state of the cache entry is REACHABLE, set it to STALE, but do not update the entry

@@ -58,7 +58,9 @@ fn packets_wait_for_the_neighbour_and_leave_in_order() {
 
 #[test]
 fn a_silent_neighbour_is_unreachable_after_three_seconds() {
-    for (hosts, to, protocol) in [(V4, "192.0.2.9", 17), (V6, "2001:db8::9", 17)] {
+    for (hosts, to, from, origin) in
+        [(V4, "192.0.2.9", "192.0.2.1", 2), (V6, "2001:db8::9", "2001:db8::1", 3)]
+    {
         let mut lan = Lan::new(&hosts);
         lan.send(0, to, b"datagram one").unwrap();
         lan.send(0, to, b"datagram two").unwrap();
@@ -68,11 +70,11 @@ fn a_silent_neighbour_is_unreachable_after_three_seconds() {
         let [Inbound::Error(first), Inbound::Error(_)] = &lan.inbound[0][..] else {
             panic!("{:?}", lan.inbound[0])
         };
-        let origin = if ip(to).is_ipv4() { 2 } else { 3 };
         assert_eq!((first.errno, first.hard, first.origin), (Errno::EHOSTUNREACH, false, origin));
+        assert_eq!(first.offender, Some(ip(from)), "as Linux tells it to itself");
         assert_eq!(
             (first.protocol, first.destination, &first.quoted[..]),
-            (protocol, ip(to), &b"datagram one"[..])
+            (17, ip(to), &b"datagram one"[..])
         );
         assert_eq!(lan.count(0, Reason::NeighbourFailed), 2);
         assert_eq!(state(&lan, 0, to), Some(NeighbourState::Failed));
