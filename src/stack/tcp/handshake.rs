@@ -15,7 +15,9 @@ use super::flow::Settings;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 
 impl Tcp {
-    /// A SYN of which no connection knows. False if nobody listens.
+    /// A SYN of which no connection knows. False if nobody listens. `after`: the last sequence number of the connection whose
+    /// TIME_WAIT it ends.
+    #[allow(clippy::too_many_arguments)] // one caller
     pub(super) fn syn(
         &mut self,
         rest: &mut Rest<'_>,
@@ -24,6 +26,7 @@ impl Tcp {
         offset: usize,
         segment: &Segment,
         interface: IfIndex,
+        after: Option<u32>,
     ) -> bool {
         let lot = self.keyed.hash(&tuple);
         let chosen = self.listeners.choose(rest.sockets, tuple.local, tuple.local_port, interface, lot);
@@ -50,7 +53,12 @@ impl Tcp {
         let settings = Settings::of(&entry.options, &rest.net.config, tuple.remote);
         let mtu = announced(path.link_mtu, settings.maxseg, &tuple);
         let now = rest.net.now;
-        let isn = isn::isn(&self.keyed, &tuple, now);
+        // RFC 9293 3.10.7.4: reopening, the new ISN is to be "larger than the largest sequence number it used" (as Linux does,
+        // by a window more).
+        let isn = match after {
+            Some(last) => last.wrapping_add(65_537),
+            None => isn::isn(&self.keyed, &tuple, now),
+        };
         // RFC 9293 3.10.7.2: data in a SYN may wait; the client sends it again after our ACK.
         let syn = whole_header(packet, offset, segment);
         let receive = settings.rings.receive;
@@ -88,6 +96,7 @@ impl Tcp {
         frame: Frame,
         offset: usize,
         segment: Segment,
+        interface: IfIndex,
     ) {
         let Some(half) = self.half_open.get_mut(&tuple) else { return };
         let (listener, hints) = (half.listener, half.hints);
@@ -116,7 +125,7 @@ impl Tcp {
         }
         // RFC 9293 3.10.7.4: in SYN-RECEIVED, "if the segment acknowledgment is not acceptable, form a reset segment".
         if segment.ack != half.isn.wrapping_add(1) {
-            self.refuse(rest, frame, None);
+            self.refuse(rest, &tuple, frame, interface);
             return;
         }
         let edge = next.wrapping_add(half.rings().receive as u32);

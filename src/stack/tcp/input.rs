@@ -44,8 +44,9 @@ impl Tcp {
             return self.flow_input(rest, id, frame, offset, segment);
         }
         if self.half_open.contains(&tuple) {
-            return self.half_open_input(rest, tuple, frame, offset, segment);
+            return self.half_open_input(rest, tuple, frame, offset, segment, interface);
         }
+        let mut after = None;
         if let Some(entry) = self.time_waits.get(&tuple).copied() {
             match entry.judge(&segment) {
                 Verdict::Drop => return rest.net.note(Reason::TcpTimeWait, Some(interface), None),
@@ -53,34 +54,41 @@ impl Tcp {
                     rest.net.note(Reason::TcpTimeWait, Some(interface), None);
                     if self.challenges.allow(rest.net.now) {
                         let frame = entry.ack().frame(&tuple, entry.ttl, &rest.net.pool);
-                        handshake::send(rest, frame, Hints { interface: None, source: Some(tuple.local) });
+                        let hints = Hints {
+                            interface: handshake::scope(None, &tuple, interface),
+                            source: Some(tuple.local),
+                        };
+                        handshake::send(rest, frame, hints);
                     }
                     return;
                 }
                 Verdict::Reopen => {
                     rest.net.note(Reason::TcpTimeWaitReused, Some(interface), None);
                     self.end_time_wait(rest, &tuple);
+                    after = Some(entry.snd_nxt);
                 }
             }
         }
         let opens = segment.has(SYN) && !segment.has(ACK | RST | FIN);
-        if opens && self.syn(rest, tuple, frame.bytes(), offset, &segment, interface) {
+        if opens && self.syn(rest, tuple, frame.bytes(), offset, &segment, interface, after) {
             return;
         }
-        self.refuse(rest, frame, Some(interface));
+        self.refuse(rest, &tuple, frame, interface);
     }
 
     /// RFC 9293 3.10.7.1: "All data in the incoming segment is discarded. ... An incoming segment not containing a RST causes
     /// a RST to be sent in response."
-    pub(super) fn refuse(&mut self, rest: &mut Rest<'_>, frame: Frame, interface: Option<IfIndex>) {
-        rest.net.note(Reason::TcpNoSocket, interface, None);
+    pub(super) fn refuse(&mut self, rest: &mut Rest<'_>, tuple: &Tuple, frame: Frame, interface: IfIndex) {
+        rest.net.note(Reason::TcpNoSocket, Some(interface), None);
         if rest.net.config.no_rst {
             return;
         }
         let mut out = std::mem::take(&mut self.out);
         self.engine.refuse(rest.net.now, frame.bytes(), &mut out, &rest.net.pool);
+        let hints =
+            Hints { interface: handshake::scope(None, tuple, interface), source: Some(tuple.local) };
         for reply in out.drain(..) {
-            handshake::send(rest, reply, Hints { interface: None, source: None });
+            handshake::send(rest, reply, hints);
         }
         self.out = out;
     }

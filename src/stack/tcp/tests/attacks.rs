@@ -145,7 +145,7 @@ fn an_mtu_of_twenty_harms_nobody_and_a_true_one_helps() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     /// Any header, at a listener, at a connection (near its numbers and far from them), and at nothing.
     #[test]
@@ -163,6 +163,17 @@ proptest! {
         let flow = wire.hosts[B].tcp_flow(server).unwrap();
         let (tuple, next, una) = (flow.tuple, flow.rcv_nxt(), flow.seen.snd_una);
         for (target, seq, ack, window, flags, tail, offset) in segments {
+            // The program does something now and then.
+            match window % 23 {
+                0 => drop(wire.hosts[B].shutdown(server, i32::from(window) % 3)),
+                1 if wire.hosts[B].sockets.get(server).is_ok() => wire.close(B, server),
+                2 => drop(wire.send(B, server, &tail)),
+                3 => drop(wire.recv(B, server, 100)),
+                4 => drop(wire.send(A, client, &tail)),
+                5 => drop(wire.hosts[A].connect(client, "192.0.2.2:81".parse::<std::net::SocketAddr>().unwrap().into())),
+                6 => drop(wire.connect(A, "192.0.2.2:81")),
+                _ => {}
+            }
             let tuple = Tuple { local_port: [80, 81, 82][usize::from(target)], ..tuple };
             let bare = Bare {
                 seq: next.wrapping_add(seq as u32),
@@ -181,7 +192,6 @@ proptest! {
             inject(&mut wire, B, frame, tuple.remote, tuple.local);
             wire.millis(1);
         }
-        let _ = client;
         wire.run_for(std::time::Duration::from_secs(300));
     }
 }

@@ -236,3 +236,35 @@ fn cost_of_a_segment() {
         );
     }
 }
+
+/// What an idle connection keeps in memory, the first time and after others have come and gone.
+#[test]
+#[ignore = "prints figures"]
+fn memory_of_an_idle_connection() {
+    let resident = || {
+        let text = std::fs::read_to_string("/proc/self/statm").unwrap();
+        text.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+    };
+    let mut wire = Wire::with(|config| config.time_wait = Duration::from_secs(1));
+    let listener = wire.listen(B, "192.0.2.2:80", SOMAXCONN);
+    for round in 0..3 {
+        let before = resident();
+        let pairs: Vec<_> = (0..1000)
+            .map(|_| {
+                let client = wire.connect(A, "192.0.2.2:80");
+                (client, wire.accept(B, listener))
+            })
+            .collect();
+        eprintln!("memory round {round}: {} bytes an end", resident().saturating_sub(before) / 2000);
+        let data = pattern(100_000);
+        for (client, server) in &pairs {
+            wire.transfer((A, *client), (B, *server), &data, MINUTE);
+        }
+        eprintln!("memory round {round}: after 100 kB each {} bytes an end", resident().saturating_sub(before) / 2000);
+        for (client, server) in pairs {
+            wire.close(A, client);
+            wire.close(B, server);
+        }
+        wire.run_for(Duration::from_secs(5));
+    }
+}
