@@ -85,8 +85,7 @@ impl Tcp {
         }
         let mut out = std::mem::take(&mut self.out);
         self.engine.refuse(rest.net.now, frame.bytes(), &mut out, &rest.net.pool);
-        let hints =
-            Hints { interface: handshake::scope(None, tuple, interface), source: Some(tuple.local) };
+        let hints = Hints { interface: handshake::scope(None, tuple, interface), source: Some(tuple.local) };
         for reply in out.drain(..) {
             handshake::send(rest, reply, hints);
         }

@@ -260,7 +260,10 @@ fn memory_of_an_idle_connection() {
         for (client, server) in &pairs {
             wire.transfer((A, *client), (B, *server), &data, MINUTE);
         }
-        eprintln!("memory round {round}: after 100 kB each {} bytes an end", resident().saturating_sub(before) / 2000);
+        eprintln!(
+            "memory round {round}: after 100 kB each {} bytes an end",
+            resident().saturating_sub(before) / 2000
+        );
         for (client, server) in pairs {
             wire.close(A, client);
             wire.close(B, server);
