@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use sockatoo::base::{Frame, Pool};
+use sockatoo::base::{Frame, Pool, Reason};
 use sockatoo::device::{Device, Packet, SendError, Tap, Tee};
 use sockatoo::lab::Netns;
 use sockatoo::trace::PcapWriter;
@@ -291,6 +291,26 @@ fn super_frames_arrive_in_the_size_of_the_wire() {
     }
     assert!(seen == sent);
     packet.notes(&mut |reason, n| panic!("{n} dropped: {reason:?}"));
+}
+
+#[test]
+fn what_finds_the_receive_buffer_full_is_counted() {
+    let Some((kernel, _ours, mut packet)) = veth() else { return };
+    kernel_answers(&mut packet);
+    let socket = kernel.run(|| UdpSocket::bind("192.0.2.1:7")).unwrap().unwrap();
+    let sent = 40_000;
+    for _ in 0..sent {
+        socket.send_to(&[0; 1400], "192.0.2.2:7").unwrap();
+    }
+    let (pool, later) = (Pool::new(), Instant::from_secs(2));
+    let seen = std::iter::from_fn(|| packet.recv(later, &pool).unwrap()).filter(is_udp).count() as u64;
+    let mut dropped = 0;
+    packet.recv(Instant::from_secs(4), &pool).unwrap();
+    packet.notes(&mut |reason, n| {
+        assert_eq!(reason, Reason::DeviceQueueFull);
+        dropped += n;
+    });
+    assert!(dropped > 0 && seen < sent && seen + dropped >= sent, "{seen} seen, {dropped} counted of {sent}");
 }
 
 #[test]

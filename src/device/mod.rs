@@ -120,9 +120,14 @@ struct Tally(Vec<(Reason, u64)>);
 
 impl Tally {
     fn count(&mut self, reason: Reason) {
+        self.add(reason, 1);
+    }
+
+    fn add(&mut self, reason: Reason, frames: u64) {
         match self.0.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, n)) => *n += 1,
-            None => self.0.push((reason, 1)),
+            Some((_, n)) => *n += frames,
+            None if frames > 0 => self.0.push((reason, frames)),
+            None => {}
         }
     }
 

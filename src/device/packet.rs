@@ -110,6 +110,9 @@ impl Packet {
         if let Ok(mtu) = self.control.mtu(&self.name) {
             self.mtu = mtu;
         }
+        if let Ok(drops) = self.socket.drops() {
+            self.tally.add(Reason::DeviceQueueFull, u64::from(drops));
+        }
     }
 
     fn down(&self) -> Error {

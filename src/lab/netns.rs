@@ -8,11 +8,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use crate::base::{Cidr, Errno, Error, Result};
 use crate::device::Tap;
 use crate::sys::interface::Control;
-use crate::sys::netlink::Rtnetlink;
+use crate::sys::netlink::{LinkWatch, Rtnetlink};
 use crate::sys::{namespace, privilege};
 
 /// A network namespace: interfaces, addresses, routes and ports of the kernel's, apart from all others.
@@ -31,6 +32,9 @@ use crate::sys::{namespace, privilege};
 pub struct Netns {
     namespace: Arc<OwnedFd>,
 }
+
+/// How long the kernel may take to tell of a carrier: usually milliseconds, a second if there were other changes just before.
+const CARRIER: Duration = Duration::from_secs(5);
 
 impl Netns {
     /// A new namespace in which only `lo` exists, set up. IPv6 addresses in it are usable at once (no duplicate address
@@ -97,12 +101,19 @@ impl Netns {
         Ok(tap)
     }
 
-    /// Makes a veth pair, set up: `name` in this namespace, `peer_name` in the other.
+    /// Makes a veth pair, set up and running: `name` in this namespace, `peer_name` in the other.
     pub fn veth(&self, name: &str, peer: &Self, peer_name: &str) -> Result<()> {
         let made = self.run(|| Rtnetlink::new()?.add_veth(name, peer_name, peer.namespace.as_fd()))?;
         made.map_err(|error| because(error, || format!("can't make the veth pair {name}, {peer_name}")))?;
-        self.set_up(name)?;
-        peer.set_up(peer_name)
+        let ends = [(self, name), (peer, peer_name)];
+        let watches = [self.run(LinkWatch::new)??, peer.run(LinkWatch::new)??];
+        ends.iter().try_for_each(|(netns, name)| netns.set_up(name))?;
+        // The kernel opens a queue only some time after the carrier came: what is sent before is lost. If it never tells, the
+        // first to send will.
+        for ((netns, name), watch) in ends.iter().zip(watches) {
+            watch.wait_running(netns.run(|| Control::new()?.index(name))??, CARRIER)?;
+        }
+        Ok(())
     }
 
     /// Gives an interface an address with its prefix (`192.0.2.1/24`).

@@ -11,7 +11,7 @@
 //! | `tap.rs` | /dev/net/tun |
 //! | `packet.rs` | AF_PACKET sockets |
 //! | `interface.rs` | what an interface is like (SIOCGIF*) |
-//! | `netlink.rs` | interfaces made and set up (rtnetlink) |
+//! | `netlink.rs` | interfaces made, set up and watched (rtnetlink) |
 //! | `signal.rs` | Ctrl-C |
 //! | `terminal.rs` | how wide a terminal is |
 //! | `namespace.rs` | network and user namespaces |

@@ -3,8 +3,9 @@
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
-use super::descriptor;
+use super::{PollFd, clock, descriptor, poll};
 use crate::base::Cidr;
 
 // linux/if_link.h, linux/if_addr.h, linux/rtnetlink.h, linux/veth.h
@@ -116,6 +117,63 @@ impl Rtnetlink {
             _ => Err(io::Error::from_raw_os_error(libc::EPROTO)),
         }
     }
+}
+
+/// Hears of every change of an interface, in the network namespace in which it was made.
+#[derive(Debug)]
+pub(crate) struct LinkWatch(OwnedFd);
+
+impl LinkWatch {
+    pub(crate) fn new() -> io::Result<Self> {
+        let kind = libc::SOCK_RAW | libc::SOCK_NONBLOCK;
+        let socket = descriptor::socket(libc::AF_NETLINK, kind, libc::NETLINK_ROUTE)?;
+        // SAFETY: sockaddr_nl is plain data; all zeros is a value of it: the kernel chooses our number.
+        let mut address: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
+        address.nl_family = libc::AF_NETLINK as u16;
+        address.nl_groups = libc::RTMGRP_LINK as u32;
+        let length = super::length_of::<libc::sockaddr_nl>();
+        let pointer = std::ptr::from_ref(&address).cast();
+        // SAFETY: the pointer leads to a sockaddr_nl, of the length given.
+        super::check(unsafe { libc::bind(socket.as_raw_fd(), pointer, length) })?;
+        Ok(Self(socket))
+    }
+
+    /// Waits until the kernel has told that the interface runs (IFF_RUNNING: it is set up, has a carrier, and its queue is
+    /// open). False if `timeout` came first.
+    pub(crate) fn wait_running(&self, index: u32, timeout: Duration) -> io::Result<bool> {
+        let deadline = clock::monotonic() + timeout;
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match descriptor::recv(self.0.as_fd(), &mut buffer, 0) {
+                Ok(n) if tells_running(&buffer[..n], index) => return Ok(true),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let left = deadline.saturating_sub(clock::monotonic());
+                    if left.is_zero() {
+                        return Ok(false);
+                    }
+                    poll(&mut [PollFd::new(self.0.as_raw_fd(), true, false)], Some(left))?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// One of these messages (struct nlmsghdr, struct ifinfomsg, attributes) says that the interface runs.
+fn tells_running(mut messages: &[u8], index: u32) -> bool {
+    let word = |message: &[u8], at: usize| {
+        message.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_ne_bytes)
+    };
+    while messages.len() >= 32 {
+        let length = word(messages, 0) as usize;
+        let is_link = word(messages, 4) as u16 == libc::RTM_NEWLINK;
+        if is_link && word(messages, 20) == index && word(messages, 24) & libc::IFF_RUNNING as u32 != 0 {
+            return true;
+        }
+        messages = messages.get(length.next_multiple_of(4).max(16)..).unwrap_or_default();
+    }
+    false
 }
 
 /// A message under construction: struct nlmsghdr, a fixed head, attributes.

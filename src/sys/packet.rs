@@ -115,6 +115,17 @@ impl PacketSocket {
         })
     }
 
+    /// PACKET_STATISTICS: frames that found the receive buffer full, since it was last asked.
+    pub(crate) fn drops(&self) -> io::Result<u32> {
+        let mut statistics = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
+        let mut length = super::length_of::<libc::tpacket_stats>();
+        let pointer = ptr::from_mut(&mut statistics).cast();
+        let (fd, level) = (self.0.as_raw_fd(), libc::SOL_PACKET);
+        // SAFETY: the pointer leads to `length` writable bytes, and `length` itself may be written.
+        super::check(unsafe { libc::getsockopt(fd, level, libc::PACKET_STATISTICS, pointer, &mut length) })?;
+        Ok(statistics.tp_drops)
+    }
+
     /// send(2): a virtio-net header and a frame.
     pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<()> {
         super::descriptor::send(self.0.as_fd(), bytes, 0).map(drop)
