@@ -12,10 +12,8 @@
 //!      |
 //!   frame_in / frame_out
 //! ```
-//! Beside them: `config.rs` (what a stack is told at its birth), `counters.rs` (a counter for each reason; the events).
-//!
-//! Beside the way: `config.rs` (how a host behaves), `counters.rs` (what happened, how often), `keyed_hash.rs` (ports and
-//! sequence numbers that nobody guesses), `timers.rs` (what is due when, for the lower half).
+//! Beside the way: `config.rs` (what a stack is told at its birth), `counters.rs` (a counter for each reason; the events),
+//! `keyed_hash.rs` (ports and sequence numbers that nobody guesses), `timers.rs` (what is due when, for the lower half).
 //!
 //! Every layer hands on to the one below by a call on [`Net`]; what arrives is handed up through `Net::take_inbound`.
 

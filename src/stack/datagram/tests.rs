@@ -700,3 +700,19 @@ fn corked_pieces_leave_as_one() {
     pair.send(0, a, b"afresh", Some("192.0.2.2:7000")).unwrap();
     assert_eq!(pair.recv(1, b).unwrap().0, b"afresh");
 }
+
+#[test]
+fn the_error_queue_is_bounded_too() {
+    let mut pair = Pair::new();
+    let a = pair.udp(0, "0.0.0.0:0");
+    pair.set(0, a, SOL_IP, IP_RECVERR, 1);
+    pair.set(0, a, SOL_SOCKET, SO_RCVBUF, 4096);
+    for _ in 0..50 {
+        // Each send may tell the error of the one before, and then does not send.
+        let _ = pair.send(0, a, b"lost", Some("127.0.0.1:9"));
+    }
+    let kept = std::iter::from_fn(|| pair.recv_flags(0, a, MSG_ERRQUEUE, 10).ok()).count();
+    assert!((3..15).contains(&kept), "{kept}");
+    assert!(pair.count(0, Reason::ErrorQueueFull) > 5);
+    assert_eq!(pair.0[0].poll(a), POLLOUT);
+}
