@@ -13,7 +13,7 @@ use super::world::Seat;
 use crate::base::{Cidr, Errno, IfIndex, Mac, Result};
 use crate::device::{Device, Impair, Impairment, Loopback, Packet, Tap, Tee};
 use crate::stack::{Config, Stack};
-use crate::sys::random;
+use crate::sys::{memory, random};
 use crate::trace::{PcapWriter, Recorder};
 
 /// Builds a [`Host`]. What concerns a device (`address`, `neighbour`, `record`, `link`) concerns the last one that was
@@ -292,6 +292,8 @@ impl HostBuilder {
                 secret
             }
         };
+        // Before the first ring of a connection is made.
+        memory::map_large_buffers();
         let mut state = State::new(Stack::new(self.config), self.names);
         state.stack.at(self.clock.now());
         state.ports.push(Port::new(IfIndex::LO, self.lo));

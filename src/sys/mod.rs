@@ -7,6 +7,7 @@
 //! | `descriptor.rs` | read, write, O_NONBLOCK, AF_UNIX pairs |
 //! | `clock.rs` | the monotonic clock and the wall clock |
 //! | `random.rs` | getrandom |
+//! | `memory.rs` | how large buffers are allocated |
 //! | `privilege.rs` | who we are and what we may |
 //! | `tap.rs` | /dev/net/tun |
 //! | `packet.rs` | AF_PACKET sockets |
@@ -26,6 +27,7 @@ pub(crate) mod clock;
 pub(crate) mod descriptor;
 pub(crate) mod eventfd;
 pub(crate) mod interface;
+pub(crate) mod memory;
 pub(crate) mod namespace;
 pub(crate) mod netlink;
 pub(crate) mod packet;

@@ -245,6 +245,7 @@ fn memory_of_an_idle_connection() {
         let text = std::fs::read_to_string("/proc/self/statm").unwrap();
         text.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
     };
+    crate::sys::memory::map_large_buffers();
     let mut wire = Wire::with(|config| config.time_wait = Duration::from_secs(1));
     let listener = wire.listen(B, "192.0.2.2:80", SOMAXCONN);
     for round in 0..3 {
