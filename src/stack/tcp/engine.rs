@@ -112,13 +112,15 @@ pub(super) struct Rings {
 pub(super) struct Connection {
     set: SocketSet<'static>,
     handle: SocketHandle,
+    /// The engine hears of the close when everything is acknowledged: see [`Connection::close`].
+    closing: bool,
 }
 
 impl Connection {
     fn new(socket: Socket<'static>) -> Self {
         let mut set = SocketSet::new(Vec::with_capacity(1));
         let handle = set.add(socket);
-        Self { set, handle }
+        Self { set, handle, closing: false }
     }
 
     fn socket(&self) -> &Socket<'static> {
@@ -192,8 +194,22 @@ impl Connection {
     }
 
     /// FIN behind what is in the send ring.
+    ///
+    /// In LAST-ACK smoltcp takes every ACK without progress for a duplicate of its FIN's, and so never learns that a closed
+    /// window has opened: what is left then would never leave. Where that state comes next, the FIN goes alone, after the data.
     pub(super) fn close(&mut self) {
-        self.socket_mut().close();
+        self.closing = self.socket().state() == State::CloseWait && self.unacknowledged() > 0;
+        if !self.closing {
+            self.socket_mut().close();
+        }
+    }
+
+    /// After each segment: the FIN that waited may go.
+    fn close_when_acknowledged(&mut self) {
+        if self.closing && self.unacknowledged() == 0 {
+            self.closing = false;
+            self.socket_mut().close();
+        }
     }
 
     /// RST, at the next egress.
@@ -276,6 +292,7 @@ impl Engine {
         self.with(mtu, now, Some(packet), out, pool, |interface, door| {
             interface.poll_ingress_single(time(now), door, &mut connection.set);
         });
+        connection.close_when_acknowledged();
     }
 
     /// A segment that no connection takes: RFC 9293 3.10.7.1 says with which RST it is answered.
