@@ -130,17 +130,10 @@ impl Net {
         }
         let link = self.interface_mut(interface)?;
         link.solicitations_left = 0;
-        for (kind, option) in &options {
-            match *kind {
-                MTU if option.len() == 8 => {
-                    let mtu = number_at(option, 4)? as usize;
-                    if (1280..=link.mtu).contains(&mtu) {
-                        link.ipv6_mtu = mtu;
-                    }
-                }
-                _ => {}
-            }
-        }
+        // RFC 4861 6.3.4: the MTU option is taken if it is at least the minimum of IPv6 and at most the link's own.
+        let told = options.iter().find(|(kind, option)| *kind == MTU && option.len() == 8);
+        let told = told.and_then(|(_, option)| number_at(option, 4)).map(|mtu| mtu as usize);
+        link.ipv6_mtu = told.filter(|mtu| (1280..=link.mtu).contains(mtu)).unwrap_or(link.ipv6_mtu);
         self.timers.cancel(Timer::RouterSolicitation(interface));
         let lifetime = u16::from_be_bytes([message[6], message[7]]);
         if let Some(mac) = source_link_address(&options) {
