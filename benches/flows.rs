@@ -1,5 +1,5 @@
-//! What a packet costs with few and with many open connections: two hosts on a cable in memory, one byte there and back on
-//! one connection after the other. `cargo bench --bench flows`
+//! What a packet costs with few and with many open connections: two hosts on a cable in memory, one byte there and back.
+//! `cargo bench --bench flows`
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::hint::black_box;
@@ -66,14 +66,26 @@ impl Pair {
     }
 }
 
-fn round_trips(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("a byte there and back, open connections:");
+/// On one connection while the others are idle: what finding it among them costs.
+fn on_one_of_many(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("a byte there and back on one of so many connections:");
+    for flows in [10, 10_000] {
+        let pair = Pair::new(flows);
+        group.bench_function(BenchmarkId::from_parameter(flows), |bencher| {
+            bencher.iter(|| pair.round_trip(flows / 2));
+        });
+    }
+    group.finish();
+}
+
+/// On each connection in turn, never two neighbours: with many, each finds its memory cold.
+fn on_each_in_turn(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("a byte there and back on each of so many connections in turn:");
     for flows in [10, 10_000] {
         let pair = Pair::new(flows);
         let mut next = 0;
         group.bench_function(BenchmarkId::from_parameter(flows), |bencher| {
             bencher.iter(|| {
-                // Never two neighbours: with many connections, each finds its memory cold.
                 next = (next + 7919) % flows;
                 pair.round_trip(next);
             });
@@ -82,5 +94,5 @@ fn round_trips(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, round_trips);
+criterion_group!(benches, on_one_of_many, on_each_in_turn);
 criterion_main!(benches);

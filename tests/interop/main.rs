@@ -19,4 +19,5 @@ mod datagrams;
 mod endings;
 mod http;
 mod many;
+mod virtual_time;
 mod wire;
