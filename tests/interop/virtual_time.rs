@@ -16,11 +16,11 @@ fn transfer(seed: u64, link: &str, total: u64, addresses: [&str; 2]) -> Instant 
     let to = (addresses[1].to_owned(), 9000);
     let from = to.clone();
     let sink = world.spawn(&b, move |host| {
-        let listener = TcpListener::bind(host, from).unwrap();
+        let listener = TcpListener::bind(&host, from).unwrap();
         drink(&mut listener.accept().unwrap().0)
     });
     let source = world.spawn(&a, move |host| {
-        let mut stream = TcpStream::connect(host, to).unwrap();
+        let mut stream = TcpStream::connect(&host, to).unwrap();
         let hash = pour(&mut stream, total);
         stream.shutdown(Shutdown::Write).unwrap();
         hash
