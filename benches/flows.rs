@@ -80,7 +80,8 @@ fn on_one_of_many(criterion: &mut Criterion) {
 
 /// On each connection in turn, never two neighbours: with many, each finds its memory cold.
 fn on_each_in_turn(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("a byte there and back on each of so many connections in turn:");
+    let mut group =
+        criterion.benchmark_group("a byte there and back on each of so many connections in turn:");
     for flows in [10, 10_000] {
         let pair = Pair::new(flows);
         let mut next = 0;
