@@ -4,8 +4,8 @@
 //!
 //! | folder | what it does |
 //! |---|---|
-//! | `socket/` | [`Socket`](socket::Socket): one method per call of the BSD and Python API |
-//! | `driver/` | [`Host`](driver::Host): one stack and its devices; whoever blocks, drives. [`World`](driver::World): virtual time |
+//! | `socket/` | [`Socket`]: one method per call of the BSD and Python API |
+//! | `driver/` | [`Host`]: one stack and its devices; whoever blocks, drives. [`World`]: virtual time |
 //! | `stack/` | the engine without input and output: frames in, frames out, next deadline, socket verbs |
 //! | `device/` | where frames come from and go to: TAP, packet interface, cable in memory, loopback, and wrappers around them |
 //! | `sys/` | every unsafe line: Linux's calls as safe functions |

@@ -26,6 +26,6 @@ pub use addr::{Cidr, IfIndex, Mac, SockAddr};
 pub use cmsg::{ControlMessage, ExtendedError};
 pub use errno::{Errno, Error, Result};
 pub use event::{Event, SocketCall, SocketId, TcpSample, TcpState};
-pub use frame::{Checksum, Direction, Frame, LinkType, Pool};
+pub use frame::{Checksum, Direction, Frame, HEADROOM, LinkType, Pool};
 pub use reason::Reason;
 pub use time::Instant;

@@ -45,7 +45,7 @@ fn gone(done: io::Result<()>) {
     }
 }
 
-/// True if standard output is a terminal that wants colours (https://no-color.org).
+/// True if standard output is a terminal that wants colours (<https://no-color.org>).
 pub(super) fn colours() -> bool {
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
