@@ -147,9 +147,12 @@ impl Tcp {
             if exhausted {
                 let error = timed_out(flow, Reason::TcpKeepaliveTimeout);
                 rest.net.note(error.reason(), None, flow.owner);
-                flow.connection.abort();
-                self.end(rest, id, Some(error));
-                return self.transmit(rest, id, was, Cause::Here);
+                // Linux's tcp_keepalive_timer: the peer is told, should it ever come back.
+                let mut reset = flow.ack();
+                reset.rst = true;
+                let frame = reset.frame(&flow.tuple, flow.settings.tuning.ttl, &rest.net.pool);
+                self.emit(rest, id, &mut vec![frame]);
+                return self.end(rest, id, Some(error));
             }
             flow.probes += 1;
             flow.probed = now;

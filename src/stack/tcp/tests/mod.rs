@@ -3,4 +3,5 @@
 mod attacks;
 mod basics;
 mod endings;
+mod settings;
 mod wire;
