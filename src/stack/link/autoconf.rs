@@ -9,7 +9,7 @@ use super::{Address, AddressOrigin, AddressState};
 use crate::base::{Cidr, IfIndex, Instant, Reason};
 use crate::stack::ip::RouteOrigin;
 use crate::stack::net::Timer;
-use crate::stack::{Datagram, Net};
+use crate::stack::{Datagram, Inbound, Net};
 
 /// RFC 4861 10: RETRANS_TIMER, the distance of two probes.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
@@ -49,7 +49,12 @@ impl Net {
         let probes = self.config.dad_transmits;
         let link = self.interface_mut(interface);
         if let Some(own) = link.and_then(|i| i.address_mut(address.into())).filter(|_| probes > 0) {
-            (own.state, own.probes_left) = (AddressState::Tentative, probes);
+            // RFC 4429 3.1: optimistic detection is for addresses that are very unlikely to be in use already.
+            let state = match own.origin {
+                AddressOrigin::Static => AddressState::Optimistic,
+                AddressOrigin::LinkLocal | AddressOrigin::Autoconfigured => AddressState::Tentative,
+            };
+            (own.state, own.probes_left) = (state, probes);
             self.probe_due(interface, address);
         }
     }
@@ -59,7 +64,7 @@ impl Net {
         let now = self.now;
         let Some(link) = self.interface_mut(interface).filter(|i| i.up) else { return };
         let Some(own) = link.address_mut(address.into()) else { return };
-        if own.state != AddressState::Tentative {
+        if !own.is_being_verified() {
             return;
         }
         if own.probes_left > 0 {
@@ -76,12 +81,16 @@ impl Net {
         }
     }
 
-    /// Another station has the tentative address.
+    /// Another station has the address that is being verified.
     pub(super) fn duplicate_found(&mut self, interface: IfIndex, address: Ipv6Addr) {
         self.note(Reason::DuplicateAddress, Some(interface), None);
         self.timers.cancel(Timer::DuplicateDetection(interface, address));
         if let Some(own) = self.interface_mut(interface).and_then(|i| i.address_mut(address.into())) {
+            let was_used = own.is_usable();
             own.state = AddressState::DadFailed;
+            if was_used && !self.is_local(address.into()) {
+                self.inbound.push_back(Inbound::AddressGone(address.into()));
+            }
         }
     }
 

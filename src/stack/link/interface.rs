@@ -61,6 +61,8 @@ pub(crate) struct Address {
 pub(crate) enum AddressState {
     /// Its uniqueness is being verified: not usable yet.
     Tentative,
+    /// RFC 4429: given by a person, so very likely unique; used while that is verified.
+    Optimistic,
     Preferred,
     /// Usable, but not for new conversations.
     Deprecated,
@@ -95,9 +97,17 @@ impl Address {
         self.cidr.address()
     }
 
+    /// True while duplicate address detection goes on.
+    pub(crate) fn is_being_verified(&self) -> bool {
+        matches!(self.state, AddressState::Tentative | AddressState::Optimistic)
+    }
+
     /// True if packets may come to it and leave from it.
     pub(crate) fn is_usable(&self) -> bool {
-        matches!(self.state, AddressState::Preferred | AddressState::Deprecated)
+        matches!(
+            self.state,
+            AddressState::Optimistic | AddressState::Preferred | AddressState::Deprecated
+        )
     }
 }
 
@@ -232,7 +242,7 @@ impl Net {
         for address in addresses {
             match address.ip() {
                 IpAddr::V4(ip) => self.announce(interface, ip),
-                IpAddr::V6(ip) if address.state == AddressState::Tentative => {
+                IpAddr::V6(ip) if address.is_being_verified() => {
                     self.detect_duplicate(interface, ip)
                 }
                 IpAddr::V6(_) => {}

@@ -103,9 +103,9 @@ impl Net {
         match ours.state {
             // RFC 4862 5.4.3: "If the source address of the Neighbor Solicitation is the unspecified address, the
             // solicitation is from a node performing Duplicate Address Detection. [...] the tentative address is a duplicate".
-            AddressState::Tentative if probe => self.duplicate_found(interface, target),
+            _ if probe && ours.is_being_verified() => self.duplicate_found(interface, target),
             AddressState::Tentative | AddressState::DadFailed => {}
-            AddressState::Preferred | AddressState::Deprecated => {
+            AddressState::Optimistic | AddressState::Preferred | AddressState::Deprecated => {
                 if !probe {
                     let learned =
                         Learned { mac, create: true, solicited: false, overrides: true, router: None };
@@ -128,10 +128,10 @@ impl Net {
         }
         let mac = link_address(&options(message.get(24..)?)?, TARGET_LINK_ADDRESS);
         let link = self.interface(interface)?;
-        let own = link.addresses.iter().find(|a| a.ip() == IpAddr::V6(target)).map(|a| a.state);
+        let own = link.addresses.iter().find(|a| a.ip() == IpAddr::V6(target));
         match own {
             // RFC 4862 5.4.4: "If the target address is tentative, the tentative address is not unique."
-            Some(AddressState::Tentative) => self.duplicate_found(interface, target),
+            Some(own) if own.is_being_verified() => self.duplicate_found(interface, target),
             Some(_) => self.note(Reason::DuplicateAddress, Some(interface), None),
             None => {
                 let learned = Learned { mac, create: false, solicited, overrides, router: Some(router) };
@@ -153,8 +153,11 @@ impl Net {
         let mut message = Vec::with_capacity(32);
         message.extend([NEIGHBOUR_SOLICITATION, 0, 0, 0, 0, 0, 0, 0]);
         message.extend(target.octets());
-        message.extend([SOURCE_LINK_ADDRESS, 1]);
-        message.extend(own.0);
+        // RFC 4429 3.3: a solicitation from an optimistic address must not contain a Source Link-Layer Address Option.
+        if !self.is_optimistic(interface, source) {
+            message.extend([SOURCE_LINK_ADDRESS, 1]);
+            message.extend(own.0);
+        }
         self.ndp_out(interface, mac, source, destination, &mut message);
     }
 
@@ -166,11 +169,19 @@ impl Net {
         self.ndp_out(interface, None, Ipv6Addr::UNSPECIFIED, solicited_node(target), &mut message);
     }
 
+    fn is_optimistic(&self, interface: IfIndex, address: Ipv6Addr) -> bool {
+        let own = self.interface(interface).and_then(|i| i.addresses.iter().find(|a| a.ip() == address));
+        own.is_some_and(|own| own.state == AddressState::Optimistic)
+    }
+
     fn neighbour_advertisement(&mut self, interface: IfIndex, target: Ipv6Addr, to: Option<Ipv6Addr>) {
         let own = self.interface(interface).map(|i| i.mac).unwrap_or_default();
+        // RFC 4429 3.3: advertisements of an optimistic address have the Override flag clear, so that a rightful owner's
+        // entry in other stations' tables stays.
+        let overrides = if self.is_optimistic(interface, target) { 0 } else { 0x20 };
         // RFC 4861 7.2.4: "If the source of the solicitation is the unspecified address, the node MUST set the Solicited flag
         // to zero and multicast the advertisement to the all-nodes address."
-        let flags = 0x20 | if to.is_some() { 0x40 } else { 0 } | if self.config.forward { 0x80 } else { 0 };
+        let flags = overrides | if to.is_some() { 0x40 } else { 0 } | if self.config.forward { 0x80 } else { 0 };
         let mut message = Vec::with_capacity(32);
         message.extend([NEIGHBOUR_ADVERTISEMENT, 0, 0, 0, flags, 0, 0, 0]);
         message.extend(target.octets());
