@@ -52,7 +52,7 @@ fn merit(source: &Address, address: Ipv6Addr, outgoing: bool, destination: Ipv6A
     (
         address == destination,                      // Rule 1: Prefer same address.
         scope_rule,                                  // Rule 2: Prefer appropriate scope.
-        source.state == AddressState::Preferred,    // Rule 3: Avoid deprecated addresses.
+        source.state == AddressState::Preferred,     // Rule 3: Avoid deprecated addresses.
         outgoing,                                    // Rule 5: Prefer outgoing interface.
         label(address) == label(destination),        // Rule 6: Prefer matching label.
         common_prefix(source, address, destination), // Rule 8: Use longest matching prefix.

@@ -104,10 +104,7 @@ impl Address {
 
     /// True if packets may come to it and leave from it.
     pub(crate) fn is_usable(&self) -> bool {
-        matches!(
-            self.state,
-            AddressState::Optimistic | AddressState::Preferred | AddressState::Deprecated
-        )
+        matches!(self.state, AddressState::Optimistic | AddressState::Preferred | AddressState::Deprecated)
     }
 }
 
@@ -242,9 +239,7 @@ impl Net {
         for address in addresses {
             match address.ip() {
                 IpAddr::V4(ip) => self.announce(interface, ip),
-                IpAddr::V6(ip) if address.is_being_verified() => {
-                    self.detect_duplicate(interface, ip)
-                }
+                IpAddr::V6(ip) if address.is_being_verified() => self.detect_duplicate(interface, ip),
                 IpAddr::V6(_) => {}
             }
         }
