@@ -55,9 +55,11 @@ struct Waiter<T> {
 #[derive(Debug)]
 pub(super) struct Role<T> {
     driver: Driver,
-    /// The driver is in poll(2), at the latest until then.
+    /// The driver sleeps, at the latest until then.
     asleep: Option<Instant>,
-    /// Its bell was rung since it fell asleep.
+    /// It has descriptors to poll, so that only its bell wakes it; else it is parked.
+    polling: bool,
+    /// It was woken since it fell asleep.
     rung: bool,
     waiters: Vec<Option<Waiter<T>>>,
     vacant: Vec<usize>,
@@ -78,6 +80,7 @@ impl<T> Default for Role<T> {
         Self {
             driver: Driver::Nobody,
             asleep: None,
+            polling: false,
             rung: false,
             waiters: Vec::new(),
             vacant: Vec::new(),
@@ -195,9 +198,10 @@ impl<T: Clone> Role<T> {
         }
     }
 
-    /// The driver goes to sleep in poll(2).
-    pub(super) fn fall_asleep(&mut self, until: Instant) {
+    /// The driver goes to sleep: in poll(2), or parked if there is nothing to poll.
+    pub(super) fn fall_asleep(&mut self, until: Instant, polling: bool) {
         self.asleep = Some(until);
+        self.polling = polling;
         self.rung = false;
     }
 
@@ -268,13 +272,17 @@ impl<T: Clone> Role<T> {
     }
 
     fn ring(&mut self) {
-        if self.asleep.is_some() && !std::mem::replace(&mut self.rung, true) {
-            match self.driver {
-                Driver::Caller(_) => self.nudges.push(Nudge::CallerBell),
-                Driver::Background => self.nudges.push(Nudge::BackgroundBell),
-                Driver::Nobody => {}
-            }
+        if self.asleep.is_none() || std::mem::replace(&mut self.rung, true) {
+            return;
         }
+        let thread = match self.driver {
+            Driver::Nobody => None,
+            Driver::Caller(_) if self.polling => return self.nudges.push(Nudge::CallerBell),
+            Driver::Background if self.polling => return self.nudges.push(Nudge::BackgroundBell),
+            Driver::Caller(ticket) => self.waiters[ticket.0].as_ref().map(|waiter| waiter.thread.clone()),
+            Driver::Background => self.background.clone(),
+        };
+        self.nudges.extend(thread.map(Nudge::Thread));
     }
 
     /// True if a background thread is there.

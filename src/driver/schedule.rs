@@ -228,7 +228,7 @@ impl Scheduler {
                 inner.ran = now;
                 return;
             }
-            if inner.hosts.iter().fold(false, |moved, host| host.lock().turn(now, |_| true) || moved) {
+            if inner.move_frames(now) {
                 rounds += 1;
                 if rounds > ROUNDS && !inner.stuck(now, "the hosts never come to rest") {
                     return;
@@ -337,6 +337,15 @@ impl Inner {
                 }
             }
         }
+    }
+
+    /// Every host has its turn. True if any had something to do.
+    fn move_frames(&self, now: Instant) -> bool {
+        let mut moved = false;
+        for host in &self.hosts {
+            moved |= host.lock().turn(now, |_| true);
+        }
+        moved
     }
 
     /// Threads whose deadline has come become ready. True if there are any.

@@ -254,6 +254,11 @@ impl PollSet {
         &mut self.fds
     }
 
+    /// True if there is more to poll than the bell.
+    pub(super) fn has_ports(&self) -> bool {
+        self.fds.len() > 1
+    }
+
     /// True if the bell was rung.
     pub(super) fn rung(&self) -> bool {
         self.fds.first().is_some_and(PollFd::is_ready)

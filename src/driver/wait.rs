@@ -9,7 +9,7 @@
 //! 1. A call tries first. Only if that fails, and before the lock is given back, it enters the list of waiters: what happens
 //!    afterwards finds it there.
 //! 2. Who finds the role free, or with the background thread, takes it. A caller's role is never taken away.
-//! 3. The driver sleeps in poll(2) on the devices and a bell, until the earliest of the stack's, the devices' and its own
+//! 3. The driver sleeps in poll(2) on the devices and a bell (parked, where no device has a descriptor), until the earliest of the stack's, the devices' and its own
 //!    deadline. Who makes one of these earlier, or wakes the driver's own socket, rings the bell.
 //! 4. A waiter without the role is parked until one of its sockets is woken, the role is handed to it, or its own deadline comes.
 //! 5. Who leaves with the role makes sure that somebody who is awake will find it: a waiter that runs already, else one that is
@@ -19,7 +19,9 @@
 //!
 //! `role.rs` is this contract as a state machine, with its model test.
 
+use std::os::fd::AsRawFd;
 use std::thread;
+use std::time::Duration;
 
 use super::role::{Driver, Ticket};
 use super::state::{Locked, PollSet, Shared, State};
@@ -95,19 +97,25 @@ pub(super) fn drive<'a>(
     polls: &mut PollSet,
 ) -> (Locked<'a>, Instant) {
     let deadline = [state.deadline(), until].into_iter().flatten().min();
-    state.role.fall_asleep(deadline.unwrap_or(Instant::FAR));
     let bell = if who == Driver::Background { &shared.background_bell } else { &shared.caller_bell };
-    polls.fill(PollFd::new(std::os::fd::AsRawFd::as_raw_fd(bell), true, false), &state.ports);
+    polls.fill(PollFd::new(bell.as_raw_fd(), true, false), &state.ports);
+    state.role.fall_asleep(deadline.unwrap_or(Instant::FAR), polls.has_ports());
     state.ports.iter_mut().for_each(|port| port.sleeping(true));
     drop(state);
 
     let timeout = deadline.map(|deadline| deadline.since(shared.now()));
-    if poll(polls.fds(), timeout).is_err() {
-        // Only for want of memory: a moment's sleep instead of a spin.
-        thread::park_timeout(timeout.unwrap_or(DOZE).min(DOZE));
-    }
-    if polls.rung() {
-        bell.clear();
+    match timeout {
+        _ if polls.has_ports() => {
+            if poll(polls.fds(), timeout).is_err() {
+                // Only for want of memory: a moment's sleep instead of a spin.
+                thread::park_timeout(timeout.unwrap_or(DOZE).min(DOZE));
+            }
+            if polls.rung() {
+                bell.clear();
+            }
+        }
+        Some(timeout) => thread::park_timeout(timeout),
+        None => thread::park(),
     }
 
     let mut state = shared.lock();
@@ -121,7 +129,7 @@ pub(super) fn drive<'a>(
 }
 
 /// How long the background thread leaves the role to whoever may call next.
-pub(super) const DOZE: std::time::Duration = std::time::Duration::from_millis(1);
+pub(super) const DOZE: Duration = Duration::from_millis(1);
 
 /// A place among the waiters.
 struct Call<'a> {

@@ -41,6 +41,8 @@ struct Model {
     arrived: Vec<u32>,
     to_come: Vec<u32>,
     random: u64,
+    /// The host has devices with descriptors. Else nothing arrives but what callers send to each other, and drivers are parked.
+    polling: bool,
 }
 
 const SOCKETS: usize = 2;
@@ -49,7 +51,7 @@ const WIRE: usize = usize::MAX - 1;
 const SENDER: usize = usize::MAX - 2;
 
 impl Model {
-    fn new(callers: usize, waits: u32, seed: u64, background: bool) -> Self {
+    fn new(callers: usize, waits: u32, seed: u64, background: bool, polling: bool) -> Self {
         let mut role = Role::default();
         if background {
             role.set_background(callers);
@@ -68,6 +70,7 @@ impl Model {
             wire: VecDeque::new(),
             arrived: vec![0; SOCKETS],
             to_come,
+            polling,
             random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
         }
     }
@@ -83,6 +86,11 @@ impl Model {
         SocketId((caller % SOCKETS) as u64)
     }
 
+    /// A driver's sleep ends.
+    fn wakes(&self, bell: bool, thread: usize) -> bool {
+        if self.polling { bell || !self.wire.is_empty() } else { self.tokens[thread] }
+    }
+
     fn can_step(&self, who: usize) -> bool {
         if who == WIRE || who == SENDER {
             return self.to_come.iter().any(|n| *n > 0) || !self.outbox[self.callers.len() + 1].is_empty();
@@ -90,7 +98,7 @@ impl Model {
         if who == BACKGROUND {
             return match self.background {
                 BackgroundAt::Looking => true,
-                BackgroundAt::Polling => self.background_bell || !self.wire.is_empty(),
+                BackgroundAt::Polling => self.wakes(self.background_bell, self.callers.len()),
                 BackgroundAt::Dozing => true,
                 BackgroundAt::Parked => self.tokens[self.callers.len()],
             } || !self.outbox[self.callers.len()].is_empty();
@@ -99,7 +107,7 @@ impl Model {
             || match self.callers[who] {
                 At::Outside => self.left[who] > 0,
                 At::Loop(_) => true,
-                At::Polling(_) => self.caller_bell || !self.wire.is_empty(),
+                At::Polling(_) => self.wakes(self.caller_bell, who),
                 At::Parked(_) => self.tokens[who],
             }
     }
@@ -172,7 +180,7 @@ impl Model {
         }
         self.background = match self.role.background_turn(false) {
             Background::Drive => {
-                self.role.fall_asleep(Instant::FAR);
+                self.role.fall_asleep(Instant::FAR, self.polling);
                 BackgroundAt::Polling
             }
             Background::Doze => BackgroundAt::Dozing,
@@ -193,7 +201,7 @@ impl Model {
                     self.role.leave(ticket, &sockets);
                     self.callers[who] = At::Outside;
                 } else if self.role.take(ticket) {
-                    self.role.fall_asleep(Instant::FAR);
+                    self.role.fall_asleep(Instant::FAR, self.polling);
                     self.callers[who] = At::Polling(ticket);
                 } else {
                     self.role.park(ticket);
@@ -202,6 +210,7 @@ impl Model {
             }
             At::Polling(ticket) => {
                 self.caller_bell = false;
+                self.tokens[who] = false;
                 assert!(self.role.wake_up(Driver::Caller(ticket)), "nobody takes a caller's role away");
                 self.receive();
                 self.callers[who] = At::Loop(ticket);
@@ -215,7 +224,8 @@ impl Model {
     }
 
     fn run(mut self, background: bool) {
-        let mut actors: Vec<usize> = (0..self.callers.len()).chain([WIRE, SENDER]).collect();
+        let mut actors: Vec<usize> = (0..self.callers.len()).chain([SENDER]).collect();
+        actors.extend(self.polling.then_some(WIRE));
         actors.extend(background.then_some(BACKGROUND));
         let mut only_dozed = 0;
         for _ in 0..10_000 {
@@ -245,8 +255,9 @@ impl Model {
 fn no_order_of_events_loses_a_wake_up() {
     for seed in 0..4000 {
         let callers = 1 + seed as usize % 4;
-        Model::new(callers, 3, seed, false).run(false);
-        Model::new(callers, 3, seed, true).run(true);
+        for (background, polling) in [(false, false), (false, true), (true, false), (true, true)] {
+            Model::new(callers, 3, seed, background, polling).run(background);
+        }
     }
 }
 
@@ -255,7 +266,7 @@ fn the_role_goes_to_the_next_waiter_and_then_to_the_background() {
     let mut role = Role::default();
     role.set_background('b');
     assert_eq!(role.background_turn(false), Background::Drive);
-    role.fall_asleep(Instant::FAR);
+    role.fall_asleep(Instant::FAR, true);
     let (x, y) = (SocketId(1), SocketId(2));
     let first = role.enter('1', &[x]);
     assert!(role.take(first));
@@ -282,7 +293,7 @@ fn a_sleeping_driver_hears_of_earlier_deadlines_and_of_its_own_socket() {
     let mut role = Role::default();
     let ticket = role.enter('1', &[SocketId(1)]);
     assert!(role.take(ticket));
-    role.fall_asleep(Instant::from_secs(9));
+    role.fall_asleep(Instant::from_secs(9), true);
     role.due(Instant::from_secs(10));
     role.wake(SocketId(2));
     assert_eq!(role.nudges, []);
