@@ -3,11 +3,12 @@
 
 use std::net::IpAddr;
 use std::thread;
+use std::time::Duration;
 
 use sockatoo::device::{Cable, CableConfig};
 use sockatoo::socket::*;
 use sockatoo::wire::dns::{self, Data, Record};
-use sockatoo::{Errno, Host};
+use sockatoo::{Errno, Host, World};
 
 /// A host at 192.0.2.2 whose DNS servers are `servers`, and the host at 192.0.2.1 on the other end of its cable.
 fn with_servers(servers: &[&str]) -> (Host, Host) {
@@ -183,4 +184,27 @@ fn hints_and_their_errors() {
     let kinds: Vec<_> = ask(Some("127.0.0.1"), Some("80"), 0, 0, 0, 0).unwrap();
     let kinds: Vec<_> = kinds.iter().map(|info| (info.type_, info.proto)).collect();
     assert_eq!(kinds, [(SOCK_STREAM, IPPROTO_TCP), (SOCK_DGRAM, IPPROTO_UDP), (SOCK_RAW, 0)]);
+}
+
+#[test]
+fn a_silent_server_is_asked_twice() {
+    let world = World::new(7);
+    let server = world.host("server").build().unwrap();
+    let client = world.host("client").dns("192.0.2.1").unwrap().build().unwrap();
+    world.cable(&server, &client, "delay=10ms").unwrap().addresses("192.0.2.1/24", "192.0.2.2/24").unwrap();
+    let listener = world.spawn(&server, |host| {
+        let socket = host.socket(AF_INET, SOCK_DGRAM, 0).unwrap();
+        socket.bind(("", 53)).unwrap();
+        socket.settimeout(Some(Duration::from_secs(60))).unwrap();
+        std::iter::from_fn(|| socket.recv(512, 0).ok()).count()
+    });
+    let asker = world.spawn(&client, |host| {
+        let before = host.now();
+        let error = host.gethostbyname("www.example").unwrap_err();
+        (error.errno(), host.now().since(before))
+    });
+    world.run().unwrap();
+    // resolv.conf(5): two attempts of five seconds.
+    assert_eq!(asker.join(), (Errno::EAI_AGAIN, Duration::from_secs(10)));
+    assert_eq!(listener.join(), 2);
 }

@@ -10,7 +10,7 @@ use sockatoo::base::Reason;
 use sockatoo::device::{Cable, CableConfig};
 use sockatoo::socket::net::{TcpListener, TcpStream, UdpSocket};
 use sockatoo::socket::*;
-use sockatoo::{Errno, Host, Result, SockAddr};
+use sockatoo::{Errno, Host, Result, SockAddr, World};
 
 /// Long enough for anything that happens at all.
 const SOON: Duration = Duration::from_secs(20);
@@ -542,4 +542,32 @@ fn many_threads_at_once() {
             });
         }
     });
+}
+
+#[test]
+fn a_timeout_of_two_hours_takes_no_time_in_a_world() {
+    let world = World::new(1);
+    let (a, b) = (world.host("a").build().unwrap(), world.host("b").build().unwrap());
+    world.cable(&a, &b, "delay=50ms").unwrap().addresses("192.0.2.1/24", "192.0.2.2/24").unwrap();
+    let hours = Duration::from_secs(7200);
+    let server = world.spawn(&a, move |host| {
+        let server = host.create_server(("", 80), Server::default()).unwrap();
+        let (connection, _) = server.accept().unwrap();
+        connection.settimeout(Some(hours)).unwrap();
+        let before = host.now();
+        let error = connection.recv(1, 0).unwrap_err();
+        (error.errno(), host.now().since(before))
+    });
+    let client = world.spawn(&b, move |host| {
+        let before = host.now();
+        let socket = host.create_connection(("192.0.2.1", 80), None, None).unwrap();
+        let took = host.now().since(before);
+        host.sleep(2 * hours).unwrap();
+        drop(socket);
+        took
+    });
+    world.run().unwrap();
+    assert_eq!(server.join(), (Errno::ETIMEDOUT, hours));
+    // ARP (or the other's announcement, half way), then SYN and SYN|ACK.
+    assert_eq!(client.join(), Duration::from_millis(150));
 }
