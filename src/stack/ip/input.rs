@@ -224,6 +224,8 @@ impl Net {
     /// RFC 4291 2.5.3 and 2.7: sources and destinations that no packet from a wire has.
     fn is_martian_v6(&self, interface: IfIndex, source: Ipv6Addr, destination: Ipv6Addr) -> bool {
         let interface_local = destination.is_multicast() && destination.octets()[1] & 15 <= 1;
+        // Of an address that is still being verified another station may be the owner, and say so.
+        let own = self.interface(interface).and_then(|i| i.usable().find(|a| a.ip() == source));
         source.is_multicast()
             || source.is_loopback()
             || source.to_ipv4_mapped().is_some()
@@ -231,7 +233,7 @@ impl Net {
             || destination.is_unspecified()
             || interface_local
             || (source.is_unspecified() && !destination.is_multicast())
-            || self.is_local_on(interface, source.into())
+            || own.is_some_and(|own| !own.is_being_verified())
     }
 }
 
