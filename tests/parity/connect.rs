@@ -139,7 +139,6 @@ twins! {
         t.connect(s, (t.ip.on_wire(8), 7000));
         t.poll_until(s, POLLERR);
         t.so_error(s);
-        t.poll(s);
     }
 
     fn port_zero(t) in Lo {
