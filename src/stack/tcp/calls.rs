@@ -246,12 +246,12 @@ impl Stack {
         let mut settings = Settings::of(&entry.options, &rest.net.config, flow.tuple.remote);
         // The window's scale was fixed by the SYN, and with it the rings.
         settings.rings = flow.settings.rings;
-        // Linux's quick mode is the start's; only an explicit wish makes it lasting.
-        settings.tuning.quick_ack = if (level, name) == (SOL_TCP, TCP_QUICKACK) {
-            entry.options.quickack
+        // Quick acknowledgements are the start's; only an explicit wish makes them lasting.
+        if (level, name) == (SOL_TCP, TCP_QUICKACK) {
+            flow.quick_acks = 0;
         } else {
-            flow.settings.tuning.quick_ack
-        };
+            settings.tuning.quick_ack = flow.settings.tuning.quick_ack;
+        }
         flow.settings = settings;
         flow.connection.tune(settings.tuning);
         if flow.dead {

@@ -43,6 +43,9 @@ pub(super) struct Flow {
     /// Keepalive probes sent since the peer was last heard, and the last one's time.
     pub(super) probes: u32,
     pub(super) probed: Instant,
+    /// Segments with data that are still acknowledged at once, as at every connection's start (Linux's TCP_MAX_QUICKACKS): a
+    /// sender in slow start waits for each of them.
+    pub(super) quick_acks: u32,
     /// When RFC 5961's next challenge ACK may go.
     pub(super) next_challenge: Instant,
     /// Early retransmissions in a row, and where the present recovery ends.
@@ -81,7 +84,7 @@ impl Settings {
         Self {
             tuning: Tuning {
                 nagle: !options.nodelay,
-                quick_ack: false,
+                quick_ack: options.quickack,
                 congestion: match options.congestion {
                     "reno" => Congestion::Reno,
                     "none" => Congestion::None,
@@ -110,6 +113,9 @@ impl Settings {
 /// A ring's bounds: Linux's SOCK_MIN_RCVBUF is about that; smoltcp's window ends at 1 GiB.
 const LEAST_RING: usize = 2048;
 const LARGEST_RING: usize = 1 << 28;
+
+/// Linux's TCP_MAX_QUICKACKS.
+const QUICK_ACKS: u32 = 16;
 
 impl Flow {
     pub(super) fn new(
@@ -141,6 +147,7 @@ impl Flow {
             fin_wait_since: None,
             probes: 0,
             probed: now,
+            quick_acks: QUICK_ACKS,
             next_challenge: Instant::ZERO,
             early: 0,
             recover: None,
@@ -155,6 +162,17 @@ impl Flow {
 
     pub(super) fn state(&self) -> TcpState {
         self.connection.state()
+    }
+
+    /// A segment with data came in: after the first ones ACKs are delayed.
+    pub(super) fn spend_quick_ack(&mut self) {
+        if self.quick_acks > 0 {
+            self.quick_acks -= 1;
+            if self.quick_acks == 0 {
+                self.settings.tuning.quick_ack = false;
+                self.connection.tune(self.settings.tuning);
+            }
+        }
     }
 
     /// The MTU that the engine is to believe in: the SYN announces the link's, data obeys the path's; TCP_MAXSEG lowers both.

@@ -31,13 +31,16 @@ impl Tcp {
         let lot = self.keyed.hash(&tuple);
         let chosen = self.listeners.choose(rest.sockets, tuple.local, tuple.local_port, interface, lot);
         let Some(id) = chosen else { return false };
-        let (Some(listener), Ok(entry)) = (self.listeners.get_mut(id), rest.sockets.get(id)) else {
+        let (Some(listener), Ok(entry)) = (self.listeners.get(id), rest.sockets.get(id)) else {
             return false;
         };
         // Linux: full queues drop the SYN in silence; the client tries again, and finds room by then.
+        let crowded = listener.half_open >= rest.net.config.max_syn_backlog;
+        // RFC 4987 3.4: under a flood the oldest one makes room; a client that is there has answered long since.
+        let victim = if crowded { self.half_open.oldest(id) } else { None };
         let refusal = if listener.is_full() {
             Some(Reason::TcpBacklogFull)
-        } else if listener.half_open >= rest.net.config.max_syn_backlog {
+        } else if crowded && victim.is_none() {
             Some(Reason::TcpSynQueueFull)
         } else if self.flows.len() + self.half_open.len() >= rest.net.config.max_sockets {
             Some(Reason::TcpTooManyFlows)
@@ -48,8 +51,18 @@ impl Tcp {
             rest.net.note(reason, Some(interface), Some(id));
             return true;
         }
+        if let Some(victim) = victim {
+            rest.net.note(Reason::TcpSynQueueFull, Some(interface), Some(id));
+            self.forget_half_open(&victim);
+        }
         let hints = Hints { interface: scope(entry.device, &tuple, interface), source: Some(tuple.local) };
-        let Ok(path) = rest.net.path(tuple.remote, hints) else { return true };
+        let path = match rest.net.path(tuple.remote, hints) {
+            Ok(path) => path,
+            Err(error) => {
+                rest.net.note(error.reason(), Some(interface), Some(id));
+                return true;
+            }
+        };
         let settings = Settings::of(&entry.options, &rest.net.config, tuple.remote);
         let mtu = announced(path.link_mtu, settings.maxseg, &tuple);
         let now = rest.net.now;
@@ -81,7 +94,9 @@ impl Tcp {
             mtu: (path.link_mtu, path.mtu),
             settings,
         };
-        listener.half_open += 1;
+        if let Some(listener) = self.listeners.get_mut(id) {
+            listener.half_open += 1;
+        }
         let number = self.half_open.insert(tuple, half);
         self.timers.set(at, Timer::HalfOpen(number));
         send(rest, syn_ack, hints);

@@ -137,6 +137,9 @@ impl Tcp {
                 flow.seen.received(now, tcp, &segment, acceptable, progress);
             }
             flow.probes = 0;
+            if segment.payload > 0 {
+                flow.spend_quick_ack();
+            }
             if progress {
                 flow.soft_error = None;
                 self.recovered(rest, id, &mut out);

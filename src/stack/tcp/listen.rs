@@ -2,7 +2,7 @@
 //!
 //! A half-open connection is a SYN, a sequence number and a SYN|ACK; it gets its rings when the final ACK comes.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 
 use super::engine::Rings;
@@ -130,13 +130,13 @@ impl HalfOpen {
 #[derive(Debug)]
 pub(super) struct HalfOpens {
     by_tuple: HashMap<Tuple, Box<HalfOpen>, Keyed>,
-    by_number: HashMap<u64, Tuple>,
+    by_number: BTreeMap<u64, Tuple>,
     last: u64,
 }
 
 impl HalfOpens {
     pub(super) fn new(keyed: Keyed) -> Self {
-        Self { by_tuple: HashMap::with_hasher(keyed), by_number: HashMap::new(), last: 0 }
+        Self { by_tuple: HashMap::with_hasher(keyed), by_number: BTreeMap::new(), last: 0 }
     }
 
     pub(super) fn insert(&mut self, tuple: Tuple, mut half: HalfOpen) -> u64 {
@@ -167,6 +167,13 @@ impl HalfOpens {
 
     pub(super) fn len(&self) -> usize {
         self.by_tuple.len()
+    }
+
+    /// The oldest one of a listener; `None` also if many of others are older.
+    pub(super) fn oldest(&self, listener: SocketId) -> Option<Tuple> {
+        const LOOK: usize = 64;
+        let mut tuples = self.by_number.values().take(LOOK);
+        tuples.find(|tuple| self.by_tuple.get(tuple).is_some_and(|half| half.listener == listener)).copied()
     }
 
     /// Those of a listener that closes, or of an address that is gone.

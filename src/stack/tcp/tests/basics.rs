@@ -55,7 +55,8 @@ fn one_talks_to_oneself_over_loopback() {
     let listener = wire.listen(A, "127.0.0.1:7", 1);
     let client = wire.connect(A, "127.0.0.1:7");
     let server = wire.accept(A, listener);
-    wire.transfer((A, client), (A, server), &pattern(1_000_000), MINUTE);
+    let time = wire.transfer((A, client), (A, server), &pattern(1_000_000), MINUTE);
+    assert!(time < Duration::from_millis(30), "{time:?}: somebody waited for a delayed ACK");
     // And with a socket that connects to itself.
     let selfish = wire.socket(A);
     let address: std::net::SocketAddr = "127.0.0.1:4000".parse().unwrap();
