@@ -236,6 +236,27 @@ fn flags_of_recv() {
 }
 
 #[test]
+fn a_blocking_recv_waits_for_the_low_water_mark() {
+    let host = host();
+    let (one, other) = pair(&host, SOCK_STREAM);
+    other.settimeout(None).unwrap();
+    other.setsockopt(SOL_SOCKET, SO_RCVLOWAT, 4).unwrap();
+    other.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
+    assert_eq!(errno(other.recv(10, 0)), Errno::EAGAIN);
+    one.sendall(b"abc", 0).unwrap();
+    assert_eq!(other.recv(2, 0).unwrap(), b"ab"); // no more than asked for
+    assert_eq!(other.recv(10, 0).unwrap(), b"c"); // what is there when the time is over
+    other.set_read_timeout(None).unwrap();
+    let waiting = thread::spawn(move || {
+        let peeked = other.recv(6, MSG_PEEK | MSG_WAITALL)?;
+        Ok::<_, sockatoo::Error>((peeked, other.recv(10, 0)?))
+    });
+    one.sendall(b"de", 0).unwrap();
+    one.sendall(b"fghi", 0).unwrap();
+    assert_eq!(waiting.join().unwrap().unwrap(), (b"defghi".to_vec(), b"defghi".to_vec()));
+}
+
+#[test]
 fn datagrams_keep_their_bounds() {
     let host = host();
     let (one, other) = pair(&host, SOCK_DGRAM);

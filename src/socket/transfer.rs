@@ -5,9 +5,12 @@ use std::io::{IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
 
 use super::blocking::Patience;
 use super::{Socket, ToSockAddr};
-use crate::base::constants::{MSG_ERRQUEUE, MSG_PEEK, MSG_WAITALL, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_STREAM};
-use crate::base::{ControlMessage, Errno, Result, SockAddr};
-use crate::stack::{Received, SendTo};
+use crate::base::constants::{
+    MSG_ERRQUEUE, MSG_PEEK, MSG_WAITALL, POLLERR, POLLHUP, POLLIN, POLLRDHUP, SO_RCVTIMEO, SO_SNDTIMEO,
+    SOCK_STREAM,
+};
+use crate::base::{ControlMessage, Errno, Reason, Result, SockAddr, SocketId};
+use crate::stack::{Received, SendTo, Stack};
 
 /// What [`Socket::recvmsg`] gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,7 +120,23 @@ impl Socket {
         if flags & MSG_WAITALL != 0 && flags & (MSG_PEEK | MSG_ERRQUEUE) == 0 && self.type_() == SOCK_STREAM {
             return self.receive_all(name, buffers, flags, patience);
         }
-        self.block(name, patience, |stack, id| stack.recv(id, buffers, flags))
+        if self.type_() != SOCK_STREAM || matches!(patience, Patience::Now) {
+            return self.block(name, patience, |stack, id| stack.recv(id, buffers, flags));
+        }
+        let wanted = buffers.iter().map(|b| b.len()).sum();
+        let result = self.block(name, patience, |stack, id| {
+            if !enough(stack, id, wanted, flags) {
+                return Err(Errno::EAGAIN.because(Reason::NoData));
+            }
+            stack.recv(id, buffers, flags)
+        });
+        match result {
+            // Too little when SO_RCVTIMEO ended is still something.
+            Err(error) if error.errno() == Errno::EAGAIN => {
+                self.verb(name, |stack, id| stack.recv(id, buffers, flags)).map_err(|_| error)
+            }
+            result => result,
+        }
     }
 
     /// recv(2), MSG_WAITALL: until the buffers are full; less only at the end of file, an error or the end of patience.
@@ -146,6 +165,14 @@ impl Socket {
             }
         }
     }
+}
+
+/// True if a stream has as much as a call waits for: socket(7), SO_RCVLOWAT: "it blocks until it has received the low water mark
+/// or the requested amount, whichever is smaller"; with MSG_PEEK and MSG_WAITALL the requested amount; or if no more can come.
+fn enough(stack: &Stack, id: SocketId, wanted: usize, flags: i32) -> bool {
+    let low_water_mark = if flags & MSG_WAITALL == 0 { POLLIN } else { 0 };
+    stack.readable(id).map_or(true, |there| there >= wanted)
+        || stack.poll(id) & (low_water_mark | POLLERR | POLLHUP | POLLRDHUP) != 0
 }
 
 /// Sending.

@@ -110,6 +110,20 @@ macro_rules! shared_methods {
             }
         }
 
+        /// As of [`Socket`]: it carries readiness.
+        impl std::os::fd::AsFd for $kind {
+            fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+                self.socket.as_fd()
+            }
+        }
+
+        /// As of [`Socket`]: it carries readiness.
+        impl std::os::fd::AsRawFd for $kind {
+            fn as_raw_fd(&self) -> std::os::fd::RawFd {
+                self.socket.as_raw_fd()
+            }
+        }
+
         impl From<Socket> for $kind {
             /// The socket must be of the right kind; where it isn't, the calls say so.
             fn from(socket: Socket) -> Self {
