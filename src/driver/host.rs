@@ -258,10 +258,7 @@ impl Host {
         let interface = state.plug(plug)?;
         state.settle(now);
         background::start(shared, &mut state);
-        if !state.role.is_asleep() {
-            return Ok(interface);
-        }
-        // The driver sleeps without the new descriptor.
+        // A driver that sleeps does so without the new descriptor.
         state.role.due(Instant::ZERO);
         Ok(interface)
     }

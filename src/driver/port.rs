@@ -98,7 +98,9 @@ impl Port {
         stack.net.note(error.reason(), Some(self.interface), None);
         if self.up && !self.device.is_up() {
             self.up = false;
-            self.busy.clear();
+            for _ in self.busy.drain(..) {
+                stack.net.note(Reason::LinkDown, Some(self.interface), None);
+            }
             self.busy_until = None;
             stack.net.set_link(self.interface, false);
         }

@@ -76,7 +76,11 @@ impl State {
             let mut looped = self.unsettled;
             while let Some((interface, frame)) = self.stack.frame_out() {
                 let index = (interface.0 as usize).wrapping_sub(1);
-                let Some(port) = self.ports.get_mut(index) else { continue };
+                let Some(port) = self.ports.get_mut(index) else {
+                    // The host was shut down.
+                    self.stack.net.note(Reason::LinkDown, Some(interface), None);
+                    continue;
+                };
                 port.send(now, frame, &mut self.stack);
                 looped |= interface == IfIndex::LO;
             }
