@@ -66,8 +66,8 @@ impl Tcp {
         let settings = Settings::of(&entry.options, &rest.net.config, tuple.remote);
         let mtu = announced(path.link_mtu, settings.maxseg, &tuple);
         let now = rest.net.now;
-        // RFC 9293 3.10.7.4: reopening, the new ISN is to be "larger than the largest sequence number it used" (as Linux does,
-        // by a window more).
+        // RFC 9293 3.6.1: who reopens "assigns its initial sequence number for the new connection to be larger than the largest
+        // sequence number it used on the previous connection incarnation" (as Linux does, by a window more).
         let isn = match after {
             Some(last) => last.wrapping_add(65_537),
             None => isn::isn(&self.keyed, &tuple, now),

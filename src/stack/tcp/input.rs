@@ -173,8 +173,8 @@ impl Tcp {
     }
 }
 
-/// RFC 9293 3.6.1 (MUST-12 of RFC 1122 4.2.2.13): data for a connection whose program has closed it will never be read:
-/// "the TCP implementation SHOULD send a RST to show that data was lost".
+/// RFC 9293 3.6.1: "if new data is received after CLOSE is called, its TCP implementation SHOULD send a RST to show that data
+/// was lost".
 fn data_after_close(flow: &Flow, segment: &Segment) -> bool {
     let waiting = matches!(flow.state(), TcpState::FinWait1 | TcpState::FinWait2);
     let end = segment.seq.wrapping_add(segment.payload as u32);
