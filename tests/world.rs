@@ -82,35 +82,6 @@ fn a_megabyte_crosses_a_bad_link() {
     transfer(&world, &a, &b, 1 << 20);
 }
 
-/// Takes some seconds of the machine's time, so it is run on demand: `cargo test --test world -- --ignored`.
-#[test]
-#[ignore = "a gibibyte takes some seconds"]
-fn a_gibibyte_crosses_a_bad_link() {
-    let world = World::new(3);
-    let (a, b) = neighbours(&world, "loss=0.1%,delay=1ms,reorder=0.1%,duplicate=0.1%,corrupt=0.01%");
-    let block = pattern(1 << 20);
-    let (mut sent, blocks) = (Sha256::new(), 1024);
-    (0..blocks).for_each(|_| sent.update(&block));
-    let server = world.spawn(&a, |host| {
-        let listener = host.create_server(("0.0.0.0", 80), Server::default())?;
-        let (connection, _) = listener.accept()?;
-        let (mut received, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
-        loop {
-            match connection.recv_into(&mut buffer, 0)? {
-                0 => return Ok::<_, sockatoo::Error>(received),
-                n => received.update(&buffer[..n]),
-            }
-        }
-    });
-    let client = world.spawn(&b, move |host| {
-        let socket = host.create_connection(("192.0.2.1", 80), None, None)?;
-        (0..blocks).try_for_each(|_| socket.sendall(&block, 0))
-    });
-    world.run().unwrap();
-    client.join().unwrap();
-    assert_eq!(server.join().unwrap().finalize(), sent.finalize());
-}
-
 #[test]
 fn the_same_seed_gives_the_same_bytes_at_the_same_times() {
     let run = |seed| {
