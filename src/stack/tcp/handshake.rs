@@ -241,7 +241,7 @@ pub(super) fn announced(link_mtu: usize, maxseg: u16, tuple: &Tuple) -> usize {
 /// Answers go where the device option says, or (to link-local addresses) where the question came from.
 pub(super) fn scope(device: Option<IfIndex>, tuple: &Tuple, interface: IfIndex) -> Option<IfIndex> {
     let link_local = matches!(tuple.remote, std::net::IpAddr::V6(a) if a.is_unicast_link_local());
-    device.or(link_local.then_some(interface))
+    if link_local { device.or(Some(interface)) } else { device }
 }
 
 /// The SYN's headers as a packet without payload.

@@ -151,7 +151,7 @@ impl Observed {
             return Sent::Again;
         }
         self.snd_max = segment.end();
-        self.timed.get_or_insert((segment.end(), now));
+        self.timed.get_or_insert_with(|| (segment.end(), now));
         Sent::New
     }
 

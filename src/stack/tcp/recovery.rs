@@ -62,16 +62,13 @@ impl Tcp {
     pub(super) fn recovered(&mut self, rest: &mut Rest<'_>, id: FlowId, out: &mut Vec<Frame>) {
         let Some(flow) = self.flows.get_mut(id) else { return };
         flow.early = 0;
-        match flow.recover {
+        let Some(recover) = flow.recover else { return };
+        if !before(flow.seen.snd_una, recover) {
+            flow.recover = None;
+        } else if flow.may_repeat() {
             // RFC 6582 3.2: "If this ACK does *not* acknowledge all of the data up to and including recover, then this is a
             // partial ACK. In this case, retransmit the first unacknowledged segment."
-            Some(recover) if before(flow.seen.snd_una, recover) => {
-                if flow.may_repeat() {
-                    self.call_fast_retransmit(rest, id, out);
-                }
-            }
-            Some(_) => flow.recover = None,
-            None => {}
+            self.call_fast_retransmit(rest, id, out);
         }
     }
 
@@ -84,7 +81,7 @@ impl Tcp {
         // The first two differ in the window: they are updates, which set the engine's count of duplicates to zero.
         for window in [other, window, window, window, window] {
             let ack = Some(flow.seen.snd_una);
-            let frame = Bare { seq: flow.rcv_nxt(), ack, window, rst: false }.from_remote(&flow.tuple);
+            let frame = Bare { seq: flow.rcv_nxt(), ack, window, rst: false }.as_if_from_remote(&flow.tuple);
             self.engine.segment(&mut flow.connection, mtu, now, frame.bytes(), out, &rest.net.pool);
         }
         self.retransmission = Reason::TcpEarlyRetransmit;

@@ -172,7 +172,7 @@ impl Bare {
     }
 
     /// As a packet that seems to come from `tuple.remote`: what the door tells the engine.
-    pub(super) fn from_remote(self, tuple: &Tuple) -> Frame {
+    pub(super) fn as_if_from_remote(self, tuple: &Tuple) -> Frame {
         self.write(tuple.remote, tuple.remote_port, tuple.local, tuple.local_port, 64, |len| {
             Frame::copy_of(&vec![0; len])
         })

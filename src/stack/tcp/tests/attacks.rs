@@ -31,7 +31,7 @@ fn inject(wire: &mut Wire, host: usize, frame: Frame, from: IpAddr, to: IpAddr) 
 fn forge(wire: &mut Wire, client: SocketId, make: impl FnOnce(u32, u32) -> Bare) {
     let flow = wire.hosts[A].tcp_flow(client).unwrap();
     let (tuple, next, una) = (flow.tuple, flow.rcv_nxt(), flow.seen.snd_una);
-    let frame = make(next, una).from_remote(&tuple);
+    let frame = make(next, una).as_if_from_remote(&tuple);
     inject(wire, A, frame, tuple.remote, tuple.local);
 }
 
@@ -80,7 +80,7 @@ fn a_flood_of_syns_is_bounded() {
 }
 
 fn syn(tuple: &Tuple) -> Frame {
-    let mut frame = Bare { seq: 1, ack: None, window: 1000, rst: true }.from_remote(tuple);
+    let mut frame = Bare { seq: 1, ack: None, window: 1000, rst: true }.as_if_from_remote(tuple);
     let offset = Segment::offset(frame.bytes());
     frame.bytes_mut()[offset + 13] = super::super::segment::SYN;
     frame.checksum = crate::base::Checksum::Valid;
@@ -172,7 +172,7 @@ proptest! {
                 window,
                 rst: false,
             };
-            let mut frame = bare.from_remote(&tuple);
+            let mut frame = bare.as_if_from_remote(&tuple);
             frame.extend(&tail);
             let len = frame.len();
             let bytes = frame.bytes_mut();
