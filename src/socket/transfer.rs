@@ -6,8 +6,8 @@ use std::io::{IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
 use super::blocking::Patience;
 use super::{Socket, ToSockAddr};
 use crate::base::constants::{
-    MSG_ERRQUEUE, MSG_PEEK, MSG_WAITALL, POLLERR, POLLHUP, POLLIN, POLLRDHUP, SO_RCVTIMEO, SO_SNDTIMEO,
-    SOCK_STREAM,
+    MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_WAITALL, POLLERR, POLLHUP, POLLIN, POLLRDHUP, SO_RCVTIMEO,
+    SO_SNDTIMEO, SOCK_STREAM,
 };
 use crate::base::{ControlMessage, Errno, Reason, Result, SockAddr, SocketId};
 use crate::stack::{Received, SendTo, Stack};
@@ -114,10 +114,13 @@ impl Socket {
     }
 
     fn receive(&self, name: &'static str, buffers: &mut [IoSliceMut<'_>], flags: i32) -> Result<Received> {
-        // ip(7): reading the error queue never waits.
-        let patience =
-            if flags & MSG_ERRQUEUE != 0 { Patience::Now } else { self.patience(SO_RCVTIMEO, flags) };
-        if flags & MSG_WAITALL != 0 && flags & (MSG_PEEK | MSG_ERRQUEUE) == 0 && self.type_() == SOCK_STREAM {
+        // ip(7): reading the error queue never waits; neither does reading urgent data.
+        let now = flags & (MSG_ERRQUEUE | MSG_OOB) != 0;
+        let patience = if now { Patience::Now } else { self.patience(SO_RCVTIMEO, flags) };
+        if flags & MSG_WAITALL != 0
+            && flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB) == 0
+            && self.type_() == SOCK_STREAM
+        {
             return self.receive_all(name, buffers, flags, patience);
         }
         if self.type_() != SOCK_STREAM || matches!(patience, Patience::Now) {
