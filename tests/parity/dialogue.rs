@@ -489,6 +489,24 @@ impl Dialogue {
         self.arm.recvmsg(fd, len, MSG_DONTWAIT).ok().map(|r| r.data)
     }
 
+    /// A TCP socket without a line.
+    pub fn silent_tcp(&mut self) -> Fd {
+        self.arm.socket(0, self.ip.af(), SOCK_STREAM, 0).unwrap_or(Fd(usize::MAX))
+    }
+
+    pub fn connect_quietly(&mut self, fd: Fd, to: impl Into<SockAddr>) {
+        let _ = self.arm.connect(fd, to.into());
+    }
+
+    /// Accepts all who wait at a non-blocking listener: how many.
+    pub fn accept_all_quietly(&mut self, fd: Fd) -> usize {
+        let mut n = 0;
+        while self.arm.accept(fd).is_ok() {
+            n += 1;
+        }
+        n
+    }
+
     pub fn sendto_quietly(&mut self, fd: Fd, data: &[u8], to: impl Into<SockAddr>) {
         let _ = self.arm.sendmsg(fd, data, Some(to.into()), 0, &[]);
     }
