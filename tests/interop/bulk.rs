@@ -75,9 +75,10 @@ twins! {
 
     fn with_loss_reordering_and_duplicates(ip) {
         let faulty = wire_with(|host| host.link("loss=1%,reorder=1%,duplicate=1%,seed=1").unwrap());
+        let total = if full() { 1024 * MIB } else { 32 * MIB };
         bounded(600, faulty, move |wire| {
-            upload(wire, ip.kernel(), 32 * MIB);
-            download(wire, ip.kernel(), 32 * MIB);
+            upload(wire, ip.kernel(), total);
+            download(wire, ip.kernel(), total);
         });
     }
 

@@ -67,7 +67,6 @@ int_options! {
     so_busy_poll: SOL_SOCKET, SO_BUSY_POLL, [3, -1];
     so_rxq_ovfl: SOL_SOCKET, SO_RXQ_OVFL, [1, 0, 5];
     so_no_check: SOL_SOCKET, SO_NO_CHECK, [1, 0];
-    so_debug: SOL_SOCKET, SO_DEBUG, [1, 0];
     tcp_nodelay: SOL_TCP, TCP_NODELAY, [1, 0, 5, -1];
     tcp_cork: SOL_TCP, TCP_CORK, [1, 0, 5];
     tcp_maxseg: SOL_TCP, TCP_MAXSEG, [1000, 88, 87, 0, 32_767, 32_768, -1];
