@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sockatoo::SockAddr;
 use sockatoo::base::constants::*;
@@ -12,7 +12,7 @@ use sockatoo::base::{ControlMessage, Errno};
 use crate::arm::{Arm, Fd, Outcome};
 
 /// How long a wait for readiness may last: only a case that fails waits so long.
-const PATIENCE: Duration = Duration::from_secs(6);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(6);
 
 /// The lines that a case has spoken so far; shared, so that a case that hangs can be told too.
 pub type Lines = Arc<Mutex<Vec<String>>>;
@@ -57,7 +57,7 @@ impl Ip {
 
 /// A case's dialogue with an arm.
 pub struct Dialogue {
-    arm: Box<dyn Arm>,
+    pub(crate) arm: Box<dyn Arm>,
     pub ip: Ip,
     lines: Lines,
     /// Ephemeral ports in the order of their appearance.
@@ -448,74 +448,6 @@ impl Dialogue {
         result.ok()
     }
 
-    /// As [`Dialogue::send_quietly`], with the errno.
-    pub fn send_silently(&mut self, fd: Fd, data: &[u8]) -> Outcome<usize> {
-        self.arm.sendmsg(fd, data, None, 0, &[])
-    }
-
-    pub fn ioctl_quietly(&mut self, fd: Fd, request: i32) -> Option<i32> {
-        self.arm.ioctl(fd, request).ok()
-    }
-
-    /// The first byte of TCP_INFO, without a line.
-    pub fn tcp_state(&mut self, fd: Fd) -> Option<u8> {
-        self.arm.getsockopt(fd, SOL_TCP, TCP_INFO, 1).ok()?.first().copied()
-    }
-
-    /// Waits, bounded, for what has no event: the acknowledgement of the other end.
-    pub fn until(&mut self, mut done: impl FnMut(&mut Self) -> bool) {
-        let end = Instant::now() + PATIENCE;
-        while !done(self) {
-            if Instant::now() > end {
-                self.note("did not come to pass");
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    /// send(2) without a line: where the number of calls or of bytes is each side's own.
-    pub fn send_quietly(&mut self, fd: Fd, data: &[u8]) -> Option<usize> {
-        self.arm.sendmsg(fd, data, None, 0, &[]).ok()
-    }
-
-    /// recv(2) without a line: how many bytes.
-    pub fn recv_quietly(&mut self, fd: Fd, len: usize) -> Option<usize> {
-        self.arm.recvmsg(fd, len, 0).ok().map(|r| r.data.len())
-    }
-
-    /// recv(2) with MSG_DONTWAIT without a line.
-    pub fn take_quietly(&mut self, fd: Fd, len: usize) -> Option<Vec<u8>> {
-        self.arm.recvmsg(fd, len, MSG_DONTWAIT).ok().map(|r| r.data)
-    }
-
-    /// A TCP socket without a line.
-    pub fn silent_tcp(&mut self) -> Fd {
-        self.arm.socket(0, self.ip.af(), SOCK_STREAM, 0).unwrap_or(Fd(usize::MAX))
-    }
-
-    pub fn connect_quietly(&mut self, fd: Fd, to: impl Into<SockAddr>) {
-        let _ = self.arm.connect(fd, to.into());
-    }
-
-    /// Accepts all who wait at a non-blocking listener: how many.
-    pub fn accept_all_quietly(&mut self, fd: Fd) -> usize {
-        let mut n = 0;
-        while self.arm.accept(fd).is_ok() {
-            n += 1;
-        }
-        n
-    }
-
-    pub fn sendto_quietly(&mut self, fd: Fd, data: &[u8], to: impl Into<SockAddr>) {
-        let _ = self.arm.sendmsg(fd, data, Some(to.into()), 0, &[]);
-    }
-
-    /// A UDP socket without a line.
-    pub fn silent_udp(&mut self) -> Fd {
-        self.arm.socket(0, self.ip.af(), SOCK_DGRAM, 0).unwrap_or(Fd(usize::MAX))
-    }
-
     pub fn index_of(&mut self, host: usize, interface: &str) -> u32 {
         self.arm.interface_index(host, interface)
     }
@@ -525,33 +457,5 @@ fn value_text(value: &[u8]) -> String {
     match value.try_into().map(i32::from_ne_bytes) {
         Ok(number) => number.to_string(),
         Err(_) => format!("{value:02x?}"),
-    }
-}
-
-/// What many cases begin with.
-impl Dialogue {
-    /// A listening TCP socket on the loopback address.
-    pub fn listener(&mut self, port: u16) -> Fd {
-        let fd = self.tcp();
-        self.bind(fd, (self.ip.lo(), port));
-        self.listen(fd, 5);
-        fd
-    }
-
-    /// A TCP connection over the loopback: (client, server's end), and the listener.
-    pub fn pair(&mut self) -> (Fd, Fd, Fd) {
-        let listener = self.listener(7000);
-        let client = self.tcp();
-        self.connect(client, (self.ip.lo(), 7000));
-        self.wait(listener, POLLIN);
-        let server = self.accept(listener);
-        (client, server, listener)
-    }
-
-    /// A UDP socket bound to a port of the loopback address.
-    pub fn udp_at(&mut self, port: u16) -> Fd {
-        let fd = self.udp();
-        self.bind(fd, (self.ip.lo(), port));
-        fd
     }
 }

@@ -6,6 +6,7 @@
 //! | `arm.rs` | the calls, as both sides understand them |
 //! | `kernel.rs`, `ours.rs` | the two arms |
 //! | `dialogue.rs` | what a case speaks; writes every call and its outcome down |
+//! | `beginnings.rs` | what many cases begin with, and calls without a line |
 //! | `compare.rs` | runs both arms, compares, tells the story of a failure |
 //! | `deviations.toml` | where we differ, and why |
 //! | `bind_table.rs`, `bind_table.toml` | who may bind beside whom, every combination, as the kernel answers |
@@ -24,6 +25,7 @@
 mod arm;
 #[macro_use]
 mod compare;
+mod beginnings;
 mod bind_table;
 mod dialogue;
 mod kernel;
