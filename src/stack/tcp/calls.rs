@@ -164,14 +164,14 @@ impl Stack {
             entry.take_error()?;
             return Err(Errno::ENOTCONN.because(Reason::NotConnected));
         };
-        let wanted: usize = data.iter().map(|slice| slice.len()).sum();
         let was = flow.snapshot();
         if flow.connection.readable() == 0 {
-            entry.take_error()?;
-            if flow.eof || flow.dead || entry.read_shut {
+            // The peer's FIN stays the end, whatever went wrong with our own sending since.
+            if flow.eof {
                 return Ok(Received::default());
             }
-            if wanted == 0 {
+            entry.take_error()?;
+            if flow.dead || entry.read_shut {
                 return Ok(Received::default());
             }
             let reason = match flow.state() {

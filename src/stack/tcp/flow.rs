@@ -35,7 +35,7 @@ pub(super) struct Flow {
     pub(super) consumed: u64,
     /// It has ended: no segment finds it any more. It stays while its socket has something to read or to be told.
     pub(super) dead: bool,
-    /// The peer sent FIN, or there is an end of reading by reset.
+    /// The peer sent FIN.
     pub(super) eof: bool,
     /// When its socket was closed, and since when it waits in FIN_WAIT2 after that.
     pub(super) orphaned: Option<Instant>,

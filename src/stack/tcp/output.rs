@@ -172,7 +172,6 @@ impl Tcp {
         self.flows.detach(id);
         let Some(flow) = self.flows.get_mut(id) else { return };
         flow.dead = true;
-        flow.eof = true;
         if let Some(at) = flow.armed.take() {
             self.timers.cancel(at, Timer::Flow(id));
         }
