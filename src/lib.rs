@@ -31,3 +31,8 @@ pub mod wire;
 pub use base::{Cidr, Errno, Error, IfIndex, Instant, Mac, Result, SockAddr};
 pub use driver::{Host, HostBuilder, World};
 pub use socket::Socket;
+
+/// The README's program is compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
