@@ -1,5 +1,6 @@
 //! The command line against the kernel: over a veth pair, in namespaces that the test makes.
 #![cfg(feature = "cli")]
+#![allow(clippy::print_stdout)] // what is skipped is said
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
