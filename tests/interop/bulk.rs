@@ -62,10 +62,9 @@ fn both_ways(wire: &Wire, ip: IpAddr, total: u64) {
 
 twins! {
     fn clean(ip) {
-        let total = if full() { 1024 * MIB } else { 64 * MIB };
         bounded(300, wire(), move |wire| {
-            upload(wire, ip.kernel(), total);
-            download(wire, ip.kernel(), total);
+            upload(wire, ip.kernel(), 1024 * MIB);
+            download(wire, ip.kernel(), 1024 * MIB);
         });
     }
 

@@ -11,7 +11,7 @@
 //! | `datagrams.rs` | UDP and ping of all sizes, and their errors |
 //! | `virtual_time.rs` | the same between two hosts of ours, in virtual time |
 //!
-//! `SOCKATOO_FULL=1` moves more bytes and makes more connections.
+//! `SOCKATOO_FULL=1` moves a gibibyte over the faulty wire too.
 #![allow(unsafe_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::print_stderr)]
 
 mod bulk;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sockatoo::Host;
 use sockatoo::socket::net::{TcpListener, TcpStream};
 
-use crate::wire::{bounded, full, twins, wire, wire_with};
+use crate::wire::{bounded, twins, wire, wire_with};
 
 /// The process may hold some thousand descriptors (the kernel's sockets are).
 fn many_descriptors() {
@@ -100,7 +100,7 @@ twins! {
     }
 
     fn one_after_the_other(ip) {
-        let rounds = if full() { 20_000 } else { 2000 };
+        let rounds = 10_000; // of two connections each
         let short = wire_with(|host| host.time_wait(Duration::from_millis(50)));
         bounded(600, short, move |wire| {
             let listener = TcpListener::bind(&wire.host, (ip.ours(), 7000)).unwrap();
