@@ -8,7 +8,7 @@ macro_rules! reasons {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         #[repr(u16)]
-        pub enum Reason { $($(#[$meta])* #[doc = $text] $name,)* }
+        pub enum Reason { $($(#[$meta])* #[doc = concat!($text, "\n\nCounted as `", $key, "`.")] $name,)* }
 
         impl Reason {
             /// All of them, in the order of their counters.
@@ -28,6 +28,7 @@ macro_rules! reasons {
 }
 
 reasons! {
+    /// No reason: the number says it all.
     None = "none", "";
     /// The words stand in the error's detail.
     Said = "said", "";

@@ -1,16 +1,11 @@
 //! The host that a command's flags ask for.
 
-use std::time::Duration;
-
 use super::args::HostArgs;
 use super::say::Trouble;
 use crate::device::{Impair, Packet, Tap};
 use crate::driver::{Host, HostBuilder};
 use crate::sys::clock;
 use crate::trace::PcapWriter;
-
-/// How long duplicate address detection may take.
-const SETTLING: Duration = Duration::from_secs(5);
 
 /// A host with the wire of the flags; without one, its loopback only.
 pub(super) fn host(args: &HostArgs) -> Result<Host, Trouble> {
@@ -41,25 +36,7 @@ pub(super) fn host(args: &HostArgs) -> Result<Host, Trouble> {
     for server in &args.dns {
         builder = builder.dns(server)?;
     }
-    let host = builder.build()?;
-    settle(&host, args)?;
-    Ok(host)
-}
-
-/// Waits until the addresses may be used: RFC 4862 5.4, an IPv6 address is tentative while it is looked for on the link.
-fn settle(host: &Host, args: &HostArgs) -> Result<(), Trouble> {
-    let usable = || args.addr.iter().all(|a| host.call(|stack| stack.net.is_local(a.address())));
-    let end = host.now() + SETTLING;
-    while !usable() {
-        if host.now() >= end {
-            return Err(Trouble::new(
-                "an IPv6 address can't be used: the link is down, or another host has the address",
-            )
-            .hint("`ip link set IF up` on the other side, or take another address"));
-        }
-        host.sleep(Duration::from_millis(20))?;
-    }
-    Ok(())
+    Ok(builder.build()?)
 }
 
 fn plug(builder: HostBuilder, args: &HostArgs) -> Result<HostBuilder, Trouble> {

@@ -57,11 +57,6 @@ impl Log {
         }
     }
 
-    /// True while somebody watches.
-    pub(crate) fn is_watched(&self) -> bool {
-        self.watched
-    }
-
     pub(crate) fn take_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }

@@ -431,7 +431,7 @@ mod tests {
     #[test]
     fn the_syn_has_the_isn_that_was_asked_for() {
         let pool = Pool::new();
-        let ip = |n| std::net::IpAddr::from([192, 0, 2, n]);
+        let ip = |n| IpAddr::from([192, 0, 2, n]);
         let tuple = Tuple { local: ip(1), local_port: 1, remote: ip(2), remote_port: 2 };
         let rings = Rings { receive: 4096, send: 4096 };
         let mut engine = Engine::new();
