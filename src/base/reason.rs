@@ -93,6 +93,7 @@ reasons! {
     TcpChecksum = "tcp.checksum", "the TCP checksum is wrong";
     TcpMalformed = "tcp.malformed", "the TCP header is malformed";
     TcpNoSocket = "tcp.no-socket", "no socket takes the segment; answered with RST";
+    TcpNoSyn = "tcp.no-syn", "a listener takes only SYNs; dropped in silence";
     TcpRefused = "tcp.refused", "the peer answered the SYN with RST: nothing listens there";
     TcpReset = "tcp.reset", "the peer sent RST";
     TcpTimedOut = "tcp.timed-out", "no answer after all retransmissions";

@@ -13,9 +13,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::base::{Errno, Error, Frame, IfIndex, Instant, Mac, Reason};
-use crate::stack::Net;
 use crate::stack::link::ethernet::ethertype;
 use crate::stack::net::Timer;
+use crate::stack::{Hints, Net};
 
 /// RFC 4861 10: REACHABLE_TIME.
 const REACHABLE: Duration = Duration::from_secs(30);
@@ -243,6 +243,14 @@ impl Net {
         }
         let mac = entry.mac;
         self.ethernet_out(interface, mac, ethertype(address), frame)
+    }
+
+    /// Whether a packet that ends so still waits for its neighbour's MAC. To send it again would say nothing new (Linux:
+    /// skb_still_in_host_queue).
+    pub(in crate::stack) fn still_waits(&self, destination: IpAddr, hints: Hints, end: &[u8]) -> bool {
+        let Ok(hop) = self.hop(destination, hints) else { return false };
+        let entry = self.neighbours.get(hop.interface, hop.next_hop);
+        entry.is_some_and(|entry| entry.waiting.iter().any(|frame| frame.bytes().ends_with(end)))
     }
 
     /// A message told something about a neighbour (RFC 826; RFC 4861 7.2.5).

@@ -295,14 +295,6 @@ impl Engine {
         connection.close_when_acknowledged();
     }
 
-    /// A segment that no connection takes: RFC 9293 3.10.7.1 says with which RST it is answered.
-    pub(super) fn refuse(&mut self, now: Instant, packet: &[u8], out: &mut Vec<Frame>, pool: &Pool) {
-        let mut empty = SocketSet::new(&mut [][..]);
-        self.with(LARGEST_MTU, now, Some(packet), out, pool, |interface, door| {
-            interface.poll_ingress_single(time(now), door, &mut empty);
-        });
-    }
-
     /// Puts the next segment that is due into `out`; false if there is none.
     pub(super) fn egress(
         &mut self,

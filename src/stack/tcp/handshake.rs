@@ -140,7 +140,7 @@ impl Tcp {
         }
         // RFC 9293 3.10.7.4: in SYN-RECEIVED, "if the segment acknowledgment is not acceptable, form a reset segment".
         if segment.ack != half.isn.wrapping_add(1) {
-            self.refuse(rest, &tuple, frame, interface);
+            self.refuse(rest, &tuple, &segment, interface);
             return;
         }
         let edge = next.wrapping_add(half.rings().receive as u32);

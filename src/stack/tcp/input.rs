@@ -5,7 +5,7 @@ use super::flow::Flow;
 use super::flows::FlowId;
 use super::handshake;
 use super::output::Cause;
-use super::segment::{ACK, FIN, RST, SYN, Segment, Tuple, before, checksum_ok, set_ack};
+use super::segment::{ACK, Bare, FIN, RST, SYN, Segment, Tuple, before, checksum_ok, set_ack};
 use super::time_wait::Verdict;
 use super::{Rest, Tcp};
 use crate::base::{Checksum, Frame, IfIndex, Reason, TcpState};
@@ -73,23 +73,39 @@ impl Tcp {
         if opens && self.syn(rest, tuple, frame.bytes(), offset, &segment, interface, after) {
             return;
         }
-        self.refuse(rest, &tuple, frame, interface);
+        let lot = self.keyed.hash(&tuple);
+        let listener = self.listeners.choose(rest.sockets, tuple.local, tuple.local_port, interface, lot);
+        // RFC 9293 3.10.7.2: of a segment for a listener without RST, ACK and SYN, "This should not be reached. Drop the
+        // segment and return." Linux drops SYN with FIN there too. (It is how scanners tell an open port.)
+        if listener.is_some() && !segment.has(ACK | RST) {
+            return rest.net.note(Reason::TcpNoSyn, Some(interface), listener);
+        }
+        self.refuse(rest, &tuple, &segment, interface);
     }
 
     /// RFC 9293 3.10.7.1: "All data in the incoming segment is discarded. ... An incoming segment not containing a RST causes
     /// a RST to be sent in response."
-    pub(super) fn refuse(&mut self, rest: &mut Rest<'_>, tuple: &Tuple, frame: Frame, interface: IfIndex) {
+    pub(super) fn refuse(
+        &mut self,
+        rest: &mut Rest<'_>,
+        tuple: &Tuple,
+        segment: &Segment,
+        interface: IfIndex,
+    ) {
         rest.net.note(Reason::TcpNoSocket, Some(interface), None);
-        if rest.net.config.no_rst {
+        if rest.net.config.no_rst || segment.has(RST) {
             return;
         }
-        let mut out = std::mem::take(&mut self.out);
-        self.engine.refuse(rest.net.now, frame.bytes(), &mut out, &rest.net.pool);
+        // RFC 9293 3.10.7.1: "If the ACK bit is off, sequence number zero is used, <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>.
+        // If the ACK bit is on, <SEQ=SEG.ACK><CTL=RST>."
+        let reset = if segment.has(ACK) {
+            Bare { seq: segment.ack, ack: None, window: 0, rst: true }
+        } else {
+            Bare { seq: 0, ack: Some(segment.end()), window: 0, rst: true }
+        };
         let hints = Hints { interface: handshake::scope(None, tuple, interface), source: Some(tuple.local) };
-        for reply in out.drain(..) {
-            handshake::send(rest, reply, hints);
-        }
-        self.out = out;
+        let frame = reset.frame(tuple, rest.net.config.ttl, &rest.net.pool);
+        handshake::send(rest, frame, hints);
     }
 
     /// A segment of a connection.

@@ -98,6 +98,10 @@ impl Tcp {
                     // The engine's timer doubles to 60 s at most, Linux's to 120 s: this SYN would be one too many.
                     continue;
                 }
+                let packet = frame.bytes().get(Segment::offset(frame.bytes())..).unwrap_or_default();
+                if rest.net.still_waits(flow.tuple.remote, flow.hints, packet) {
+                    continue;
+                }
                 if sent == Sent::Again {
                     let owner = self.flows.get(id).and_then(|flow| flow.owner);
                     rest.net.note(self.retransmission, None, owner);

@@ -1,11 +1,13 @@
 //! Segments that are not what they seem.
 
+use std::cell::RefCell;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use proptest::prelude::*;
 
 use super::super::segment::{Bare, Segment, Tuple};
-use super::wire::{A, B, Wire, pattern};
+use super::wire::{A, B, Wire, is_tcp, pattern};
 use crate::base::{Errno, Frame, Reason, SocketId};
 use crate::stack::{Cast, Datagram, NetError};
 
@@ -79,10 +81,51 @@ fn a_flood_of_syns_is_bounded() {
     assert_eq!(wire.hosts[B].census().half_open, 0);
 }
 
+/// RFC 9293 3.10.7.1 and 3.10.7.2: what a closed port and a listener say to each kind of segment. A scanner lives on it.
+#[test]
+fn resets_are_those_that_the_rfc_asks_for() {
+    use super::super::segment::{ACK, FIN, RST, SYN};
+    const PSH_URG: u8 = 0x28;
+    for (port, flags, answer) in [
+        (80, FIN | PSH_URG, None),
+        (80, 0, None),
+        (80, SYN | FIN, None),
+        (80, RST, None),
+        (80, ACK, Some((RST, 9, 0))),
+        (81, FIN | PSH_URG, Some((RST | ACK, 0, 2))),
+        (81, 0, Some((RST | ACK, 0, 1))),
+        (81, SYN | FIN, Some((RST | ACK, 0, 3))),
+        (81, ACK | FIN, Some((RST, 9, 0))),
+        (81, RST | ACK, None),
+    ] {
+        let mut wire = Wire::new();
+        wire.listen(B, "192.0.2.2:80", 5);
+        let heard = Rc::new(RefCell::new(None));
+        let hears = heard.clone();
+        wire.tap = Some(Box::new(move |host, _, frame| {
+            let tcp = host == B && is_tcp(frame);
+            if tcp {
+                let segment = Segment::parse(&frame.bytes()[14 + 20..]).unwrap();
+                *hears.borrow_mut() = Some((segment.flags, segment.seq, segment.ack));
+            }
+            !tcp
+        }));
+        let [local, remote] = ["192.0.2.2", "192.0.2.1"].map(|ip| ip.parse().unwrap());
+        let tuple = Tuple { local, local_port: port, remote, remote_port: 1000 };
+        inject(&mut wire, B, bare(&tuple, 1, 9, flags), remote, local);
+        wire.run_for(std::time::Duration::from_millis(100));
+        assert_eq!(*heard.borrow(), answer, "port {port}, flags {flags:#04x}");
+    }
+}
+
 fn syn(tuple: &Tuple) -> Frame {
-    let mut frame = Bare { seq: 1, ack: None, window: 1000, rst: true }.as_if_from_remote(tuple);
+    bare(tuple, 1, 0, super::super::segment::SYN)
+}
+
+fn bare(tuple: &Tuple, seq: u32, ack: u32, flags: u8) -> Frame {
+    let mut frame = Bare { seq, ack: Some(ack), window: 1000, rst: false }.as_if_from_remote(tuple);
     let offset = Segment::offset(frame.bytes());
-    frame.bytes_mut()[offset + 13] = super::super::segment::SYN;
+    frame.bytes_mut()[offset + 13] = flags;
     frame.checksum = crate::base::Checksum::Valid;
     frame
 }

@@ -24,6 +24,21 @@ fn a_dead_neighbour_is_no_route_to_host() {
     }
 }
 
+/// The first SYN waits for the neighbour's MAC; a second one would stand behind it in the queue, and both would leave at once.
+#[test]
+fn what_waits_for_a_neighbour_is_not_sent_again() {
+    let mut wire = Wire::new();
+    let begin = wire.now;
+    wire.listen(B, "192.0.2.2:80", 1);
+    // Nothing gets through until ARP's second try has been lost too.
+    wire.tap = Some(Box::new(move |_, now, _| now.since(begin) > Duration::from_millis(1500)));
+    wire.frames = 0;
+    let client = wire.connect(A, "192.0.2.2:80");
+    assert!(wire.run_until(Duration::from_secs(10), |w| w.hosts[A].poll(client) & POLLOUT != 0));
+    assert_eq!(wire.frames, 2, "SYN and SYN|ACK");
+    assert_eq!(wire.hosts[A].net.log.count(Reason::TcpRtoRetransmit), 0);
+}
+
 #[test]
 fn a_connection_outlives_a_neighbour_that_is_gone_for_a_while() {
     let mut wire = Wire::new();
