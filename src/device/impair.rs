@@ -31,8 +31,11 @@ const PER_CALL: usize = 4096;
 const RETRY: Duration = Duration::from_millis(1);
 
 impl<D: Device> Impair<D> {
-    /// Both directions, each with its own draws.
+    /// Both directions, each with its own draws. A loopback has one.
     pub fn new(device: D, impairment: Impairment) -> Self {
+        if device.is_loopback() {
+            return Self::outgoing(device, impairment);
+        }
         let arriving = Impairment { seed: impairment.seed ^ 0x6172_7269, ..impairment.clone() };
         Self::each_way(device, impairment, arriving)
     }
@@ -141,6 +144,10 @@ impl<D: Device> Device for Impair<D> {
 
     fn is_up(&self) -> bool {
         self.device.is_up()
+    }
+
+    fn is_loopback(&self) -> bool {
+        self.device.is_loopback()
     }
 
     fn notes(&mut self, tell: &mut dyn FnMut(Reason, u64)) {

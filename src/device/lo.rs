@@ -53,6 +53,10 @@ impl Device for Loopback {
         self.mtu
     }
 
+    fn is_loopback(&self) -> bool {
+        true
+    }
+
     fn recv(&mut self, now: Instant, _pool: &Pool) -> Result<Option<Frame>, Error> {
         let Some(mut frame) = self.queue.pop_front() else { return Ok(None) };
         self.bytes -= frame.len() + FRAME_COST;

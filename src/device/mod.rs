@@ -77,6 +77,10 @@ pub trait Device: Send + fmt::Debug {
     fn is_up(&self) -> bool {
         true
     }
+    /// True if what is sent comes back to the sender: one journey, not two.
+    fn is_loopback(&self) -> bool {
+        false
+    }
     /// Tells which frames the device dropped by itself since it was last asked, and how many for each reason.
     fn notes(&mut self, _tell: &mut dyn FnMut(Reason, u64)) {}
 }
@@ -108,6 +112,9 @@ impl<D: Device + ?Sized> Device for Box<D> {
     }
     fn is_up(&self) -> bool {
         (**self).is_up()
+    }
+    fn is_loopback(&self) -> bool {
+        (**self).is_loopback()
     }
     fn notes(&mut self, tell: &mut dyn FnMut(Reason, u64)) {
         (**self).notes(tell);

@@ -6,7 +6,8 @@ use super::{Device, SendError};
 use crate::base::{Direction, Error, Frame, Instant, Mac, Pool, Reason};
 use crate::trace::Recorder;
 
-/// A device whose frames are recorded: what arrives when the host takes it, what leaves when the device took it. The
+/// A device whose frames are recorded: what arrives when the host takes it, what leaves when the device took it; what comes
+/// straight back (`lo`) once, as it arrives. The
 /// recorder is flushed before the host sleeps, so that who reads its file meanwhile sees everything.
 #[derive(Debug)]
 pub struct Tee<D: Device, R: Recorder> {
@@ -45,6 +46,10 @@ impl<D: Device, R: Recorder> Device for Tee<D, R> {
     }
 
     fn send(&mut self, now: Instant, frame: Frame) -> Result<(), SendError> {
+        // What comes straight back is recorded then: one journey, one record.
+        if self.device.is_loopback() {
+            return self.device.send(now, frame);
+        }
         // The device keeps the frame it takes; one that it refuses never was on the wire.
         let copy = frame.clone();
         self.device.send(now, frame)?;
@@ -69,6 +74,10 @@ impl<D: Device, R: Recorder> Device for Tee<D, R> {
 
     fn is_up(&self) -> bool {
         self.device.is_up()
+    }
+
+    fn is_loopback(&self) -> bool {
+        self.device.is_loopback()
     }
 
     fn notes(&mut self, tell: &mut dyn FnMut(Reason, u64)) {

@@ -222,14 +222,17 @@ impl Host {
 
     /// How often each thing happened that has a reason; only what happened at all.
     pub fn counters(&self) -> Vec<(Reason, u64)> {
-        let state = self.shared().lock();
+        let mut state = self.shared().lock();
+        state.note_drops();
         let log = &state.stack.net.log;
         Reason::ALL.iter().map(|reason| (*reason, log.count(*reason))).filter(|(_, n)| *n > 0).collect()
     }
 
     /// How often this happened.
     pub fn count(&self, reason: Reason) -> u64 {
-        self.shared().lock().stack.net.log.count(reason)
+        let mut state = self.shared().lock();
+        state.note_drops();
+        state.stack.net.log.count(reason)
     }
 
     /// Sockets, connections and TIME_WAIT entries that exist now.

@@ -86,11 +86,16 @@ impl Port {
             self.up = true;
             stack.net.set_link(self.interface, true);
         }
+        self.note(stack);
+        taken > 0
+    }
+
+    /// Counts what the device dropped by itself.
+    pub(super) fn note(&mut self, stack: &mut Stack) {
         let interface = self.interface;
         self.device.notes(&mut |reason, n| {
             (0..n).for_each(|_| stack.net.note(reason, Some(interface), None));
         });
-        taken > 0
     }
 
     /// A device that fails is a link that is down, or a frame that is lost; never the end.

@@ -91,6 +91,11 @@ impl State {
         }
     }
 
+    /// Counts what the devices dropped by themselves since they were last asked.
+    pub(super) fn note_drops(&mut self) {
+        self.ports.iter_mut().for_each(|port| port.note(&mut self.stack));
+    }
+
     /// Wakes whoever waits for a socket that has changed, and keeps the readiness descriptors in step.
     pub(super) fn wake(&mut self) {
         while let Some(socket) = self.stack.take_woken() {
