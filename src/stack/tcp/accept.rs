@@ -75,13 +75,19 @@ pub(super) fn judge(flow: &Flow, segment: &Segment) -> Judgement {
             Judgement::Ignore
         };
     }
+    // Everything is acknowledged, our FIN too: a closed window closes nothing any more. The engine would go on probing it from
+    // FIN-WAIT-2, without ever setting the timer again.
+    let closing = matches!(flow.state(), TcpState::FinWait1 | TcpState::FinWait2);
+    if closing && segment.window == 0 && segment.ack == seen.snd_max {
+        return Judgement::TakeAs { ack: segment.ack, window: 1 };
+    }
     Judgement::Take
 }
 
 /// RFC 9293 3.10.7.4, table 6: is any of it in the window? (The engine judges so too, and answers what is not with an ACK.)
 pub(super) fn in_window(flow: &Flow, segment: &Segment) -> bool {
     let next = flow.rcv_nxt();
-    let edge = flow.seen.acked.wrapping_add(u32::from(flow.seen.our_window) << flow.seen.rcv_scale);
+    let edge = flow.seen.told_edge();
     let last = segment.seq.wrapping_add(segment.payload as u32);
     if segment.payload == 0 {
         return segment.seq == next || !before(segment.seq, next) && before(segment.seq, edge);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::engine::{Congestion, Connection, Rings, Tuning};
 use super::observe::Observed;
-use super::segment::{Bare, Tuple};
+use super::segment::{Bare, Tuple, before};
 use crate::base::{Error, Instant, SocketId, TcpState};
 use crate::stack::options::Options;
 use crate::stack::ports::Claim;
@@ -213,9 +213,16 @@ impl Flow {
         self.settings.rings.receive.saturating_sub(self.connection.readable()) as u32
     }
 
-    /// An ACK of our own making: says where we are, moves nothing.
+    /// The window field that says what the ring still takes.
+    pub(super) fn window(&self) -> u16 {
+        (self.rcv_wnd() >> self.seen.rcv_scale).min(u32::from(u16::MAX)) as u16
+    }
+
+    /// An ACK of our own making: says where we are, moves nothing, not even the window's end, of which the engine must know.
     pub(super) fn ack(&self) -> Bare {
-        let window = (self.rcv_wnd() >> self.seen.rcv_scale).min(u32::from(u16::MAX)) as u16;
+        let (next, edge) = (self.rcv_nxt(), self.seen.told_edge());
+        let room = if before(next, edge) { edge.wrapping_sub(next) >> self.seen.rcv_scale } else { 0 };
+        let window = self.window().min(u16::try_from(room).unwrap_or(u16::MAX));
         Bare { seq: self.seen.snd_max, ack: Some(self.rcv_nxt()), window, rst: false }
     }
 }

@@ -143,8 +143,11 @@ impl Tcp {
             self.refuse(rest, &tuple, &segment, interface);
             return;
         }
-        let edge = next.wrapping_add(half.rings().receive as u32);
-        if before(segment.end(), next) || !before(segment.seq, edge) {
+        // RFC 9293 3.10.7.4, table 6. RFC 7323 2.2: "The window field in a segment where the SYN bit is set (i.e., a <SYN> or
+        // <SYN,ACK>) MUST NOT be scaled."
+        let edge = next.wrapping_add(half.rings().receive.min(65_535) as u32);
+        let data = segment.seq.wrapping_add(segment.payload as u32);
+        if segment.seq != next && !before(next, data) || !before(segment.seq, edge) {
             self.challenge_from(rest, &tuple, next, hints, listener);
             return;
         }

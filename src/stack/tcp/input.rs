@@ -1,6 +1,7 @@
 //! The way of a segment in: its connection is found, it is judged, the engine gets it, and what follows is told.
 
 use super::accept::{Judgement, in_window, judge};
+use super::engine::Engine;
 use super::flow::Flow;
 use super::flows::FlowId;
 use super::handshake;
@@ -8,7 +9,7 @@ use super::output::Cause;
 use super::segment::{ACK, Bare, FIN, RST, SYN, Segment, Tuple, before, checksum_ok, set_ack};
 use super::time_wait::Verdict;
 use super::{Rest, Tcp};
-use crate::base::{Checksum, Frame, IfIndex, Reason, TcpState};
+use crate::base::{Checksum, Frame, IfIndex, Instant, Pool, Reason, TcpState};
 use crate::stack::{Cast, Datagram, Hints};
 
 /// RFC 5961 7: one connection's challenge ACKs are at least this far apart (Linux: tcp_invalid_ratelimit).
@@ -115,7 +116,7 @@ impl Tcp {
         id: FlowId,
         mut frame: Frame,
         offset: usize,
-        segment: Segment,
+        mut segment: Segment,
     ) {
         let Some(flow) = self.flows.get_mut(id) else { return };
         let was = flow.snapshot();
@@ -140,6 +141,12 @@ impl Tcp {
             Judgement::Challenge(reason) => return self.challenge(rest, id, reason),
         }
         let now = rest.net.now;
+        if flow.state() == TcpState::SynReceived {
+            learn_window(&mut self.engine, flow, now, &rest.net.pool);
+        }
+        if flow.state() != TcpState::SynSent {
+            cut_to_window(flow, &mut frame, offset, &mut segment);
+        }
         let acceptable = was.state == TcpState::SynSent || in_window(flow, &segment);
         let mut out = std::mem::take(&mut self.out);
         let mtu = flow.mtu();
@@ -200,6 +207,41 @@ fn data_after_close(flow: &Flow, segment: &Segment) -> bool {
         && !segment.has(RST | SYN)
         && before(flow.rcv_nxt(), end)
         && in_window(flow, segment)
+}
+
+/// The engine believes that the window of its SYN|ACK is scaled like those of all other segments, and so may exceed the ring: it
+/// would take what that can't hold. A probe makes it say, and from then on know, how much it really takes.
+fn learn_window(engine: &mut Engine, flow: &mut Flow, now: Instant, pool: &Pool) {
+    let seen = &flow.seen;
+    let ack = Some(seen.iss.wrapping_add(1));
+    let probe = Bare { seq: seen.irs, ack, window: seen.window_field, rst: false };
+    let frame = probe.from_remote_with(&flow.tuple, &[0]);
+    let mtu = flow.mtu();
+    engine.segment(&mut flow.connection, mtu, now, frame.bytes(), &mut Vec::new(), pool);
+    flow.seen.our_window = flow.window();
+}
+
+/// RFC 9293 3.10.7.4: "If the segment does not fit in the window, it should be trimmed to fit": the data beyond the window's end
+/// go, and with them the FIN behind them (the engine would take it, and the stream would end too early).
+fn cut_to_window(flow: &Flow, frame: &mut Frame, offset: usize, segment: &mut Segment) {
+    let edge = flow.seen.told_edge();
+    let end = segment.seq.wrapping_add(segment.payload as u32);
+    if !before(edge, end) || !before(segment.seq, edge) {
+        return;
+    }
+    segment.payload = edge.wrapping_sub(segment.seq) as usize;
+    segment.flags &= !FIN;
+    let len = offset + segment.header + segment.payload;
+    frame.truncate(len);
+    let packet = frame.bytes_mut();
+    let (at, value) =
+        if packet.first().is_some_and(|first| first >> 4 == 4) { (2, len) } else { (4, len - offset) };
+    if let Some(field) = packet.get_mut(at..at + 2) {
+        field.copy_from_slice(&(value as u16).to_be_bytes());
+    }
+    if let Some(flags) = packet.get_mut(offset + 13) {
+        *flags &= !FIN;
+    }
 }
 
 /// Makes an IPv6 packet with extension headers one without: the engine would refuse it. Gives where TCP begins.

@@ -216,6 +216,11 @@ impl Observed {
         self.min_rtt = Some(self.min_rtt.map_or(rtt, |least| least.min(rtt)));
     }
 
+    /// The end of the window that we told last.
+    pub(super) fn told_edge(&self) -> u32 {
+        self.acked.wrapping_add(u32::from(self.our_window) << self.rcv_scale)
+    }
+
     /// Bytes (and SYN, FIN) sent and not acknowledged.
     pub(super) fn in_flight(&self) -> u32 {
         self.snd_max.wrapping_sub(self.snd_una)

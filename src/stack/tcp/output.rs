@@ -130,7 +130,7 @@ impl Tcp {
 
     /// Looks what has changed since `was`, and does what follows: the error's cause, TIME_WAIT, wakings, timers.
     pub(super) fn settle(&mut self, rest: &mut Rest<'_>, id: FlowId, was: Snapshot, cause: Cause) {
-        use TcpState::{CloseWait, Closed, Established, LastAck, SynReceived, SynSent, TimeWait};
+        use TcpState::{CloseWait, Closed, Established, LastAck, Listen, SynReceived, SynSent, TimeWait};
         let Some(flow) = self.flows.get_mut(id) else { return };
         let is = flow.snapshot();
         if is != was {
@@ -150,7 +150,8 @@ impl Tcp {
             return;
         }
         match is.state {
-            Closed => {
+            // (A RST makes the engine's passive opener listen again, should one still be in SYN-RECEIVED.)
+            Closed | Listen => {
                 let error = match (cause, was.state) {
                     (Cause::Reset, SynSent) => Some(Errno::ECONNREFUSED.because(Reason::TcpRefused)),
                     // Linux's tcp_reset: the peer had closed already; what is lost is our writing.

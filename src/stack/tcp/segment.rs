@@ -168,28 +168,30 @@ pub(super) struct Bare {
 impl Bare {
     /// As a packet from `tuple.local` to `tuple.remote`.
     pub(super) fn frame(self, tuple: &Tuple, ttl: u8, pool: &Pool) -> Frame {
-        self.write(tuple.local, tuple.local_port, tuple.remote, tuple.remote_port, ttl, |len| pool.frame(len))
+        self.write(&[], tuple.ends(), ttl, |len| pool.frame(len))
     }
 
     /// As a packet that seems to come from `tuple.remote`: what the door tells the engine.
     pub(super) fn as_if_from_remote(self, tuple: &Tuple) -> Frame {
-        self.write(tuple.remote, tuple.remote_port, tuple.local, tuple.local_port, 64, |len| {
-            Frame::copy_of(&vec![0; len])
-        })
+        self.from_remote_with(tuple, &[])
+    }
+
+    /// The same with data.
+    pub(super) fn from_remote_with(self, tuple: &Tuple, payload: &[u8]) -> Frame {
+        let (local, remote) = tuple.ends();
+        self.write(payload, (remote, local), 64, |len| Frame::copy_of(&vec![0; len]))
     }
 
     fn write(
         self,
-        source: IpAddr,
-        source_port: u16,
-        destination: IpAddr,
-        destination_port: u16,
+        payload: &[u8],
+        (source, destination): (SocketAddr, SocketAddr),
         ttl: u8,
         make: impl FnOnce(usize) -> Frame,
     ) -> Frame {
         let tcp = TcpRepr {
-            src_port: source_port,
-            dst_port: destination_port,
+            src_port: source.port(),
+            dst_port: destination.port(),
             control: if self.rst { TcpControl::Rst } else { TcpControl::None },
             seq_number: TcpSeqNumber(self.seq as i32),
             ack_number: self.ack.map(|ack| TcpSeqNumber(ack as i32)),
@@ -199,9 +201,9 @@ impl Bare {
             sack_permitted: false,
             sack_ranges: [None; 3],
             timestamp: None,
-            payload: &[],
+            payload,
         };
-        let (source, destination): (IpAddress, IpAddress) = (source.into(), destination.into());
+        let (source, destination): (IpAddress, IpAddress) = (source.ip().into(), destination.ip().into());
         let ip = IpRepr::new(source, destination, IpProtocol::Tcp, tcp.buffer_len(), ttl.max(1));
         let mut frame = make(ip.buffer_len());
         let caps = ChecksumCapabilities::default();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::flow::Flow;
 use super::flows::{FlowId, Timer};
 use super::output::Cause;
-use super::segment::Tuple;
+use super::segment::{Bare, Tuple};
 use super::{Rest, Tcp};
 use crate::base::{Errno, Error, Instant, Reason, TcpState};
 
@@ -99,7 +99,18 @@ impl Tcp {
         if flow.dead {
             return;
         }
-        let engine = self.engine.poll_at(&flow.connection, flow.mtu(), now, &rest.net.pool);
+        let mut engine = self.engine.poll_at(&flow.connection, flow.mtu(), now, &rest.net.pool);
+        if engine.is_none() && flow.connection.unacknowledged() > 0 {
+            // RFC 9293 3.8.6.1: "The sending TCP peer MUST be prepared to accept from the user and send at least one octet of
+            // new data even if the send window is zero". A window that closed over data in flight leaves the engine without
+            // any timer once that of the retransmission has run out; the last ACK once more starts the probing.
+            let (seq, window) = (flow.rcv_nxt(), flow.seen.window_field);
+            let frame =
+                Bare { seq, ack: Some(flow.seen.snd_una), window, rst: false }.as_if_from_remote(&flow.tuple);
+            let (mtu, pool) = (flow.mtu(), &rest.net.pool);
+            self.engine.segment(&mut flow.connection, mtu, now, frame.bytes(), &mut Vec::new(), pool);
+            engine = self.engine.poll_at(&flow.connection, mtu, now, pool);
+        }
         // What could be sent now has been sent: "at once" means soon, or a bug would never let time pass.
         let engine = engine.map(|at| if at > now { at } else { now + Duration::from_millis(1) });
         let limits = [flow.syn_limit_at(), flow.user_timeout_at(), flow.fin_wait_at()];

@@ -3,5 +3,6 @@
 mod attacks;
 mod basics;
 mod endings;
+mod hostile;
 mod settings;
 mod wire;
