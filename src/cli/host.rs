@@ -1,5 +1,9 @@
 //! The host that a command's flags ask for.
 
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
 use super::args::HostArgs;
 use super::say::Trouble;
 use crate::device::{Impair, Packet, Tap};
@@ -20,12 +24,7 @@ pub(super) fn host(args: &HostArgs) -> Result<Host, Trouble> {
         builder = builder.wrap(|device| Impair::new(device, link.clone()));
     }
     if let Some(path) = &args.pcap {
-        let file = PcapWriter::create(path, epoch).map_err(|e| {
-            Trouble::from(e)
-                .while_(format!("can't write {}", path.display()))
-                .hint("name a file that can be written: `--pcap FILE`")
-        })?;
-        builder = builder.record(file);
+        builder = builder.record(pcap(path, epoch)?);
     }
     for address in &args.addr {
         builder = builder.address(address)?;
@@ -37,6 +36,12 @@ pub(super) fn host(args: &HostArgs) -> Result<Host, Trouble> {
         builder = builder.dns(server)?;
     }
     Ok(builder.build()?)
+}
+
+/// The file of `--pcap`, new.
+pub(super) fn pcap(path: &Path, epoch: Duration) -> Result<PcapWriter<File>, Trouble> {
+    PcapWriter::create(path, epoch)
+        .map_err(|e| Trouble::from(e).hint("name a file that can be written: `--pcap FILE`"))
 }
 
 fn plug(builder: HostBuilder, args: &HostArgs) -> Result<HostBuilder, Trouble> {

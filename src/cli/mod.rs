@@ -52,6 +52,7 @@ pub fn main() -> ExitCode {
         Command::Completions { shell } => completions(shell),
         Command::Man { dir } => man(&dir),
     };
+    interrupt::yield_to_interrupt();
     match done {
         Ok(exit) => exit.into(),
         Err(trouble) => {

@@ -113,8 +113,11 @@ fn say(args: &NcArgs, text: impl FnOnce() -> String) {
 }
 
 fn connect(host: &Host, args: &NcArgs, name: &str, port: u16) -> Result<Socket, Trouble> {
-    let mut refused = Trouble::new(format!("{name}: no address")).answer();
+    let mut refused: Option<Trouble> = None;
     for address in addresses(host, args, name, port)? {
+        if let Some(before) = refused.take() {
+            say(args, || before.cause);
+        }
         let socket = host.socket(address.family(), kind(args), 0)?;
         if let Some(own) = args.source_port {
             let any = if address.family() == AF_INET { "0.0.0.0" } else { "::" };
@@ -128,13 +131,11 @@ fn connect(host: &Host, args: &NcArgs, name: &str, port: u16) -> Result<Socket, 
                 return Ok(socket);
             }
             Err(error) => {
-                let trouble = Trouble::from(error).while_(format!("connect to {address}")).answer();
-                say(args, || trouble.cause.clone());
-                refused = trouble;
+                refused = Some(Trouble::from(error).while_(format!("connect to {address}")).answer());
             }
         }
     }
-    Err(refused)
+    Err(refused.unwrap_or_else(|| Trouble::new(format!("{name}: no address")).answer()))
 }
 
 fn listen(host: &Host, args: &NcArgs, name: &str, port: u16) -> Result<Socket, Trouble> {

@@ -79,21 +79,26 @@ fn words(rows: &[Row]) -> String {
     let (count, bytes) = data.fold((0u64, 0u64), |(n, bytes), row| (n + 1, bytes + row.payload as u64));
     let acks = rows.len() as u64 - count;
     let name = match rows.first().and_then(|row| row.run).map(|run| run.stream) {
-        Some(Stream::Udp(..)) => "datagrams",
-        Some(Stream::Fragments(..)) => "fragments",
-        _ => "segments",
+        Some(Stream::Udp(..)) => "datagram",
+        Some(Stream::Fragments(..)) => "fragment",
+        _ => "segment",
     };
     let mut parts = Vec::new();
     if count > 0 {
-        parts.push(format!("{} {name} · {} bytes", grouped(count), grouped(bytes)));
+        parts.push(format!("{} · {}", counted(count, name), counted(bytes, "byte")));
     }
     if acks > 0 {
-        parts.push(format!("{} ACKs", grouped(acks)));
+        parts.push(counted(acks, "ACK"));
     }
     if let (Some(first), Some(last)) = (rows.first(), rows.last()) {
         parts.push(span(last.time.since(first.time)));
     }
     format!("… {} …", parts.join(" · "))
+}
+
+/// `1 segment`, `42 segments`.
+fn counted(n: u64, name: &str) -> String {
+    format!("{} {name}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
 /// A duration with the unit that suits it: `12 µs`, `1.20 ms`, `3.00 s`.

@@ -20,6 +20,7 @@ use serde_json::json;
 
 use super::args::DemoArgs;
 use super::exit::Exit;
+use super::host;
 use super::interrupt::on_interrupt;
 use super::say::{self, Trouble};
 use crate::base::Cidr;
@@ -28,7 +29,7 @@ use crate::driver::Host;
 use crate::lab::become_root_in_user_namespace;
 use crate::sys::clock;
 use crate::sys::privilege::{self, Capability};
-use crate::trace::{Ladder, PcapWriter, Recorded, Recording};
+use crate::trace::{Ladder, Recorded, Recording};
 use crate::wire::{Dissected, Network, Transport, summary};
 use fetch::Fetched;
 
@@ -103,6 +104,10 @@ pub(super) fn run(args: &DemoArgs, as_json: bool) -> Result<Exit, Trouble> {
 
 /// The kernel as the other side where that is allowed, else two hosts in memory.
 fn build(args: &DemoArgs, as_json: bool) -> Result<Scene, Trouble> {
+    if let Some(path) = &args.pcap {
+        // A file that can't be written is told as such, before anything is built. The scene makes it anew.
+        host::pcap(path, clock::realtime())?;
+    }
     if args.memory {
         return memory::scene(args);
     }
@@ -137,9 +142,7 @@ fn client(
     }
     builder = builder.record(recording.clone());
     if let Some(path) = &args.pcap {
-        let file = PcapWriter::create(path, epoch);
-        builder = builder
-            .record(file.map_err(|e| Trouble::from(e).while_(format!("can't write {}", path.display())))?);
+        builder = builder.record(host::pcap(path, epoch)?);
     }
     Ok(builder.build()?)
 }
