@@ -178,3 +178,31 @@ fn ten_thousand_connections_one_after_the_other_leave_nothing() {
         assert!(wire.hosts[host].tcp.timers.is_empty());
     }
 }
+
+#[test]
+fn any_one_lost_segment_is_made_up_for() {
+    let data = pattern(40_000);
+    for lost in 1..70 {
+        let mut wire = Wire::new();
+        let mut count = 0;
+        wire.tap = Some(Box::new(move |_, _, frame| {
+            count += u64::from(super::wire::is_tcp(frame));
+            count != lost
+        }));
+        let listener = wire.listen(B, "192.0.2.2:80", 8);
+        let client = wire.connect(A, "192.0.2.2:80");
+        let began = wire.now;
+        let server = wire.accept(B, listener);
+        wire.transfer((A, client), (B, server), &data, MINUTE);
+        wire.transfer((B, server), (A, client), &data, MINUTE);
+        wire.close(A, client);
+        let read_end = |wire: &mut Wire| wire.recv(B, server, 1).is_ok_and(|bytes| bytes.is_empty());
+        assert!(wire.run_until(MINUTE, read_end), "segment {lost}: no end");
+        wire.close(B, server);
+        let ended = |wire: &mut Wire| wire.hosts.iter().all(|host| host.census().flows == 0);
+        assert!(wire.run_until(MINUTE, ended), "segment {lost}: it stays");
+        let took = wire.now.since(began);
+        // A lost SYN or FIN waits for the engine's own timer, a second; RFC 6298 2.1's and Linux's first one too.
+        assert!(took < Duration::from_millis(1300), "segment {lost}: {took:?}");
+    }
+}
