@@ -190,3 +190,77 @@ fn who_waits_for_nothing_is_told() {
     assert_eq!(socket.recv(1, 0).unwrap_err().errno(), Errno::ETIMEDOUT);
     assert!(world.now() >= Instant::from_secs(30));
 }
+
+#[test]
+fn the_worst_of_links_end_in_an_error_or_in_patience() {
+    for link in [
+        "loss=100%",
+        "corrupt=100%",
+        "rate=1bit",
+        "rate=1bit,queue=1",
+        "delay=3600s",
+        "duplicate=100%,reorder=100%,gap=1s,delay=10ms",
+        "loss=50%,corrupt=50%,duplicate=50%,reorder=50%,delay=1s,jitter=1s,rate=9600bit,queue=1",
+    ] {
+        let run = || {
+            let world = World::new(11);
+            let hash = Hash::default();
+            let (a, b) = neighbours(&world, link);
+            a.record(IfIndex(2), hash.clone()).unwrap();
+            let server = world.spawn(&a, |host| {
+                let listener = host.create_server(("0.0.0.0", 80), Server::default())?;
+                listener.settimeout(Some(Duration::from_secs(20_000)))?;
+                let (connection, _) = listener.accept()?;
+                connection.settimeout(Some(Duration::from_secs(100_000)))?;
+                Ok::<_, sockatoo::Error>(receive_all(&connection)?.len())
+            });
+            let client = world.spawn(&b, |host| {
+                let socket = host.create_connection(("192.0.2.1", 80), None, None)?;
+                socket.sendall(&pattern(10_000), 0)
+            });
+            world.run().unwrap();
+            let ends =
+                (server.join().map_err(|error| error.errno()), client.join().map_err(|error| error.errno()));
+            (ends, hash.result(), world.now())
+        };
+        let first = run();
+        assert_eq!(run(), first, "{link}");
+    }
+}
+
+#[test]
+fn many_threads_of_one_world_take_the_same_turns() {
+    let run = || {
+        let world = World::new(4);
+        let hash = Hash::default();
+        let (a, b) = neighbours(&world, "loss=2%,delay=2ms,jitter=1ms,rate=20mbit,queue=20");
+        a.record(IfIndex(2), hash.clone()).unwrap();
+        let server = world.spawn(&a, |host| {
+            let listener = host.create_server(("0.0.0.0", 80), Server::default())?;
+            for _ in 0..30 {
+                let (connection, _) = listener.accept()?;
+                connection.sendall(&receive_all(&connection)?, 0)?;
+            }
+            Ok::<_, sockatoo::Error>(())
+        });
+        let clients: Vec<_> = (0..30)
+            .map(|n| {
+                world.spawn(&b, move |host| {
+                    host.sleep(Duration::from_millis(n % 7))?;
+                    let socket = host.create_connection(("192.0.2.1", 80), None, None)?;
+                    socket.sendall(&pattern(n as usize * 500), 0)?;
+                    socket.shutdown(SHUT_WR)?;
+                    Ok::<_, sockatoo::Error>(receive_all(&socket)? == pattern(n as usize * 500))
+                })
+            })
+            .collect();
+        world.run().unwrap();
+        server.join().unwrap();
+        for client in clients {
+            assert!(client.join().unwrap());
+        }
+        (hash.result(), world.now())
+    };
+    let first = run();
+    assert_eq!((run(), run()), (first.clone(), first));
+}

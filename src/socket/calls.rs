@@ -3,7 +3,7 @@
 use super::blocking::Patience;
 use super::{Socket, ToSockAddr};
 use crate::base::constants::{
-    FIONBIO, FIONREAD, POLLERR, POLLHUP, POLLOUT, SIOCOUTQ, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_CLOEXEC,
+    FIONBIO, FIONREAD, POLLERR, POLLHUP, POLLNVAL, POLLOUT, SIOCOUTQ, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_CLOEXEC,
     SOCK_NONBLOCK,
 };
 use crate::base::{Errno, Error, Reason, Result, SockAddr};
@@ -102,7 +102,7 @@ impl Socket {
             return Err(started);
         }
         let outcome = self.block("connect", patience, |stack, id| {
-            if stack.poll(id) & (POLLOUT | POLLERR | POLLHUP) == 0 {
+            if stack.poll(id) & (POLLOUT | POLLERR | POLLHUP | POLLNVAL) == 0 {
                 return Err(Errno::EAGAIN.because(Reason::ConnectUnderWay));
             }
             match stack.connect(id, address) {
@@ -176,7 +176,7 @@ impl Socket {
     pub fn poll(&self) -> i32 {
         match self.open() {
             Ok(socket) => socket.host.call(|stack| stack.poll(socket.id)),
-            Err(_) => crate::base::constants::POLLNVAL,
+            Err(_) => POLLNVAL,
         }
     }
 

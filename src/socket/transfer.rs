@@ -38,6 +38,8 @@ pub struct MessageHead {
     pub address: SockAddr,
 }
 
+/// recv(2): Linux's MAX_RW_COUNT, so many bytes at most in one call.
+const MOST: usize = 0x7fff_f000;
 /// sendfile reads the file in pieces of this many bytes.
 const PIECE: u64 = 64 * 1024;
 
@@ -77,7 +79,7 @@ impl Socket {
     /// # Ok::<(), sockatoo::Error>(())
     /// ```
     pub fn recvfrom(&self, bufsize: usize, flags: i32) -> Result<(Vec<u8>, SockAddr)> {
-        let mut data = vec![0; bufsize];
+        let mut data = vec![0; bufsize.min(MOST)];
         let (len, address) = self.recvfrom_into(&mut data, flags)?;
         data.truncate(len);
         Ok((data, address))
@@ -97,7 +99,7 @@ impl Socket {
     /// # Errors
     /// As [`Socket::recv`].
     pub fn recvmsg(&self, bufsize: usize, flags: i32) -> Result<Message> {
-        let mut data = vec![0; bufsize];
+        let mut data = vec![0; bufsize.min(MOST)];
         let MessageHead { len, control, flags, address } =
             self.recvmsg_into(&mut [IoSliceMut::new(&mut data)], flags)?;
         data.truncate(len);

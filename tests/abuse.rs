@@ -1,0 +1,298 @@
+//! The API used as nobody should: no panic, no hang, nothing left behind.
+#![allow(clippy::unwrap_used)]
+
+use std::io::IoSlice;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sockatoo::socket::*;
+use sockatoo::{Errno, Host, World};
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn host() -> Host {
+    Host::builder().build().unwrap()
+}
+
+/// Sockets of all kinds, in all states that need no second thread.
+fn menagerie(host: &Host) -> Vec<Socket> {
+    let mut all = Vec::new();
+    for family in [AF_INET, AF_INET6] {
+        let any = if family == AF_INET { "127.0.0.1" } else { "::1" };
+        for (kind, protocol) in [
+            (SOCK_STREAM, 0),
+            (SOCK_DGRAM, 0),
+            (SOCK_DGRAM, if family == AF_INET { IPPROTO_ICMP } else { IPPROTO_ICMPV6 }),
+        ] {
+            all.push(host.socket(family, kind, protocol).unwrap());
+            let bound = host.socket(family, kind, protocol).unwrap();
+            bound.bind((any, 0)).unwrap();
+            all.push(bound);
+        }
+        let server = host.socket(family, SOCK_STREAM, 0).unwrap();
+        server.bind((any, 0)).unwrap();
+        server.listen(5).unwrap();
+        let client = host.socket(family, SOCK_STREAM, 0).unwrap();
+        client.connect(server.getsockname().unwrap()).unwrap();
+        all.extend([server.accept().unwrap().0, client, server]);
+        let (one, other) = host.socketpair(family, SOCK_DGRAM, 0).unwrap();
+        all.extend([one, other]);
+    }
+    for socket in &all {
+        socket.setblocking(false).unwrap();
+    }
+    all
+}
+
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+    fn below(&mut self, n: usize) -> usize {
+        (self.roll() % n as u64) as usize
+    }
+}
+
+#[test]
+fn every_option_of_every_level_survives_garbage() {
+    let host = host();
+    let sockets = menagerie(&host);
+    let mut dice = Dice(1);
+    for level in (-1..300).chain([i32::MIN, i32::MAX]) {
+        for name in (-1..300).chain([i32::MIN, i32::MAX]) {
+            // Most levels are nobody's.
+            let times = if matches!(level, 0 | 1 | 6 | 17 | 41 | 58 | 255) { 12 } else { 1 };
+            for _ in 0..times {
+                let socket = &sockets[dice.below(sockets.len())];
+                let len = [0, 1, 2, 3, 4, 5, 7, 8, 12, 16, 17, 20, 24, 40, 136, 300][dice.below(16)];
+                let mut value: Vec<u8> = (0..len).map(|_| dice.roll() as u8).collect();
+                match dice.below(5) {
+                    0 => value.fill(0),
+                    1 => value.fill(0xff),
+                    2 => value.iter_mut().skip(1).for_each(|b| *b = 0),
+                    3 => value.iter_mut().skip(2).for_each(|b| *b = 0),
+                    _ => {}
+                }
+                let _ = socket.setsockopt(level, name, &value[..]);
+                let _ = socket.getsockopt_bytes(level, name, len);
+            }
+        }
+    }
+    // With whatever is set now, they are still used.
+    for socket in &sockets {
+        let _ = (socket.send(&[1; 3000], MSG_DONTWAIT), socket.recv(3000, MSG_DONTWAIT), socket.poll());
+        let _ = socket.sendto(&[1; 3000], MSG_DONTWAIT, ("127.0.0.1", 9));
+    }
+    let again = menagerie(&host);
+    drop((sockets, again));
+}
+
+#[test]
+fn sizes_that_make_no_sense() {
+    let host = host();
+    let (one, other) = host.socketpair(AF_INET, SOCK_STREAM, 0).unwrap();
+    other.settimeout(Some(SOON)).unwrap();
+    let parts = vec![b"ab".to_vec(); 1000];
+    let slices: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
+    assert_eq!(one.sendmsg(&slices, &[], 0, None).unwrap(), 2000);
+    assert_eq!(one.sendmsg(&[], &[], 0, None).unwrap(), 0);
+    assert_eq!(other.recv(usize::MAX, 0).unwrap().len(), 2000);
+    assert_eq!(one.send(b"", 0).unwrap(), 0);
+    assert_eq!(other.recv(0, MSG_DONTWAIT).map(|data| data.len()).unwrap_or(0), 0);
+    one.settimeout(Some(Duration::MAX)).unwrap();
+    other.settimeout(Some(Duration::from_nanos(1))).unwrap();
+    assert_eq!(other.recv(1, 0).unwrap_err().errno(), Errno::ETIMEDOUT);
+    other.send(b"x", 0).unwrap();
+    assert_eq!(one.recv(1, 0).unwrap(), b"x");
+    other.settimeout(Some(Duration::from_secs(u64::MAX / 1_000_000_000 - 1))).unwrap();
+    one.send(b"y", 0).unwrap();
+    assert_eq!(other.recv(1, 0).unwrap(), b"y");
+    for option in [SO_RCVBUF, SO_SNDBUF] {
+        for size in [i32::MIN, -1, 0, 1, i32::MAX] {
+            one.setsockopt(SOL_SOCKET, option, size).unwrap();
+            let fresh = host.socket(AF_INET, SOCK_STREAM, 0).unwrap();
+            fresh.setsockopt(SOL_SOCKET, option, size).unwrap();
+            fresh.bind(("127.0.0.1", 0)).unwrap();
+            fresh.listen(1).unwrap();
+            let client = host.socket(AF_INET, SOCK_STREAM, 0).unwrap();
+            client.setsockopt(SOL_SOCKET, option, size).unwrap();
+            client.settimeout(Some(SOON)).unwrap();
+            client.connect(fresh.getsockname().unwrap()).unwrap();
+            let (server, _) = fresh.accept().unwrap();
+            let sender = thread::spawn(move || client.sendall(&[7; 100_000], 0));
+            server.settimeout(Some(SOON)).unwrap();
+            assert_eq!(server.recv(100_000, MSG_WAITALL).unwrap().len(), 100_000, "{option} {size}");
+            sender.join().unwrap().unwrap();
+        }
+    }
+}
+
+/// What a thread waits in while another one closes the socket, shuts it down, or the host.
+#[test]
+fn nobody_waits_on_what_is_gone() {
+    type Call = fn(&Socket) -> Option<Errno>;
+    fn errno<T>(result: sockatoo::Result<T>) -> Option<Errno> {
+        result.err().map(|error| error.errno())
+    }
+    let calls: [(&str, Call); 6] = [
+        ("recv", |s| errno(s.recv(1, 0))),
+        ("recvmsg", |s| errno(s.recvmsg(1, MSG_WAITALL))),
+        ("accept", |s| errno(s.accept())),
+        ("send", |s| errno(s.sendall(&vec![0; 30_000_000], 0))),
+        ("connect", |s| errno(s.connect(("192.0.2.77", 9)))),
+        ("datagram", |s| errno(s.recvfrom(1, 0))),
+    ];
+    for (name, call) in calls {
+        for end in ["close", "shutdown", "host"] {
+            let (left, _right) = sockatoo::device::Cable::pair(sockatoo::device::CableConfig::default());
+            let host = Host::builder().device(left).address("192.0.2.1/24").unwrap().build().unwrap();
+            let (one, _other) = match name {
+                "datagram" => host.socketpair(AF_INET, SOCK_DGRAM, 0).unwrap(),
+                _ => host.socketpair(AF_INET, SOCK_STREAM, 0).unwrap(),
+            };
+            let socket = match name {
+                "accept" => host.create_server(("127.0.0.1", 0), Server::default()).unwrap(),
+                "connect" => host.socket(AF_INET, SOCK_STREAM, 0).unwrap(),
+                _ => one,
+            };
+            socket.settimeout(Some(SOON)).unwrap();
+            let socket = Arc::new(socket);
+            let waiter = socket.clone();
+            let begun = Instant::now();
+            let ended = thread::spawn(move || call(&waiter));
+            thread::sleep(Duration::from_millis(20));
+            match end {
+                "close" => drop(socket.close()),
+                "shutdown" => drop(socket.shutdown(SHUT_RDWR)),
+                _ => host.shutdown(),
+            }
+            let errno = ended.join().unwrap();
+            let passed = begun.elapsed();
+            assert!(passed < Duration::from_secs(6), "{name} {end}: {errno:?} after {passed:?}");
+        }
+    }
+}
+
+#[test]
+fn many_threads_do_everything_to_the_same_sockets() {
+    let host = host();
+    for round in 0..8 {
+        let sockets: Arc<Vec<Socket>> = Arc::new(menagerie(&host));
+        let stop = Arc::new(AtomicBool::new(false));
+        let threads: Vec<_> = (0..6_u64)
+            .map(|n| {
+                let (sockets, stop, host) = (sockets.clone(), stop.clone(), host.clone());
+                thread::spawn(move || {
+                    let mut dice = Dice(round * 100 + n + 1);
+                    while !stop.load(Ordering::Relaxed) {
+                        let s = &sockets[dice.below(sockets.len())];
+                        let other = &sockets[dice.below(sockets.len())];
+                        match dice.below(24) {
+                            0 => drop(s.recv(100, 0)),
+                            1 => drop(s.send(&[1; 2000], 0)),
+                            2 => drop(s.accept()),
+                            3 => drop(other.getsockname().and_then(|to| s.connect(to))),
+                            4 => drop(s.listen(3)),
+                            5 => drop(s.shutdown((dice.roll() % 3) as i32)),
+                            6 => drop(s.poll()),
+                            7 => drop(s.dup().and_then(|d| d.recv(1, MSG_DONTWAIT))),
+                            8 => drop(s.fileno()),
+                            9 => drop(s.bind(("", 0))),
+                            10 => drop(s.connect(sockatoo::SockAddr::Unspec)),
+                            11 => drop(other.getsockname().and_then(|to| s.sendto(&[2; 10], 0, to))),
+                            12 => drop(s.settimeout(Some(Duration::from_micros(dice.roll() % 300)))),
+                            13 => drop(format!("{s:?}")),
+                            14 => drop(s.ioctl(FIONREAD, 0)),
+                            15 => drop(s.take_error()),
+                            16 if dice.below(200) == 0 => drop(s.close()),
+                            17 => drop(s.recvmsg(10, MSG_ERRQUEUE)),
+                            18 => drop(s.recv(100, MSG_PEEK)),
+                            19 => drop(s.getpeername()),
+                            20 => drop(host.socket(AF_INET, SOCK_STREAM, 0)),
+                            21 => drop(s.setsockopt(
+                                SOL_SOCKET,
+                                SO_LINGER,
+                                Linger { on: dice.below(2) == 0, seconds: 0 },
+                            )),
+                            _ => drop(s.sendmsg(&[IoSlice::new(&[1; 100])], &[], MSG_DONTWAIT, None)),
+                        }
+                    }
+                })
+            })
+            .collect();
+        thread::sleep(Duration::from_millis(250));
+        stop.store(true, Ordering::Relaxed);
+        let begun = Instant::now();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert!(begun.elapsed() < SOON);
+    }
+    assert_eq!(host.census().sockets, 0);
+}
+
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+#[test]
+#[ignore = "counts what the whole process has: run it alone"]
+fn hosts_and_connections_leave_nothing_behind() {
+    let connect = |host: &Host| {
+        let (one, other) = host.socketpair(AF_INET, SOCK_STREAM, 0).unwrap();
+        one.fileno().unwrap();
+        one.send(b"x", 0).unwrap();
+        other.recv(1, 0).unwrap();
+    };
+    let build = || connect(&host());
+    let world = || {
+        let world = World::new(1);
+        let (a, b) = (world.host("a").build().unwrap(), world.host("b").build().unwrap());
+        let wire = world.cable(&a, &b, "delay=1ms").unwrap();
+        wire.addresses("192.0.2.1/24", "192.0.2.2/24").unwrap();
+        let server = world
+            .spawn(&a, |host| host.create_server(("0.0.0.0", 80), Server::default())?.accept()?.0.recv(1, 0));
+        world.spawn(&b, |host| host.create_connection(("192.0.2.1", 80), None, None)?.send(b"x", 0));
+        world.run().unwrap();
+        server.join().unwrap();
+    };
+    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    let settled = |what: &str, before: (usize, usize)| {
+        let end = Instant::now() + Duration::from_secs(30);
+        while (descriptors(), threads()) > before && Instant::now() < end {
+            thread::yield_now();
+        }
+        assert!(
+            threads() <= before.1 && descriptors() <= before.0,
+            "{what}: {before:?} -> {:?}",
+            (descriptors(), threads())
+        );
+    };
+    for (name, times, what) in [("hosts", 1000, &build as &dyn Fn()), ("worlds", 1000, &world)] {
+        (0..20).for_each(|_| what());
+        let (before, memory) = ((descriptors(), threads()), resident());
+        (0..times).for_each(|_| what());
+        settled(name, before);
+        let grown = resident().saturating_sub(memory);
+        assert!(grown < 30 << 20, "{name}: {} KB more", grown >> 10);
+    }
+    let host = host();
+    (0..1000).for_each(|_| connect(&host));
+    let (before, memory) = ((descriptors(), threads()), resident());
+    (0..20_000).for_each(|_| connect(&host));
+    settled("connections", (before.0, before.1));
+    let grown = resident().saturating_sub(memory);
+    assert!(grown < 60 << 20, "connections: {} KB more; {:?}", grown >> 10, host.census());
+}
