@@ -9,6 +9,7 @@ use tun_tap::{Iface, Mode};
 use super::{Device, SendError, Tally, local_mac};
 use crate::base::{Direction, Errno, Error, Frame, Instant, Mac, Pool, Reason};
 use crate::sys;
+use crate::sys::netlink::LinkWatch;
 
 /// A TAP, plain: frames as they are on a wire, one per read and write, their checksums complete.
 ///
@@ -33,6 +34,8 @@ pub struct Tap {
     tally: Tally,
 }
 
+/// How long the kernel may take to open the queue of an interface that has got its carrier: usually milliseconds.
+const CARRIER: Duration = Duration::from_secs(2);
 /// How often the state of the interface is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Ethernet header, one VLAN tag, and a byte more: a frame that fills the buffer was longer than it may be.
@@ -53,11 +56,20 @@ impl Tap {
             return Err(Errno::EINVAL
                 .with(format!("`{name}` can't be the name of an interface (1 to 15 characters)")));
         }
+        let control = sys::interface::Control::new()?;
+        let watch = if control.is_up(name) { LinkWatch::new().ok() } else { None };
         let iface = Iface::without_packet_info(name, Mode::Tap).map_err(|error| cannot_open(name, error))?;
         sys::tap::set_nonblocking(&iface)?;
+        if let Some(watch) = watch
+            && !control.is_running(name)
+        {
+            // To be opened is a TAP's carrier. The kernel opens its queue some time after: what it answers before is lost, the
+            // first ARP reply as a rule, and the first connection would wait a second.
+            let _ = watch.wait_running(control.index(name)?, CARRIER);
+        }
         let mut tap = Self {
             name: iface.name().to_owned(),
-            control: sys::interface::Control::new()?,
+            control,
             mac: local_mac(sys::random::random_u64()?),
             mtu: 1500,
             iface,

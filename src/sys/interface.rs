@@ -43,6 +43,11 @@ impl Control {
         self.flags(name).is_ok_and(|flags| flags & libc::IFF_UP != 0)
     }
 
+    /// True if it is set up, has a carrier, and the kernel has opened its queue.
+    pub(crate) fn is_running(&self, name: &str) -> bool {
+        self.flags(name).is_ok_and(|flags| flags & libc::IFF_RUNNING != 0)
+    }
+
     /// SIOCGIFHWADDR: the kernel's own station address; `None` if the interface is not an Ethernet.
     pub(crate) fn mac(&self, name: &str) -> io::Result<Option<Mac>> {
         let answer = self.ask(libc::SIOCGIFHWADDR as libc::Ioctl, name, |_| ())?;
