@@ -296,3 +296,53 @@ fn hosts_and_connections_leave_nothing_behind() {
     let grown = resident().saturating_sub(memory);
     assert!(grown < 60 << 20, "connections: {} KB more; {:?}", grown >> 10, host.census());
 }
+
+/// Each round is one byte to and fro; a wake-up that is lost shows as a time-out.
+#[test]
+fn no_wake_up_is_lost_between_many_threads() {
+    let cable = || {
+        let (left, right) = sockatoo::device::Cable::pair(sockatoo::device::CableConfig::default());
+        let host = |device, address| {
+            Host::builder().device(device).address(address).unwrap().dad_transmits(0).build().unwrap()
+        };
+        (host(left, "192.0.2.1/24"), host(right, "192.0.2.2/24"))
+    };
+    let lone = host();
+    for (a, b, address) in [(lone.clone(), lone, "127.0.0.1"), {
+        let (a, b) = cable();
+        (a, b, "192.0.2.1")
+    }] {
+        let mut threads = Vec::new();
+        for n in 0..8_u16 {
+            let server = a.create_server((address, 1000 + n), Server::default()).unwrap();
+            let client = b.create_connection((address, 1000 + n), Some(SOON), None).unwrap();
+            let (connection, _) = server.accept().unwrap();
+            connection.settimeout(Some(SOON)).unwrap();
+            let rounds = 1500;
+            threads.push(thread::spawn(move || {
+                for _ in 0..rounds {
+                    let byte = connection.recv(1, 0).unwrap();
+                    connection.send(&byte, 0).unwrap();
+                }
+            }));
+            threads.push(thread::spawn(move || {
+                let mut dice = Dice(u64::from(n) + 5);
+                for round in 0..rounds {
+                    client.send(&[round as u8], 0).unwrap();
+                    match dice.below(3) {
+                        0 => {
+                            let mut watched = [PollFd::new(&client, POLLIN)];
+                            assert_eq!(poll(&mut watched, Some(SOON)).unwrap(), 1, "poll, round {round}");
+                        }
+                        1 if n % 2 == 0 => drop(client.fileno().unwrap()),
+                        _ => {}
+                    }
+                    assert_eq!(client.recv(1, 0).unwrap(), [round as u8], "round {round}");
+                }
+            }));
+        }
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    }
+}
