@@ -43,14 +43,6 @@ impl Forged {
         let mut pseudo = [from.octets(), to.octets()].concat();
         pseudo.extend([0, 6]);
         pseudo.extend((tcp.len() as u16).to_be_bytes());
-        let sum = |bytes: &[u8]| {
-            let mut sum: u32 =
-                bytes.chunks(2).map(|b| u32::from(b[0]) << 8 | b.get(1).copied().map_or(0, u32::from)).sum();
-            while sum > 0xffff {
-                sum = (sum & 0xffff) + (sum >> 16);
-            }
-            !(sum as u16)
-        };
         let check = sum(&[pseudo, tcp.clone()].concat());
         tcp[16..18].copy_from_slice(&check.to_be_bytes());
         let mut head = vec![0x45, 0];
@@ -63,6 +55,16 @@ impl Forged {
         let ethernet = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0];
         Frame::copy_of(&[&ethernet[..], &head, &tcp].concat())
     }
+}
+
+/// RFC 1071.
+fn sum(bytes: &[u8]) -> u16 {
+    let mut sum: u32 =
+        bytes.chunks(2).map(|b| u32::from(b[0]) << 8 | b.get(1).copied().map_or(0, u32::from)).sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !(sum as u16)
 }
 
 fn inject(wire: &mut Wire, frame: Frame) {
@@ -348,6 +350,129 @@ fn a_storm_of_forged_segments_leaves_nothing_behind() {
     let first = std::env::var("STORM").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
     for seed in first..first + seeds {
         storm(seed);
+    }
+}
+
+/// Changes bytes here and there, and makes the checksums right that would give it away.
+fn mutate(wire: &mut Wire, bytes: &mut Vec<u8>) {
+    for _ in 0..1 + wire.dice() % 4 {
+        let at = 14 + (wire.dice() % (bytes.len() as u64 - 14).min(90)) as usize;
+        let dice = wire.dice();
+        let Some(byte) = bytes.get_mut(at) else { continue };
+        *byte = match dice % 4 {
+            0 => (dice >> 8) as u8,
+            1 => byte.wrapping_add(1),
+            2 => [0, 0xff, 0x7f, 0x80][(dice >> 8) as usize % 4],
+            _ => *byte ^ 1 << (dice >> 8 & 7),
+        };
+    }
+    match wire.dice() % 12 {
+        0 => bytes.truncate(14 + (wire.dice() % 80) as usize),
+        1 => bytes.extend([0; 30]),
+        _ => {}
+    }
+    if bytes.get(12..14) == Some(&[8, 0]) && bytes.len() >= 34 {
+        let header = (usize::from(bytes[14] & 15) * 4).clamp(20, bytes.len() - 14);
+        bytes[24..26].fill(0);
+        let check = sum(&bytes[14..14 + header]);
+        bytes[24..26].copy_from_slice(&check.to_be_bytes());
+        if matches!(bytes[23], 1 | 2) && bytes.len() >= 14 + header + 4 {
+            bytes[16 + header..18 + header].fill(0);
+            let check = sum(&bytes[14 + header..]);
+            bytes[16 + header..18 + header].copy_from_slice(&check.to_be_bytes());
+        }
+    } else if bytes.get(12..14) == Some(&[0x86, 0xdd]) && bytes.len() >= 58 && bytes[20] == 58 {
+        bytes[56..58].fill(0);
+        let mut pseudo = bytes[22..54].to_vec();
+        pseudo.extend(((bytes.len() - 54) as u32).to_be_bytes());
+        pseudo.extend([0, 0, 0, 58]);
+        let check = sum(&[&pseudo, &bytes[54..]].concat());
+        bytes[56..58].copy_from_slice(&check.to_be_bytes());
+    }
+}
+
+/// True traffic of every protocol, and its mutations: both hosts survive, and nothing stays that should not.
+#[test]
+fn mutations_of_true_traffic_are_survived() {
+    use crate::base::constants::{AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM};
+    use crate::stack::SendTo;
+    use std::io::{IoSlice, IoSliceMut};
+    use std::sync::{Arc, Mutex};
+    let rounds = std::env::var("STORMS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
+    for seed in 0..rounds {
+        let mut wire = Wire::with(|config| config.forward = seed % 2 == 0);
+        (0..seed).for_each(|_| drop(wire.dice()));
+        let seen: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+        let tape = seen.clone();
+        wire.tap = Some(Box::new(move |_, _, frame| {
+            let mut tape = tape.lock().unwrap();
+            if tape.len() < 300 {
+                tape.push(frame.bytes().to_vec());
+            }
+            true
+        }));
+        let mut sockets = Vec::new();
+        for (family, address) in [(AF_INET, "192.0.2.2"), (AF_INET6, "[2001:db8::2]")] {
+            let to: std::net::SocketAddr = format!("{address}:80").parse().unwrap();
+            let listener = wire.listen(B, &to.to_string(), 4);
+            let client = wire.connect(A, &to.to_string());
+            let server = wire.accept(B, listener);
+            let udp = wire.hosts[B].socket(family, SOCK_DGRAM, 0).unwrap();
+            wire.hosts[B].bind(udp, to.into()).unwrap();
+            let asker = wire.hosts[A].socket(family, SOCK_DGRAM, 0).unwrap();
+            wire.hosts[A].connect(asker, to.into()).unwrap();
+            let ping =
+                wire.hosts[A].socket(family, SOCK_DGRAM, if family == AF_INET { 1 } else { 58 }).unwrap();
+            wire.hosts[A].connect(ping, to.into()).unwrap();
+            let echo = [if family == AF_INET { 8 } else { 128 }, 0, 0, 0, 0, 0, 0, 1];
+            for n in 0..6 {
+                let _ = wire.send(A, client, &pattern(n * 1000));
+                let _ = wire.send(B, server, &pattern(3000));
+                let _ = (wire.send(A, asker, &pattern(n * 900)), wire.send(A, ping, &echo));
+                let _ = wire.hosts[B].send(
+                    udp,
+                    &[IoSlice::new(b"to nobody")],
+                    SendTo { to: wire.hosts[A].getsockname(asker).ok(), ..SendTo::default() },
+                );
+                wire.millis(300);
+            }
+            sockets.extend([(A, client), (B, server), (B, listener), (B, udp), (A, asker), (A, ping)]);
+            let unused = wire.hosts[A].socket(family, SOCK_STREAM, 0).unwrap();
+            sockets.push((A, unused));
+        }
+        let true_frames = seen.lock().unwrap().clone();
+        for n in 0..4000 {
+            let mut bytes = true_frames[(wire.dice() % true_frames.len() as u64) as usize].clone();
+            mutate(&mut wire, &mut bytes);
+            let host = usize::from(bytes.get(5) != Some(&1));
+            let mut frame = Frame::copy_of(&bytes);
+            frame.checksum = crate::base::Checksum::Valid;
+            let now = wire.now;
+            wire.hosts[host].frame_in(now, IfIndex(2), frame);
+            if n % 40 == 0 {
+                wire.millis(50);
+                let (host, id) = sockets[(wire.dice() % sockets.len() as u64) as usize];
+                let mut buffer = [0; 5000];
+                let _ = wire.hosts[host].recv(
+                    id,
+                    &mut [IoSliceMut::new(&mut buffer)],
+                    (n % 80) as i32 / 40 * 0x2000,
+                );
+                let _ = wire.send(host, id, &pattern(2000));
+            }
+        }
+        for (host, id) in sockets {
+            wire.close(host, id);
+        }
+        wire.run_for(Duration::from_secs(3000));
+        for host in &wire.hosts {
+            let census = host.census();
+            assert_eq!(
+                (census.sockets, census.flows, census.half_open, census.time_wait),
+                (0, 0, 0, 0),
+                "{seed}"
+            );
+        }
     }
 }
 
