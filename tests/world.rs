@@ -264,3 +264,36 @@ fn many_threads_of_one_world_take_the_same_turns() {
     let first = run();
     assert_eq!((run(), run()), (first.clone(), first));
 }
+
+#[test]
+fn the_end_of_time_is_reached() {
+    let world = World::new(2);
+    let (a, b) = neighbours(&world, "delay=1ms");
+    let server = world.spawn(&a, |host| {
+        let listener = host.create_server(("0.0.0.0", 80), Server::default())?;
+        let (connection, _) = listener.accept()?;
+        connection.setsockopt(SOL_SOCKET, SO_KEEPALIVE, 1)?;
+        connection.setsockopt(IPPROTO_TCP, TCP_KEEPIDLE, 32_767)?;
+        connection.recv(1, 0)
+    });
+    let client = world.spawn(&b, |host| {
+        let socket = host.create_connection(("192.0.2.1", 80), None, None)?;
+        host.sleep(Duration::from_secs(3600 * 24 * 365))?;
+        socket.setsockopt(SOL_SOCKET, SO_RCVTIMEO, Duration::MAX)?;
+        socket.settimeout(Some(Duration::MAX))?;
+        socket.send(b"x", 0)
+    });
+    world.run().unwrap();
+    assert_eq!((server.join().unwrap(), client.join().unwrap()), (b"x".to_vec(), 1));
+    let udp = a.socket(AF_INET, SOCK_DGRAM, 0).unwrap();
+    udp.bind(("192.0.2.1", 9)).unwrap();
+    for patience in [Duration::from_secs(u64::MAX / 2_000_000_000), Duration::MAX] {
+        udp.settimeout(Some(patience)).unwrap();
+        let errno = udp.recv(1, 0).unwrap_err().errno();
+        assert!(matches!(errno, Errno::ETIMEDOUT | Errno::EDEADLK), "{errno}");
+    }
+    assert!(a.sleep(Duration::MAX).is_ok());
+    b.socket(AF_INET, SOCK_DGRAM, 0).unwrap().sendto(b"late", 0, ("192.0.2.1", 9)).unwrap();
+    let late = world.run_for(Duration::from_secs(1));
+    assert!(late.is_ok(), "{late:?}");
+}
