@@ -259,3 +259,42 @@ fn a_closed_window_is_probed_and_opens_again() {
     });
     assert!(done && got == data, "{} of {}", got.len(), data.len());
 }
+
+#[test]
+fn a_slow_reader_gets_the_last_byte_before_the_end() {
+    use crate::base::constants::{SO_RCVBUF, SOL_SOCKET};
+    for (round, rcvbuf) in [0, 5000, 66_000, 131_070, 131_072, 140_001, 200_000, 262_144, 524_287]
+        .into_iter()
+        .cycle()
+        .take(45)
+        .enumerate()
+    {
+        let mut wire = Wire::new();
+        wire.faults.loss = (round as u64 % 3) * 10;
+        wire.faults.reorder = (round as u64 % 2) * 50;
+        (0..round).for_each(|_| drop(wire.dice()));
+        let listener = wire.listen(B, "192.0.2.2:80", 1);
+        wire.hosts[B].setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &i32::to_ne_bytes(rcvbuf)).unwrap();
+        let client = wire.connect(A, "192.0.2.2:80");
+        let server = wire.accept(B, listener);
+        let data = pattern(100_000 + round * 7919);
+        let (mut sent, mut got, mut closed, mut end) = (0, Vec::new(), false, false);
+        while !end && wire.now < crate::base::Instant::from_secs(600) {
+            while sent < data.len() {
+                let Ok(n) = wire.send(A, client, &data[sent..]) else { break };
+                sent += n;
+            }
+            if sent == data.len() && !closed {
+                wire.hosts[A].shutdown(client, crate::base::constants::SHUT_WR).unwrap();
+                closed = true;
+            }
+            let (pause, len) = (wire.dice() % 40, 1 + wire.dice() as usize % 30_000);
+            wire.millis(pause);
+            if let Ok(bytes) = wire.recv(B, server, len) {
+                end = bytes.is_empty();
+                got.extend(bytes);
+            }
+        }
+        assert!(end && got == data, "{round}, {rcvbuf}: {} of {} bytes, end {end}", got.len(), data.len());
+    }
+}
