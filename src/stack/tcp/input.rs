@@ -150,6 +150,9 @@ impl Tcp {
         let acceptable = was.state == TcpState::SynSent || in_window(flow, &segment);
         let mut out = std::mem::take(&mut self.out);
         let mtu = flow.mtu();
+        for step in flow.stretched(&segment) {
+            self.engine.segment(&mut flow.connection, mtu, now, step.bytes(), &mut out, &rest.net.pool);
+        }
         self.engine.segment(&mut flow.connection, mtu, now, frame.bytes(), &mut out, &rest.net.pool);
         let is = flow.snapshot();
         if !segment.has(RST) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::flow::Flow;
 use super::flows::FlowId;
-use super::segment::{Bare, before};
+use super::segment::{ACK, Bare, RST, SYN, Segment, before};
 use super::{Rest, Tcp};
 use crate::base::{Frame, Instant, Reason, TcpState};
 
@@ -31,6 +31,28 @@ impl Flow {
             (seen.srtt * 2).clamp(PROBE, rto)
         };
         self.may_repeat().then(|| seen.moved + wait)
+    }
+
+    /// An ACK that acknowledges many segments at once, as ACKs of one segment each: the steps before itself.
+    ///
+    /// RFC 5681 3.1, of `cwnd += SMSS*SMSS/cwnd`: "This adjustment is executed on every incoming ACK that acknowledges new
+    /// data." The engine does so too, and Linux sends one ACK for a whole burst: after a loss the window would hardly grow.
+    /// RFC 3465 2.1 counts the bytes in place of the ACKs; the steps make the engine do so.
+    pub(super) fn stretched(&self, segment: &Segment) -> impl Iterator<Item = Frame> + use<> {
+        let (una, mss) = (self.seen.snd_una, self.mss().max(1) as u32);
+        let in_flight = self.seen.in_flight();
+        let acked = segment.ack.wrapping_sub(una);
+        // Only where the congestion window is what holds data back, and not while a loss is being mended.
+        let held_back = self.connection.unacknowledged() > in_flight as usize
+            && in_flight.saturating_add(mss) <= self.seen.snd_wnd
+            && self.recover.is_none();
+        let counts = held_back && self.may_repeat() && segment.has(ACK) && !segment.has(SYN | RST);
+        let steps = if counts && acked <= in_flight { acked.saturating_sub(1) / mss } else { 0 };
+        let (tuple, seq, window) = (self.tuple, self.rcv_nxt(), segment.window);
+        (1..=steps).map(move |n| {
+            let ack = Some(una.wrapping_add(n * mss));
+            Bare { seq, ack, window, rst: false }.as_if_from_remote(&tuple)
+        })
     }
 
     /// True if the engine could send its first unacknowledged data again: there is some, sent, and the peer's window is open.

@@ -30,7 +30,7 @@ fn inject(wire: &mut Wire, host: usize, frame: Frame, from: IpAddr, to: IpAddr) 
 }
 
 /// The peer's view of A's connection: a bare segment from B to A.
-fn forge(wire: &mut Wire, client: SocketId, make: impl FnOnce(u32, u32) -> Bare) {
+pub(super) fn forge(wire: &mut Wire, client: SocketId, make: impl FnOnce(u32, u32) -> Bare) {
     let flow = wire.hosts[A].tcp_flow(client).unwrap();
     let (tuple, next, una) = (flow.tuple, flow.rcv_nxt(), flow.seen.snd_una);
     let frame = make(next, una).as_if_from_remote(&tuple);

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::wire::{A, B, Faults, Wire, pattern};
+use super::super::segment::Bare;
+use super::attacks::forge;
+use super::wire::{A, B, Faults, Wire, is_tcp, pattern};
 use crate::base::Errno;
 use crate::base::constants::{POLLHUP, POLLIN, POLLOUT, POLLRDHUP, SHUT_WR, SOMAXCONN};
 use crate::stack::counters::Log;
@@ -205,4 +207,24 @@ fn any_one_lost_segment_is_made_up_for() {
         // A lost SYN or FIN waits for the engine's own timer, a second; RFC 6298 2.1's and Linux's first one too.
         assert!(took < Duration::from_millis(1300), "segment {lost}: {took:?}");
     }
+}
+
+/// RFC 3465 2.1: a peer that acknowledges a whole burst at once (Linux does) doubles the window in slow start like any other.
+#[test]
+fn the_window_grows_by_bytes_and_not_by_acks() {
+    let mut wire = Wire::new();
+    let (client, _) = wire.pair();
+    wire.tap = Some(Box::new(|_, _, frame| !is_tcp(frame)));
+    wire.send(A, client, &pattern(200_000)).unwrap();
+    for _ in 0..4 {
+        let flight = wire.hosts[A].tcp_flow(client).unwrap().seen.in_flight();
+        forge(&mut wire, client, |next, una| Bare {
+            seq: next,
+            ack: Some(una.wrapping_add(flight)),
+            window: 60_000,
+            rst: false,
+        });
+    }
+    let flight = wire.hosts[A].tcp_flow(client).unwrap().seen.in_flight();
+    assert!(flight > 20_000, "{flight} bytes in flight");
 }
