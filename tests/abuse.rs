@@ -3,7 +3,6 @@
 
 use std::io::IoSlice;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -134,6 +133,16 @@ fn sizes_that_make_no_sense() {
     }
 }
 
+/// Waits until a thread sleeps: it waits in its call.
+fn until_asleep(thread: &std::path::Path) {
+    let stat = std::path::Path::new("/proc").join(thread).join("stat");
+    let sleeps = || std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") S "));
+    let end = Instant::now() + SOON;
+    while !sleeps() && Instant::now() < end {
+        thread::yield_now();
+    }
+}
+
 /// What a thread waits in while another one closes the socket, shuts it down, or the host.
 #[test]
 fn nobody_waits_on_what_is_gone() {
@@ -166,8 +175,12 @@ fn nobody_waits_on_what_is_gone() {
             let socket = Arc::new(socket);
             let waiter = socket.clone();
             let begun = Instant::now();
-            let ended = thread::spawn(move || call(&waiter));
-            thread::sleep(Duration::from_millis(20));
+            let (tell, told) = std::sync::mpsc::channel();
+            let ended = thread::spawn(move || {
+                tell.send(std::fs::read_link("/proc/thread-self").unwrap()).unwrap();
+                call(&waiter)
+            });
+            until_asleep(&told.recv().unwrap());
             match end {
                 "close" => drop(socket.close()),
                 "shutdown" => drop(socket.shutdown(SHUT_RDWR)),
@@ -185,13 +198,12 @@ fn many_threads_do_everything_to_the_same_sockets() {
     let host = host();
     for round in 0..8 {
         let sockets: Arc<Vec<Socket>> = Arc::new(menagerie(&host));
-        let stop = Arc::new(AtomicBool::new(false));
         let threads: Vec<_> = (0..6_u64)
             .map(|n| {
-                let (sockets, stop, host) = (sockets.clone(), stop.clone(), host.clone());
+                let (sockets, host) = (sockets.clone(), host.clone());
                 thread::spawn(move || {
                     let mut dice = Dice(round * 100 + n + 1);
-                    while !stop.load(Ordering::Relaxed) {
+                    for _ in 0..4000 {
                         let s = &sockets[dice.below(sockets.len())];
                         let other = &sockets[dice.below(sockets.len())];
                         match dice.below(24) {
@@ -227,8 +239,6 @@ fn many_threads_do_everything_to_the_same_sockets() {
                 })
             })
             .collect();
-        thread::sleep(Duration::from_millis(250));
-        stop.store(true, Ordering::Relaxed);
         let begun = Instant::now();
         for thread in threads {
             thread.join().unwrap();
