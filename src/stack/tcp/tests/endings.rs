@@ -272,7 +272,7 @@ fn a_slow_reader_gets_the_last_byte_before_the_end() {
         let mut wire = Wire::new();
         wire.faults.loss = (round as u64 % 3) * 10;
         wire.faults.reorder = (round as u64 % 2) * 50;
-        (0..round).for_each(|_| drop(wire.dice()));
+        (0..round).for_each(|_| _ = wire.dice());
         let listener = wire.listen(B, "192.0.2.2:80", 1);
         wire.hosts[B].setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &i32::to_ne_bytes(rcvbuf)).unwrap();
         let client = wire.connect(A, "192.0.2.2:80");

@@ -35,7 +35,7 @@ impl Forged {
         tcp.extend(tuple.local_port.to_be_bytes());
         tcp.extend(self.seq.to_be_bytes());
         tcp.extend(self.ack.to_be_bytes());
-        tcp.extend([((20 + options.len()) / 4 << 4) as u8, self.flags]);
+        tcp.extend([(((20 + options.len()) / 4) << 4) as u8, self.flags]);
         tcp.extend(self.window.to_be_bytes());
         tcp.extend([0, 0, 0, 7]);
         tcp.extend(options);
@@ -250,7 +250,7 @@ fn storm(seed: u64) {
         wire.dice();
     }
     let listener = wire.listen(B, "192.0.2.2:80", 3);
-    if wire.dice() % 2 == 0 {
+    if wire.dice().is_multiple_of(2) {
         let size = (wire.dice() % 600_000) as i32;
         wire.hosts[B].setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &size.to_ne_bytes()).unwrap();
     }
@@ -259,7 +259,7 @@ fn storm(seed: u64) {
     for _ in 0..300 {
         let tuple = tuple(4000 + (wire.dice() % 3) as u16);
         // An active open now and then, towards the same stranger.
-        if wire.dice() % 40 == 0 {
+        if wire.dice().is_multiple_of(40) {
             let id = wire.socket(B);
             let to: std::net::SocketAddr = format!("192.0.2.1:{}", tuple.remote_port).parse().unwrap();
             let from: std::net::SocketAddr = "192.0.2.2:80".parse().unwrap();
@@ -293,7 +293,9 @@ fn storm(seed: u64) {
         let flow = flow.map(|flow| (flow.rcv_nxt(), flow.seen.snd_una, flow.seen.snd_max));
         let half = wire.hosts[B].tcp.half_open.get_mut(&tuple).map(|half| (half.irs, half.isn));
         let sides = match (flow, half) {
-            (Some((next, una, max)), _) => Some((next, if wire.dice() % 2 == 0 { una } else { max })),
+            (Some((next, una, max)), _) => {
+                Some((next, if wire.dice().is_multiple_of(2) { una } else { max }))
+            }
             (_, Some((irs, isn))) => Some((irs.wrapping_add(1), isn.wrapping_add(1))),
             _ => None,
         };
@@ -302,7 +304,7 @@ fn storm(seed: u64) {
             (_, 0..9) => ACK,
             (_, 9) => ACK | FIN,
             (_, 10) => ACK | SYN,
-            (_, 11) if wire.dice() % 4 == 0 => RST,
+            (_, 11) if wire.dice().is_multiple_of(4) => RST,
             (_, 12) => ACK | 0x20 | 8,
             (_, 13) => SYN,
             _ => wire.dice() as u8 & !RST,
@@ -401,7 +403,7 @@ fn mutations_of_true_traffic_are_survived() {
     let rounds = std::env::var("STORMS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
     for seed in 0..rounds {
         let mut wire = Wire::with(|config| config.forward = seed % 2 == 0);
-        (0..seed).for_each(|_| drop(wire.dice()));
+        (0..seed).for_each(|_| _ = wire.dice());
         let seen: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
         let tape = seen.clone();
         wire.tap = Some(Box::new(move |_, _, frame| {
@@ -453,11 +455,8 @@ fn mutations_of_true_traffic_are_survived() {
                 wire.millis(50);
                 let (host, id) = sockets[(wire.dice() % sockets.len() as u64) as usize];
                 let mut buffer = [0; 5000];
-                let _ = wire.hosts[host].recv(
-                    id,
-                    &mut [IoSliceMut::new(&mut buffer)],
-                    (n % 80) as i32 / 40 * 0x2000,
-                );
+                let _ =
+                    wire.hosts[host].recv(id, &mut [IoSliceMut::new(&mut buffer)], (n % 80) / 40 * 0x2000);
                 let _ = wire.send(host, id, &pattern(2000));
             }
         }
