@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::engine::{Congestion, Connection, Rings, Tuning};
 use super::observe::Observed;
-use super::segment::{Bare, Tuple, before};
+use super::segment::{Bare, Flag, Tuple, before};
 use crate::base::{Error, Instant, SocketId, TcpState};
 use crate::stack::options::Options;
 use crate::stack::ports::Claim;
@@ -223,6 +223,6 @@ impl Flow {
         let (next, edge) = (self.rcv_nxt(), self.seen.told_edge());
         let room = if before(next, edge) { edge.wrapping_sub(next) >> self.seen.rcv_scale } else { 0 };
         let window = self.window().min(u16::try_from(room).unwrap_or(u16::MAX));
-        Bare { seq: self.seen.snd_max, ack: Some(self.rcv_nxt()), window, rst: false }
+        Bare { seq: self.seen.snd_max, ack: Some(self.rcv_nxt()), window, flag: Flag::None }
     }
 }

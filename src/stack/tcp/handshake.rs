@@ -3,7 +3,7 @@
 use super::flow::Flow;
 use super::flows::Timer;
 use super::listen::HalfOpen;
-use super::segment::{ACK, Bare, RST, SYN, Segment, Tuple, before};
+use super::segment::{ACK, Bare, Flag, RST, SYN, Segment, Tuple, before};
 use super::{Rest, Tcp, isn};
 use crate::base::{Checksum, Frame, IfIndex, Instant, Reason, SocketId};
 use crate::stack::Hints;
@@ -221,7 +221,8 @@ impl Tcp {
         listener: SocketId,
     ) {
         let Some(half) = self.half_open.get_mut(tuple) else { return };
-        let bare = Bare { seq: half.isn.wrapping_add(1), ack: Some(next), window: u16::MAX, rst: false };
+        let bare =
+            Bare { seq: half.isn.wrapping_add(1), ack: Some(next), window: u16::MAX, flag: Flag::None };
         let ttl = half.settings.tuning.ttl;
         if self.challenges.allow(rest.net.now) {
             rest.net.note(Reason::TcpChallengeAck, None, Some(listener));

@@ -6,7 +6,7 @@ use super::flow::Flow;
 use super::flows::FlowId;
 use super::handshake;
 use super::output::Cause;
-use super::segment::{ACK, Bare, FIN, RST, SYN, Segment, Tuple, before, checksum_ok, set_ack};
+use super::segment::{ACK, Bare, FIN, Flag, RST, SYN, Segment, Tuple, before, checksum_ok, set_ack};
 use super::time_wait::Verdict;
 use super::{Rest, Tcp};
 use crate::base::{Checksum, Frame, IfIndex, Instant, Pool, Reason, TcpState};
@@ -100,9 +100,9 @@ impl Tcp {
         // RFC 9293 3.10.7.1: "If the ACK bit is off, sequence number zero is used, <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>.
         // If the ACK bit is on, <SEQ=SEG.ACK><CTL=RST>."
         let reset = if segment.has(ACK) {
-            Bare { seq: segment.ack, ack: None, window: 0, rst: true }
+            Bare { seq: segment.ack, ack: None, window: 0, flag: Flag::Rst }
         } else {
-            Bare { seq: 0, ack: Some(segment.end()), window: 0, rst: true }
+            Bare { seq: 0, ack: Some(segment.end()), window: 0, flag: Flag::Rst }
         };
         let hints = Hints { interface: handshake::scope(None, tuple, interface), source: Some(tuple.local) };
         let frame = reset.frame(tuple, rest.net.config.ttl, &rest.net.pool);
@@ -217,7 +217,7 @@ fn data_after_close(flow: &Flow, segment: &Segment) -> bool {
 fn learn_window(engine: &mut Engine, flow: &mut Flow, now: Instant, pool: &Pool) {
     let seen = &flow.seen;
     let ack = Some(seen.iss.wrapping_add(1));
-    let probe = Bare { seq: seen.irs, ack, window: seen.window_field, rst: false };
+    let probe = Bare { seq: seen.irs, ack, window: seen.window_field, flag: Flag::None };
     let frame = probe.from_remote_with(&flow.tuple, &[0]);
     let mtu = flow.mtu();
     engine.segment(&mut flow.connection, mtu, now, frame.bytes(), &mut Vec::new(), pool);

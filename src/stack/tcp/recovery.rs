@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::flow::Flow;
 use super::flows::FlowId;
-use super::segment::{ACK, Bare, RST, SYN, Segment, before};
+use super::segment::{ACK, Bare, Flag, RST, SYN, Segment, before};
 use super::{Rest, Tcp};
 use crate::base::{Frame, Instant, Reason, TcpState};
 
@@ -30,7 +30,7 @@ impl Flow {
         } else {
             (seen.srtt * 2).clamp(PROBE, rto)
         };
-        self.may_repeat().then(|| seen.moved + wait)
+        (self.may_repeat() || self.only_fin_is_out()).then(|| seen.moved + wait)
     }
 
     /// An ACK that acknowledges many segments at once, as ACKs of one segment each: the steps before itself.
@@ -51,7 +51,7 @@ impl Flow {
         let (tuple, seq, window) = (self.tuple, self.rcv_nxt(), segment.window);
         (1..=steps).map(move |n| {
             let ack = Some(una.wrapping_add(n * mss));
-            Bare { seq, ack, window, rst: false }.as_if_from_remote(&tuple)
+            Bare { seq, ack, window, flag: Flag::None }.as_if_from_remote(&tuple)
         })
     }
 
@@ -65,6 +65,14 @@ impl Flow {
             && self.seen.snd_wnd > 0
             && self.seen.window_field > 0
     }
+
+    /// True if nothing but our FIN waits for its acknowledgement. The engine repeats it by its own timer alone.
+    fn only_fin_is_out(&self) -> bool {
+        use TcpState::{Closing, FinWait1, LastAck};
+        matches!(self.state(), FinWait1 | Closing | LastAck)
+            && self.seen.in_flight() == 1
+            && self.connection.unacknowledged() == 0
+    }
 }
 
 impl Tcp {
@@ -72,6 +80,14 @@ impl Tcp {
     pub(super) fn retransmit_early(&mut self, rest: &mut Rest<'_>, id: FlowId) {
         let Some(flow) = self.flows.get_mut(id) else { return };
         flow.early += 1;
+        if flow.only_fin_is_out() {
+            flow.seen.moved = rest.net.now;
+            let again = Bare { seq: flow.seen.snd_una, flag: Flag::Fin, ..flow.ack() };
+            let mut out = vec![again.frame(&flow.tuple, flow.settings.tuning.ttl, &rest.net.pool)];
+            self.retransmission = Reason::TcpEarlyRetransmit;
+            self.emit(rest, id, &mut out);
+            return;
+        }
         flow.recover = Some(flow.seen.snd_max);
         // The base of the next wait, should the engine decline.
         flow.seen.moved = rest.net.now;
@@ -103,7 +119,8 @@ impl Tcp {
         // The first two differ in the window: they are updates, which set the engine's count of duplicates to zero.
         for window in [other, window, window, window, window] {
             let ack = Some(flow.seen.snd_una);
-            let frame = Bare { seq: flow.rcv_nxt(), ack, window, rst: false }.as_if_from_remote(&flow.tuple);
+            let frame =
+                Bare { seq: flow.rcv_nxt(), ack, window, flag: Flag::None }.as_if_from_remote(&flow.tuple);
             self.engine.segment(&mut flow.connection, mtu, now, frame.bytes(), out, &rest.net.pool);
         }
         self.retransmission = Reason::TcpEarlyRetransmit;

@@ -155,14 +155,22 @@ pub(super) fn checksum_ok(tcp: &[u8], source: IpAddr, destination: IpAddr) -> bo
     TcpPacket::new_unchecked(tcp).verify_checksum(&source.into(), &destination.into())
 }
 
-/// A segment without data that we write ourselves: challenge ACKs, keepalive probes, TIME_WAIT's answers, resets.
+/// The one flag that a [`Bare`] segment may have beside ACK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flag {
+    None,
+    Fin,
+    Rst,
+}
+
+/// A segment without data that we write ourselves: challenge ACKs, keepalive probes, TIME_WAIT's answers, resets, a FIN again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bare {
     pub(super) seq: u32,
     /// With it, the ACK flag.
     pub(super) ack: Option<u32>,
     pub(super) window: u16,
-    pub(super) rst: bool,
+    pub(super) flag: Flag,
 }
 
 impl Bare {
@@ -192,7 +200,11 @@ impl Bare {
         let tcp = TcpRepr {
             src_port: source.port(),
             dst_port: destination.port(),
-            control: if self.rst { TcpControl::Rst } else { TcpControl::None },
+            control: match self.flag {
+                Flag::None => TcpControl::None,
+                Flag::Fin => TcpControl::Fin,
+                Flag::Rst => TcpControl::Rst,
+            },
             seq_number: TcpSeqNumber(self.seq as i32),
             ack_number: self.ack.map(|ack| TcpSeqNumber(ack as i32)),
             window_len: self.window,
@@ -248,7 +260,7 @@ mod tests {
         for (local, remote) in [("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8::2")] {
             let (local, remote) = (local.parse().unwrap(), remote.parse().unwrap());
             let tuple = Tuple { local, local_port: 80, remote, remote_port: 4000 };
-            let bare = Bare { seq: 7, ack: Some(u32::MAX), window: 9, rst: true };
+            let bare = Bare { seq: 7, ack: Some(u32::MAX), window: 9, flag: Flag::Rst };
             let mut frame = bare.frame(&tuple, 64, &Pool::new());
             set_tos(frame.bytes_mut(), 0xb8);
             let tcp = &frame.bytes()[Segment::offset(frame.bytes())..];

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::isn::Keyed;
-use super::segment::{ACK, Bare, FIN, RST, SYN, Segment, Tuple, before};
+use super::segment::{ACK, Bare, FIN, Flag, RST, SYN, Segment, Tuple, before};
 use crate::base::Instant;
 use crate::stack::ports::Claim;
 
@@ -99,6 +99,6 @@ impl TimeWait {
 
     /// The last ACK once more.
     pub(super) fn ack(&self) -> Bare {
-        Bare { seq: self.snd_nxt, ack: Some(self.rcv_nxt), window: self.window, rst: false }
+        Bare { seq: self.snd_nxt, ack: Some(self.rcv_nxt), window: self.window, flag: Flag::None }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::flow::Flow;
 use super::flows::{FlowId, Timer};
 use super::output::Cause;
-use super::segment::{Bare, Tuple};
+use super::segment::{Bare, Flag, Tuple};
 use super::{Rest, Tcp};
 use crate::base::{Errno, Error, Instant, Reason, TcpState};
 
@@ -105,8 +105,8 @@ impl Tcp {
             // new data even if the send window is zero". A window that closed over data in flight leaves the engine without
             // any timer once that of the retransmission has run out; the last ACK once more starts the probing.
             let (seq, window) = (flow.rcv_nxt(), flow.seen.window_field);
-            let frame =
-                Bare { seq, ack: Some(flow.seen.snd_una), window, rst: false }.as_if_from_remote(&flow.tuple);
+            let frame = Bare { seq, ack: Some(flow.seen.snd_una), window, flag: Flag::None }
+                .as_if_from_remote(&flow.tuple);
             let (mtu, pool) = (flow.mtu(), &rest.net.pool);
             self.engine.segment(&mut flow.connection, mtu, now, frame.bytes(), &mut Vec::new(), pool);
             engine = self.engine.poll_at(&flow.connection, mtu, now, pool);
@@ -159,8 +159,7 @@ impl Tcp {
                 let error = timed_out(flow, Reason::TcpKeepaliveTimeout);
                 rest.net.note(error.reason(), None, flow.owner);
                 // Linux's tcp_keepalive_timer: the peer is told, should it ever come back.
-                let mut reset = flow.ack();
-                reset.rst = true;
+                let reset = Bare { flag: Flag::Rst, ..flow.ack() };
                 let frame = reset.frame(&flow.tuple, flow.settings.tuning.ttl, &rest.net.pool);
                 self.emit(rest, id, &mut vec![frame]);
                 return self.end(rest, id, Some(error));

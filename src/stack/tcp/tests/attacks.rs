@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 
-use super::super::segment::{Bare, Segment, Tuple};
+use super::super::segment::{Bare, Flag, Segment, Tuple};
 use super::wire::{A, B, Wire, is_tcp, pattern};
 use crate::base::{Errno, Frame, Reason, SocketId};
 use crate::stack::{Cast, Datagram, NetError};
@@ -41,12 +41,22 @@ pub(super) fn forge(wire: &mut Wire, client: SocketId, make: impl FnOnce(u32, u3
 fn a_reset_counts_only_with_the_exact_number() {
     let mut wire = Wire::new();
     let (client, server) = wire.pair();
-    forge(&mut wire, client, |next, _| Bare { seq: next.wrapping_add(1), ack: None, window: 0, rst: true });
-    forge(&mut wire, client, |next, _| Bare { seq: next.wrapping_sub(1), ack: None, window: 0, rst: true });
+    forge(&mut wire, client, |next, _| Bare {
+        seq: next.wrapping_add(1),
+        ack: None,
+        window: 0,
+        flag: Flag::Rst,
+    });
+    forge(&mut wire, client, |next, _| Bare {
+        seq: next.wrapping_sub(1),
+        ack: None,
+        window: 0,
+        flag: Flag::Rst,
+    });
     assert_eq!(wire.hosts[A].net.log.count(Reason::TcpChallengeAck), 1);
     assert_eq!(wire.hosts[A].net.log.count(Reason::TcpRstOutOfWindow), 1);
     wire.transfer((B, server), (A, client), &pattern(5000), std::time::Duration::from_secs(5));
-    forge(&mut wire, client, |next, _| Bare { seq: next, ack: None, window: 0, rst: true });
+    forge(&mut wire, client, |next, _| Bare { seq: next, ack: None, window: 0, flag: Flag::Rst });
     assert_eq!(wire.error(A, client), Some(Errno::ECONNRESET));
 }
 
@@ -58,7 +68,7 @@ fn an_acknowledgement_of_what_was_not_sent_is_not_believed() {
         seq: next,
         ack: Some(una.wrapping_add(1000)),
         window: 500,
-        rst: false,
+        flag: Flag::None,
     });
     assert_eq!(wire.hosts[A].net.log.count(Reason::TcpChallengeAck), 1);
     wire.transfer((A, client), (B, server), &pattern(100_000), std::time::Duration::from_secs(5));
@@ -123,7 +133,7 @@ fn syn(tuple: &Tuple) -> Frame {
 }
 
 fn bare(tuple: &Tuple, seq: u32, ack: u32, flags: u8) -> Frame {
-    let mut frame = Bare { seq, ack: Some(ack), window: 1000, rst: false }.as_if_from_remote(tuple);
+    let mut frame = Bare { seq, ack: Some(ack), window: 1000, flag: Flag::None }.as_if_from_remote(tuple);
     let offset = Segment::offset(frame.bytes());
     frame.bytes_mut()[offset + 13] = flags;
     frame.checksum = crate::base::Checksum::Valid;
@@ -213,7 +223,7 @@ proptest! {
                 seq: next.wrapping_add(seq as u32),
                 ack: Some(una.wrapping_add(ack as u32)),
                 window,
-                rst: false,
+                flag: Flag::None,
             };
             let mut frame = bare.as_if_from_remote(&tuple);
             frame.extend(&tail);
