@@ -218,7 +218,7 @@ fn learn_window(engine: &mut Engine, flow: &mut Flow, now: Instant, pool: &Pool)
     let seen = &flow.seen;
     let ack = Some(seen.iss.wrapping_add(1));
     let probe = Bare { seq: seen.irs, ack, window: seen.window_field, flag: Flag::None };
-    let frame = probe.from_remote_with(&flow.tuple, &[0]);
+    let frame = probe.as_if_from_remote_with(&flow.tuple, &[0]);
     let mtu = flow.mtu();
     engine.segment(&mut flow.connection, mtu, now, frame.bytes(), &mut Vec::new(), pool);
     flow.seen.our_window = flow.window();

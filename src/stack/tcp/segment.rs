@@ -181,11 +181,11 @@ impl Bare {
 
     /// As a packet that seems to come from `tuple.remote`: what the door tells the engine.
     pub(super) fn as_if_from_remote(self, tuple: &Tuple) -> Frame {
-        self.from_remote_with(tuple, &[])
+        self.as_if_from_remote_with(tuple, &[])
     }
 
     /// The same with data.
-    pub(super) fn from_remote_with(self, tuple: &Tuple, payload: &[u8]) -> Frame {
+    pub(super) fn as_if_from_remote_with(self, tuple: &Tuple, payload: &[u8]) -> Frame {
         let (local, remote) = tuple.ends();
         self.write(payload, (remote, local), 64, |len| Frame::copy_of(&vec![0; len]))
     }

@@ -188,7 +188,7 @@ fn any_one_lost_segment_is_made_up_for() {
         let mut wire = Wire::new();
         let mut count = 0;
         wire.tap = Some(Box::new(move |_, _, frame| {
-            count += u64::from(super::wire::is_tcp(frame));
+            count += u64::from(is_tcp(frame));
             count != lost
         }));
         let listener = wire.listen(B, "192.0.2.2:80", 8);
