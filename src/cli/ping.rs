@@ -82,11 +82,14 @@ pub(super) fn run(args: &PingArgs, as_json: bool) -> Result<Exit, Trouble> {
     let at_interrupt = tally.clone();
     on_interrupt(move || statistics(&at_interrupt.lock().unwrap_or_else(PoisonError::into_inner), as_json));
     if !as_json {
-        let bytes = match target {
-            IpAddr::V4(_) => format!("{}({})", args.size, usize::from(args.size) + HEADER + 20),
-            IpAddr::V6(_) => args.size.to_string(),
-        };
-        say::line(format!("PING {} ({target}) {bytes} bytes of data.", args.target));
+        let size = args.size;
+        say::line(match target {
+            IpAddr::V4(_) => {
+                let whole = usize::from(size) + HEADER + 20;
+                format!("PING {} ({target}) {size}({whole}) bytes of data.", args.target)
+            }
+            IpAddr::V6(_) => format!("PING {}({target}) {size} data bytes", args.target),
+        });
     }
     let mut ping = Ping { args, as_json, socket, target, tally: tally.clone(), waiting: HashMap::new() };
     ping.go()?;
@@ -223,7 +226,8 @@ impl Ping<'_> {
             }
             return;
         };
-        let ms = now.since(sent).as_secs_f64() * 1e3;
+        // To the nanosecond, as it was measured.
+        let ms = (now.since(sent).as_nanos() as f64) / 1e6;
         let mut tally = self.tally();
         tally.received += 1;
         tally.times.add(ms);
@@ -272,14 +276,17 @@ impl Ping<'_> {
 fn words(origin: u8, kind: u8, code: u8, errno: Errno) -> String {
     match (origin, kind, code) {
         (2, 3, 0) => "Destination Net Unreachable".into(),
-        (2, 3, 1) | (3, 1, 3) => "Destination Host Unreachable".into(),
+        (2, 3, 1) => "Destination Host Unreachable".into(),
         (2, 3, 2) => "Destination Protocol Unreachable".into(),
-        (2, 3, 3) | (3, 1, 4) => "Destination Port Unreachable".into(),
+        (2, 3, 3) => "Destination Port Unreachable".into(),
         (2, 3, 4) => "Frag needed and DF set".into(),
-        (2, 3, 9 | 10 | 13) | (3, 1, 1) => "Packet filtered".into(),
+        (2, 3, 9 | 10 | 13) => "Packet filtered".into(),
         (2, 11, 0) => "Time to live exceeded".into(),
         (3, 3, 0) => "Time exceeded: Hop limit".into(),
         (3, 1, 0) => "Destination unreachable: No route".into(),
+        (3, 1, 1) => "Destination unreachable: Administratively prohibited".into(),
+        (3, 1, 3) => "Destination unreachable: Address unreachable".into(),
+        (3, 1, 4) => "Destination unreachable: Port unreachable".into(),
         (1, ..) if errno == Errno::EHOSTUNREACH => "Destination Host Unreachable".into(),
         _ => errno.text().into(),
     }
