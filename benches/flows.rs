@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use sockatoo::device::{Cable, CableConfig};
-use sockatoo::socket::{AF_INET, IPPROTO_TCP, MSG_DONTWAIT, SOCK_STREAM, TCP_NODELAY};
+use sockatoo::socket::{AF_INET, IPPROTO_TCP, MSG_DONTWAIT, SOCK_STREAM, TCP_NODELAY, TCP_QUICKACK};
 use sockatoo::{Host, Socket};
 
 /// Two hosts that nobody drives but we, and `flows` connections between them.
@@ -41,6 +41,11 @@ impl Pair {
                 }
             };
             server.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1).unwrap();
+            // An ACK for every byte at once: with few connections it would ride on the answer, with many its delay would run out
+            // first, and the two would not be the same packets.
+            for end in [&client, &server] {
+                end.setsockopt(IPPROTO_TCP, TCP_QUICKACK, 1).unwrap();
+            }
             pair.flows.push((client, server));
         }
         pair
