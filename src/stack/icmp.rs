@@ -99,10 +99,7 @@ impl Stack {
         to: Option<SocketAddr>,
         how: &SendTo<'_>,
     ) -> Result<usize> {
-        let length: usize = data.iter().map(|slice| slice.len()).sum();
-        if length > 0xffff {
-            return Err(Errno::EMSGSIZE.because(Reason::MessageTooLong));
-        }
+        let length = super::datagram::length(data)?;
         if length < HEADER {
             return Err(Errno::EINVAL.because(Reason::IcmpMalformed));
         }

@@ -207,10 +207,7 @@ impl Stack {
         to: Option<SocketAddr>,
         how: &SendTo<'_>,
     ) -> Result<usize> {
-        let length: usize = data.iter().map(|slice| slice.len()).sum();
-        if length > 0xffff {
-            return Err(Errno::EMSGSIZE.because(Reason::MessageTooLong));
-        }
+        let length = super::datagram::length(data)?;
         let entry = self.sockets.get_mut(id)?;
         let more = how.flags & MSG_MORE != 0 || entry.options.udp_cork;
         if entry.corked()?.is_some() {

@@ -15,8 +15,9 @@ mod queue;
 mod way;
 
 use std::collections::HashMap;
+use std::io::IoSlice;
 
-use crate::base::SocketId;
+use crate::base::{Errno, Reason, Result, SocketId};
 
 pub(crate) use address::{WithScope, needs_scope, scoped};
 pub(crate) use queue::{Queue, Queued};
@@ -43,6 +44,12 @@ impl ByPort {
     pub(crate) fn get(&self, port: u16) -> &[SocketId] {
         self.0.get(&port).map_or(&[], Vec::as_slice)
     }
+}
+
+/// The length of what one call sends as one datagram. EMSGSIZE for what no IP packet can say.
+pub(super) fn length(data: &[IoSlice<'_>]) -> Result<usize> {
+    let length = data.iter().map(|slice| slice.len()).sum();
+    if length > 0xffff { Err(Errno::EMSGSIZE.because(Reason::MessageTooLong)) } else { Ok(length) }
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use smoltcp::wire::{IpProtocol, checksum};
 
-use crate::base::Reason;
+use crate::base::{Frame, IfIndex, Reason};
+use crate::stack::{Cast, Datagram};
 
 /// Bytes of an IPv4 header without options.
 pub(in crate::stack) const V4_LEN: usize = 20;
@@ -35,6 +36,21 @@ pub(in crate::stack) struct Header {
 }
 
 impl Header {
+    /// The packet as a datagram for this host; of IPv6 with the extension headers still to be walked.
+    pub(super) fn datagram(&self, frame: Frame, interface: IfIndex, cast: Cast) -> Datagram {
+        Datagram {
+            frame,
+            header: self.length,
+            source: self.source,
+            destination: self.destination,
+            protocol: self.protocol,
+            ttl: self.ttl,
+            tos: self.tos,
+            interface,
+            cast,
+        }
+    }
+
     /// Reads a header of which the rest of the packet may be missing: a quote. `None` if the header itself is not whole.
     pub(super) fn quoted(packet: &[u8]) -> Option<Self> {
         match packet.first()? >> 4 {

@@ -39,25 +39,7 @@ impl Net {
         if to_all && cast == Cast::Unicast {
             return self.drop_in(Reason::IpUnicastToAll, interface);
         }
-        let (mut datagram, key) = (
-            Datagram {
-                frame,
-                header: header.length,
-                source: header.source,
-                destination: header.destination,
-                protocol: header.protocol,
-                ttl: header.ttl,
-                tos: header.tos,
-                interface,
-                cast,
-            },
-            Key {
-                source: header.source,
-                destination: header.destination,
-                identification: header.identification.into(),
-                protocol: header.protocol,
-            },
-        );
+        let mut datagram = header.datagram(frame, interface, cast);
         if header.more_fragments() || header.fragment_offset() > 0 {
             let fragment = Fragment {
                 offset: header.fragment_offset(),
@@ -65,6 +47,12 @@ impl Net {
                 header: header.length,
                 data: header.length,
                 named_at: 0,
+            };
+            let key = Key {
+                source: header.source,
+                destination: header.destination,
+                identification: header.identification.into(),
+                protocol: header.protocol,
             };
             match self.reassemble(key, fragment, datagram) {
                 Some(whole) => datagram = whole,
@@ -139,18 +127,7 @@ impl Net {
         if to_all && cast == Cast::Unicast {
             return self.drop_in(Reason::IpUnicastToAll, interface);
         }
-        let datagram = Datagram {
-            frame,
-            header: header.length,
-            source: header.source,
-            destination: header.destination,
-            protocol: header.protocol,
-            ttl: header.ttl,
-            tos: header.tos,
-            interface,
-            cast,
-        };
-        self.ipv6_extensions(datagram);
+        self.ipv6_extensions(header.datagram(frame, interface, cast));
     }
 
     /// Behind the IPv6 header of a packet for us.

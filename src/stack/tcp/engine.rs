@@ -5,7 +5,7 @@
 //! Engine::egress(connection)           the next segment that is due
 //! Engine::poll_at(connection)          when `egress` has something next
 //! ```
-//! What is fed in is addressed to this host, of the connection's own two ends (or of none: `refuse`), without IPv6 extension
+//! What is fed in is addressed to this host, of the connection's own two ends, without IPv6 extension
 //! headers, and its checksum has been verified. Packets come out as IP packets in pooled frames.
 
 use std::net::IpAddr;

@@ -150,7 +150,7 @@ impl Tcp {
         let acceptable = was.state == TcpState::SynSent || in_window(flow, &segment);
         let mut out = std::mem::take(&mut self.out);
         let mtu = flow.mtu();
-        for step in flow.stretched(&segment) {
+        for step in flow.stretched(&segment, &rest.net.pool) {
             self.engine.segment(&mut flow.connection, mtu, now, step.bytes(), &mut out, &rest.net.pool);
         }
         self.engine.segment(&mut flow.connection, mtu, now, frame.bytes(), &mut out, &rest.net.pool);
@@ -218,7 +218,7 @@ fn learn_window(engine: &mut Engine, flow: &mut Flow, now: Instant, pool: &Pool)
     let seen = &flow.seen;
     let ack = Some(seen.iss.wrapping_add(1));
     let probe = Bare { seq: seen.irs, ack, window: seen.window_field, flag: Flag::None };
-    let frame = probe.as_if_from_remote_with(&flow.tuple, &[0]);
+    let frame = probe.as_if_from_remote_with(&flow.tuple, &[0], pool);
     let mtu = flow.mtu();
     engine.segment(&mut flow.connection, mtu, now, frame.bytes(), &mut Vec::new(), pool);
     flow.seen.our_window = flow.window();

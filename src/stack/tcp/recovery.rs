@@ -7,7 +7,7 @@ use super::flow::Flow;
 use super::flows::FlowId;
 use super::segment::{ACK, Bare, Flag, RST, SYN, Segment, before};
 use super::{Rest, Tcp};
-use crate::base::{Frame, Instant, Reason, TcpState};
+use crate::base::{Frame, Instant, Pool, Reason, TcpState};
 
 /// Linux's TCP_RTO_MIN.
 const LEAST: Duration = Duration::from_millis(200);
@@ -38,7 +38,11 @@ impl Flow {
     /// RFC 5681 3.1, of `cwnd += SMSS*SMSS/cwnd`: "This adjustment is executed on every incoming ACK that acknowledges new
     /// data." The engine does so too, and Linux sends one ACK for a whole burst: after a loss the window would hardly grow.
     /// RFC 3465 2.1 counts the bytes in place of the ACKs; the steps make the engine do so.
-    pub(super) fn stretched(&self, segment: &Segment) -> impl Iterator<Item = Frame> + use<> {
+    pub(super) fn stretched<'p>(
+        &self,
+        segment: &Segment,
+        pool: &'p Pool,
+    ) -> impl Iterator<Item = Frame> + use<'p> {
         let (una, mss) = (self.seen.snd_una, self.mss().max(1) as u32);
         let in_flight = self.seen.in_flight();
         let acked = segment.ack.wrapping_sub(una);
@@ -51,7 +55,7 @@ impl Flow {
         let (tuple, seq, window) = (self.tuple, self.rcv_nxt(), segment.window);
         (1..=steps).map(move |n| {
             let ack = Some(una.wrapping_add(n * mss));
-            Bare { seq, ack, window, flag: Flag::None }.as_if_from_remote(&tuple)
+            Bare { seq, ack, window, flag: Flag::None }.as_if_from_remote(&tuple, pool)
         })
     }
 
@@ -119,8 +123,8 @@ impl Tcp {
         // The first two differ in the window: they are updates, which set the engine's count of duplicates to zero.
         for window in [other, window, window, window, window] {
             let ack = Some(flow.seen.snd_una);
-            let frame =
-                Bare { seq: flow.rcv_nxt(), ack, window, flag: Flag::None }.as_if_from_remote(&flow.tuple);
+            let frame = Bare { seq: flow.rcv_nxt(), ack, window, flag: Flag::None }
+                .as_if_from_remote(&flow.tuple, &rest.net.pool);
             self.engine.segment(&mut flow.connection, mtu, now, frame.bytes(), out, &rest.net.pool);
         }
         self.retransmission = Reason::TcpEarlyRetransmit;

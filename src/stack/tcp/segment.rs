@@ -176,18 +176,18 @@ pub(super) struct Bare {
 impl Bare {
     /// As a packet from `tuple.local` to `tuple.remote`.
     pub(super) fn frame(self, tuple: &Tuple, ttl: u8, pool: &Pool) -> Frame {
-        self.write(&[], tuple.ends(), ttl, |len| pool.frame(len))
+        self.write(&[], tuple.ends(), ttl, pool)
     }
 
     /// As a packet that seems to come from `tuple.remote`: what the door tells the engine.
-    pub(super) fn as_if_from_remote(self, tuple: &Tuple) -> Frame {
-        self.as_if_from_remote_with(tuple, &[])
+    pub(super) fn as_if_from_remote(self, tuple: &Tuple, pool: &Pool) -> Frame {
+        self.as_if_from_remote_with(tuple, &[], pool)
     }
 
     /// The same with data.
-    pub(super) fn as_if_from_remote_with(self, tuple: &Tuple, payload: &[u8]) -> Frame {
+    pub(super) fn as_if_from_remote_with(self, tuple: &Tuple, payload: &[u8], pool: &Pool) -> Frame {
         let (local, remote) = tuple.ends();
-        self.write(payload, (remote, local), 64, |len| Frame::copy_of(&vec![0; len]))
+        self.write(payload, (remote, local), 64, pool)
     }
 
     fn write(
@@ -195,7 +195,7 @@ impl Bare {
         payload: &[u8],
         (source, destination): (SocketAddr, SocketAddr),
         ttl: u8,
-        make: impl FnOnce(usize) -> Frame,
+        pool: &Pool,
     ) -> Frame {
         let tcp = TcpRepr {
             src_port: source.port(),
@@ -217,7 +217,7 @@ impl Bare {
         };
         let (source, destination): (IpAddress, IpAddress) = (source.ip().into(), destination.ip().into());
         let ip = IpRepr::new(source, destination, IpProtocol::Tcp, tcp.buffer_len(), ttl.max(1));
-        let mut frame = make(ip.buffer_len());
+        let mut frame = pool.frame(ip.buffer_len());
         let caps = ChecksumCapabilities::default();
         ip.emit(&mut *frame.bytes_mut(), &caps);
         let body = &mut frame.bytes_mut()[ip.header_len()..];

@@ -106,7 +106,7 @@ impl Tcp {
             // any timer once that of the retransmission has run out; the last ACK once more starts the probing.
             let (seq, window) = (flow.rcv_nxt(), flow.seen.window_field);
             let frame = Bare { seq, ack: Some(flow.seen.snd_una), window, flag: Flag::None }
-                .as_if_from_remote(&flow.tuple);
+                .as_if_from_remote(&flow.tuple, &rest.net.pool);
             let (mtu, pool) = (flow.mtu(), &rest.net.pool);
             self.engine.segment(&mut flow.connection, mtu, now, frame.bytes(), &mut Vec::new(), pool);
             engine = self.engine.poll_at(&flow.connection, mtu, now, pool);

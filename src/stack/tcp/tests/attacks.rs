@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::super::segment::{Bare, Flag, Segment, Tuple};
 use super::wire::{A, B, Wire, is_tcp, pattern};
-use crate::base::{Errno, Frame, Reason, SocketId};
+use crate::base::{Errno, Frame, Pool, Reason, SocketId};
 use crate::stack::{Cast, Datagram, NetError};
 
 /// Gives a host a TCP packet as if ip/ had taken it from the wire.
@@ -33,7 +33,7 @@ fn inject(wire: &mut Wire, host: usize, frame: Frame, from: IpAddr, to: IpAddr) 
 pub(super) fn forge(wire: &mut Wire, client: SocketId, make: impl FnOnce(u32, u32) -> Bare) {
     let flow = wire.hosts[A].tcp_flow(client).unwrap();
     let (tuple, next, una) = (flow.tuple, flow.rcv_nxt(), flow.seen.snd_una);
-    let frame = make(next, una).as_if_from_remote(&tuple);
+    let frame = make(next, una).as_if_from_remote(&tuple, &Pool::new());
     inject(wire, A, frame, tuple.remote, tuple.local);
 }
 
@@ -133,7 +133,8 @@ fn syn(tuple: &Tuple) -> Frame {
 }
 
 fn bare(tuple: &Tuple, seq: u32, ack: u32, flags: u8) -> Frame {
-    let mut frame = Bare { seq, ack: Some(ack), window: 1000, flag: Flag::None }.as_if_from_remote(tuple);
+    let mut frame =
+        Bare { seq, ack: Some(ack), window: 1000, flag: Flag::None }.as_if_from_remote(tuple, &Pool::new());
     let offset = Segment::offset(frame.bytes());
     frame.bytes_mut()[offset + 13] = flags;
     frame.checksum = crate::base::Checksum::Valid;
@@ -225,7 +226,7 @@ proptest! {
                 window,
                 flag: Flag::None,
             };
-            let mut frame = bare.as_if_from_remote(&tuple);
+            let mut frame = bare.as_if_from_remote(&tuple, &Pool::new());
             frame.extend(&tail);
             let len = frame.len();
             let bytes = frame.bytes_mut();
