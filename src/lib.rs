@@ -10,6 +10,7 @@
 //! | `device/` | where frames come from and go to: TAP, packet interface, cable in memory, loopback, and wrappers around them |
 //! | `sys/` | every unsafe line: Linux's calls as safe functions |
 //! | `wire/` | bytes and their meaning |
+//! | `probe/` | what packet crafters do: send and match answers, trace, scan, replay |
 //! | `trace/` | recordings and ladder diagrams |
 //! | `lab/` | namespaces for tests |
 //! | `base/` | the words that all share |
@@ -22,6 +23,7 @@ pub mod cli;
 pub mod device;
 pub mod driver;
 pub mod lab;
+pub mod probe;
 pub mod socket;
 pub(crate) mod stack;
 pub(crate) mod sys;

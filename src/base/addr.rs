@@ -194,6 +194,59 @@ pub enum SockAddr {
     V4(SocketAddrV4),
     /// AF_INET6, ipv6(7). The scope is the [`IfIndex`] of a link-local address.
     V6(SocketAddrV6),
+    /// AF_PACKET, packet(7).
+    Link(LinkAddr),
+}
+
+/// struct sockaddr_ll, packet(7): an interface, a protocol, a station.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct LinkAddr {
+    /// ETH_P_*, as a plain number (not in network byte order); 0 = the socket's own.
+    pub protocol: u16,
+    /// [`IfIndex`]; 0 = any.
+    pub interface: u32,
+    /// ARPHRD_*: only in received addresses.
+    pub hardware: u16,
+    /// PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST, PACKET_OUTGOING: only in received addresses.
+    pub packet_type: u8,
+    /// The station's address; `length` of its bytes count.
+    pub address: [u8; 8],
+    /// Bytes of `address`: 6 of an Ethernet, 0 to bind.
+    pub length: u8,
+}
+
+impl LinkAddr {
+    /// Frames of one protocol (ETH_P_*) on one interface: what bind(2) takes.
+    pub const fn bind(interface: IfIndex, protocol: i32) -> Self {
+        Self {
+            protocol: protocol as u16,
+            interface: interface.0,
+            hardware: 0,
+            packet_type: 0,
+            address: [0; 8],
+            length: 0,
+        }
+    }
+
+    /// A station on an interface: what sendto(2) takes.
+    pub const fn station(interface: IfIndex, protocol: i32, mac: Mac) -> Self {
+        let [a, b, c, d, e, f] = mac.0;
+        Self { address: [a, b, c, d, e, f, 0, 0], length: 6, ..Self::bind(interface, protocol) }
+    }
+
+    /// The station's address, if it is an Ethernet's.
+    pub fn mac(&self) -> Option<Mac> {
+        let [a, b, c, d, e, f, ..] = self.address;
+        (self.length == 6).then_some(Mac([a, b, c, d, e, f]))
+    }
+}
+
+impl fmt::Display for LinkAddr {
+    /// `interface 2, protocol 0x0800, 02:00:00:00:00:01`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "interface {}, protocol 0x{:04x}", self.interface, self.protocol)?;
+        self.mac().map_or(Ok(()), |mac| write!(f, ", {mac}"))
+    }
 }
 
 impl SockAddr {
@@ -202,7 +255,7 @@ impl SockAddr {
         match self {
             Self::V4(a) => Some(SocketAddr::V4(*a)),
             Self::V6(a) => Some(SocketAddr::V6(*a)),
-            Self::Unspec => None,
+            Self::Unspec | Self::Link(_) => None,
         }
     }
 
@@ -212,6 +265,7 @@ impl SockAddr {
             Self::Unspec => super::constants::AF_UNSPEC,
             Self::V4(_) => super::constants::AF_INET,
             Self::V6(_) => super::constants::AF_INET6,
+            Self::Link(_) => super::constants::AF_PACKET,
         }
     }
 }
@@ -237,6 +291,12 @@ impl From<SocketAddrV6> for SockAddr {
     }
 }
 
+impl From<LinkAddr> for SockAddr {
+    fn from(address: LinkAddr) -> Self {
+        Self::Link(address)
+    }
+}
+
 impl<I: Into<IpAddr>> From<(I, u16)> for SockAddr {
     fn from((address, port): (I, u16)) -> Self {
         SocketAddr::new(address.into(), port).into()
@@ -245,9 +305,11 @@ impl<I: Into<IpAddr>> From<(I, u16)> for SockAddr {
 
 impl fmt::Display for SockAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.inet() {
-            Some(address) => write!(f, "{address}"),
-            None => write!(f, "(unspecified)"),
+        match self {
+            Self::V4(address) => write!(f, "{address}"),
+            Self::V6(address) => write!(f, "{address}"),
+            Self::Link(address) => write!(f, "{address}"),
+            Self::Unspec => write!(f, "(unspecified)"),
         }
     }
 }

@@ -29,6 +29,30 @@ pub enum ControlMessage {
     TimestampNs(Duration),
     /// IP_RECVERR, IPV6_RECVERR: an entry of the error queue (MSG_ERRQUEUE).
     ExtendedError(ExtendedError),
+    /// IP_CSUM_BAD (ours; level IPPROTO_IP, an int): a raw socket of IPPROTO_IP got a datagram whose checksum is wrong. 1 = of
+    /// the IP header, 2 = of the transport, 3 = of both.
+    ChecksumBad(i32),
+    /// PACKET_AUXDATA: struct tpacket_auxdata, packet(7).
+    PacketAuxiliary(PacketAuxiliary),
+}
+
+/// struct tpacket_auxdata, packet(7): what is known of a frame beside its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct PacketAuxiliary {
+    /// `tp_status`: TP_STATUS_*.
+    pub status: u32,
+    /// `tp_len`: bytes of the frame on the wire.
+    pub len: u32,
+    /// `tp_snaplen`: bytes that the filter let through.
+    pub snaplen: u32,
+    /// `tp_mac`: where the link header begins.
+    pub mac: u16,
+    /// `tp_net`: where the network header begins.
+    pub net: u16,
+    /// `tp_vlan_tci`.
+    pub vlan_tci: u16,
+    /// `tp_vlan_tpid`.
+    pub vlan_tpid: u16,
 }
 
 /// struct sock_extended_err, ip(7).

@@ -32,6 +32,7 @@ pub(super) fn host(args: &HostArgs) -> Result<Host, Trouble> {
     for gateway in &args.gateway {
         builder = builder.gateway(gateway)?;
     }
+    builder = builder.no_rst(args.no_rst);
     for server in &args.dns {
         builder = builder.dns(server)?;
     }

@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `args.rs` | every command and flag: help, completions and man pages come from here |
+//! | `args/` | every command and flag: help, completions and man pages come from here |
 //! | `host.rs` | the flags that make a host (`-i`, `--tap`, `--addr` ...), and the host |
 //! | `demo/` | `sockatoo demo`: a page is fetched, and shown on the wire |
 //! | `ping.rs` | `sockatoo ping` |

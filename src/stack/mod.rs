@@ -5,8 +5,8 @@
 //! ```text
 //!   verbs.rs   socket bind listen accept connect send recv shutdown close getsockopt setsockopt poll
 //!      |            bind.rs (addresses)  table.rs (the sockets)  options/ (the one table)  ports/ (who may bind what)  ready.rs
-//!   tcp/   udp.rs   icmp.rs (ping sockets)
-//!      |       |        |     datagram/ (what the two share: queues, errors, the way out)
+//!   tcp/   udp.rs   icmp.rs (ping sockets)   raw/ (SOCK_RAW)   packet/ (AF_PACKET)
+//!      |       |        |     datagram/ (what these share: queues, errors, the way out)
 //!   ip/        input, output, routes, sources, fragments, ICMP errors, multicast groups        } together: Net
 //!   link/      interfaces, Ethernet, ARP, NDP: the neighbour table with its waiting queue      } (net.rs)
 //!      |
@@ -29,7 +29,9 @@ mod lan;
 mod link;
 mod net;
 mod options;
+mod packet;
 mod ports;
+mod raw;
 mod ready;
 mod table;
 mod tcp;
@@ -59,6 +61,8 @@ pub(crate) struct Stack {
     tcp: tcp::Tcp,
     udp: udp::Udp,
     ping: icmp::Ping,
+    raw: raw::Raw,
+    packet: packet::Packets,
 }
 
 impl Stack {
@@ -72,6 +76,8 @@ impl Stack {
             tcp: tcp::Tcp::new(&net),
             udp: udp::Udp::default(),
             ping: icmp::Ping::default(),
+            raw: raw::Raw::default(),
+            packet: packet::Packets::default(),
             net,
         }
     }
@@ -128,12 +134,17 @@ impl Stack {
                     IPPROTO_ICMP | IPPROTO_ICMPV6 => self.ping_input(datagram),
                     _ => self.net.protocol_unreachable(&datagram),
                 },
-                Inbound::Error(error) => match i32::from(error.protocol) {
-                    IPPROTO_TCP => self.tcp_error(&error),
-                    IPPROTO_UDP => self.udp_error(&error),
-                    IPPROTO_ICMP | IPPROTO_ICMPV6 => self.ping_error(&error),
-                    _ => {}
-                },
+                Inbound::Error(error) => {
+                    self.raw_error(&error);
+                    match i32::from(error.protocol) {
+                        IPPROTO_TCP => self.tcp_error(&error),
+                        IPPROTO_UDP => self.udp_error(&error),
+                        IPPROTO_ICMP | IPPROTO_ICMPV6 => self.ping_error(&error),
+                        _ => {}
+                    }
+                }
+                Inbound::Raw(datagram) => self.raw_input(datagram),
+                Inbound::Passed(passed) => self.packet_input(passed),
                 Inbound::AddressGone(address) => self.tcp_address_gone(address),
             }
         }

@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use super::ip::{ErrorLimit, Identifications, PathMtus, Reassembly, Routes};
 use super::link::{Interface, Neighbours};
+use super::packet::Passed;
 use super::timers::Timers;
 use super::{Config, Log};
 use crate::base::{Cidr, Errno, Frame, IfIndex, Instant, Mac, Pool, Reason, SocketId};
@@ -87,6 +88,10 @@ pub(crate) struct NetError {
 pub(crate) enum Inbound {
     Datagram(Datagram),
     Error(NetError),
+    /// A copy of a datagram for the raw sockets.
+    Raw(Datagram),
+    /// A copy of a frame for the packet sockets.
+    Passed(Passed),
     /// This local address was removed: its connections end.
     AddressGone(IpAddr),
 }

@@ -130,6 +130,8 @@ pub(crate) enum Part {
     Tcp(super::tcp::TcpSocket),
     Udp(super::udp::UdpSocket),
     Ping(super::icmp::PingSocket),
+    Raw(super::raw::RawSocket),
+    Packet(super::packet::PacketSocket),
 }
 
 /// The sockets.

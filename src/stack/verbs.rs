@@ -56,6 +56,13 @@ impl Stack {
     /// bind(2).
     pub(crate) fn bind(&mut self, id: SocketId, address: SockAddr) -> Result<()> {
         let entry = self.sockets.get(id)?;
+        if let Part::Packet(_) = entry.protocol_part {
+            // packet_bind
+            let SockAddr::Link(address) = address else {
+                return Err(Errno::EINVAL.because(Reason::WrongFamily));
+            };
+            return self.packet_bind(id, address);
+        }
         let already = entry.local.is_some() || entry.remote.is_some();
         // inet_bind looks at the address first, inet6_bind at the socket.
         if entry.domain == AF_INET6 && already {
@@ -104,6 +111,9 @@ impl Stack {
     /// (or by a further connect: EISCONN, or the error).
     pub(crate) fn connect(&mut self, id: SocketId, address: SockAddr) -> Result<()> {
         let entry = self.sockets.get(id)?;
+        if let Part::Packet(_) = entry.protocol_part {
+            return Err(Errno::EOPNOTSUPP.because(Reason::WrongKind));
+        }
         let tcp = matches!(entry.protocol_part, Part::Tcp(_));
         if address == SockAddr::Unspec {
             return if tcp { self.tcp_disconnect(id) } else { self.datagram_disconnect(id) };
@@ -149,6 +159,11 @@ impl Stack {
         if matches!(entry.protocol_part, Part::Tcp(_)) {
             return self.tcp_send(id, data, how.flags);
         }
+        if let Part::Packet(_) = entry.protocol_part {
+            let sent = self.packet_send(id, data, &how);
+            self.dispatch();
+            return sent;
+        }
         let udp = matches!(entry.protocol_part, Part::Udp(_));
         self.autobind(id).map_err(|error| Errno::EAGAIN.because(error.reason()))?;
         let entry = self.sockets.get(id)?;
@@ -165,7 +180,11 @@ impl Stack {
             }
             None => None,
         };
-        let sent = if udp { self.udp_send(id, data, to, &how) } else { self.ping_send(id, data, to, &how) };
+        let sent = match entry.protocol_part {
+            Part::Raw(_) => self.raw_send(id, data, to, &how),
+            _ if udp => self.udp_send(id, data, to, &how),
+            _ => self.ping_send(id, data, to, &how),
+        };
         // A multicast may have come back to this host's own members.
         self.dispatch();
         sent
@@ -181,7 +200,8 @@ impl Stack {
                 // inet_recvmsg does not bind; nothing can come before bind or send.
                 self.datagram_recv(id, data, flags)
             }
-            Part::Ping(_) => self.datagram_recv(id, data, flags),
+            Part::Ping(_) | Part::Raw(_) => self.datagram_recv(id, data, flags),
+            Part::Packet(_) => self.packet_recv(id, data, flags),
         }
     }
 
@@ -211,6 +231,11 @@ impl Stack {
             // The interface may be gone already.
             let _ = self.net.leave(membership.group, Some(membership.interface));
         }
+        match self.sockets.get(id)?.protocol_part {
+            Part::Raw(_) => self.raw_close(id),
+            Part::Packet(_) => self.packet_close(id),
+            _ => {}
+        }
         self.release_port(id);
         self.sockets.remove(id);
         self.ready.wake(id);
@@ -227,6 +252,9 @@ impl Stack {
     /// getsockname(2).
     pub(crate) fn getsockname(&self, id: SocketId) -> Result<SockAddr> {
         let entry = self.sockets.get(id)?;
+        if let Part::Packet(_) = entry.protocol_part {
+            return Ok(self.packet_name(id)?.into());
+        }
         let unbound = SocketAddr::new(entry.any_address(), 0);
         Ok(entry.shown(entry.with_device_scope(entry.local.unwrap_or(unbound))))
     }
@@ -247,6 +275,7 @@ impl Stack {
     pub(crate) fn poll(&self, id: SocketId) -> i32 {
         match self.sockets.get(id) {
             Ok(entry) if matches!(entry.protocol_part, Part::Tcp(_)) => self.tcp_poll(id),
+            Ok(entry) if matches!(entry.protocol_part, Part::Packet(_)) => self.packet_poll(id),
             Ok(entry) => entry.poll_datagram(),
             Err(_) => POLLNVAL,
         }

@@ -8,6 +8,10 @@
 //! | `icmp.rs` | [`Icmp`]: ICMP, ICMPv6, NDP, MLD, IGMP in words |
 //! | `dns.rs` | DNS messages |
 //! | `checksum.rs` | the Internet checksum |
+//! | `packet/` | [`packet::Packet`]: building field by field, and taking apart in the same words: the table of layers |
+//! | `expression/` | a packet as text: `ip(dst=192.0.2.1)/tcp(dport=80)`, and back |
+//! | `show/` | packets for people: tree, hex, explanation, differences; as programs |
+//! | `filter/` | libpcap's filter language, classic BPF and its machine |
 //! | `cursor.rs` | reading bytes that nobody vouches for |
 //!
 //! Everybody above base/ may call it. Nothing here panics, whatever the bytes are.
@@ -16,7 +20,11 @@ mod checksum;
 mod cursor;
 mod dissect;
 pub mod dns;
+pub mod expression;
+pub mod filter;
 mod icmp;
+pub mod packet;
+pub mod show;
 mod summary;
 mod transport;
 

@@ -103,7 +103,8 @@ impl Entry {
         match &self.protocol_part {
             Part::Udp(udp) => Some(&udp.queue),
             Part::Ping(ping) => Some(&ping.queue),
-            Part::Tcp(_) => None,
+            Part::Raw(raw) => Some(&raw.queue),
+            Part::Tcp(_) | Part::Packet(_) => None,
         }
     }
 
@@ -111,7 +112,8 @@ impl Entry {
         match &mut self.protocol_part {
             Part::Udp(udp) => Some(&mut udp.queue),
             Part::Ping(ping) => Some(&mut ping.queue),
-            Part::Tcp(_) => None,
+            Part::Raw(raw) => Some(&mut raw.queue),
+            Part::Tcp(_) | Part::Packet(_) => None,
         }
     }
 

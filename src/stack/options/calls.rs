@@ -1,6 +1,6 @@
 //! getsockopt(2) and setsockopt(2): who has which level, how long a value is, then the table.
 
-use super::table::{DATAGRAM, PING, Row, TCP, UDP, Value, find};
+use super::table::{DATAGRAM, PACKET, PING, RAW, Row, TCP, UDP, Value, find};
 use crate::base::constants::*;
 use crate::base::{Errno, Error, Reason, Result, SocketId};
 use crate::stack::Stack;
@@ -27,6 +27,8 @@ fn kind_of(entry: &Entry) -> u8 {
         Part::Tcp(_) => TCP,
         Part::Udp(_) => UDP,
         Part::Ping(_) => PING,
+        Part::Raw(_) => RAW,
+        Part::Packet(_) => PACKET,
     }
 }
 

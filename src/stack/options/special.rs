@@ -74,6 +74,8 @@ fn sockaddr(address: SockAddr) -> Vec<u8> {
             bytes.extend(v6.ip().octets());
             bytes.extend(v6.scope_id().to_ne_bytes());
         }
+        // No option's value is a sockaddr_ll.
+        SockAddr::Link(_) => {}
     }
     bytes
 }

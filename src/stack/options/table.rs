@@ -10,8 +10,10 @@ use crate::base::constants::*;
 pub(crate) const TCP: u8 = 1;
 pub(crate) const UDP: u8 = 2;
 pub(crate) const PING: u8 = 4;
-pub(crate) const DATAGRAM: u8 = UDP | PING;
-pub(crate) const ALL: u8 = TCP | UDP | PING;
+pub(crate) const RAW: u8 = 8;
+pub(crate) const PACKET: u8 = 16;
+pub(crate) const DATAGRAM: u8 = UDP | PING | RAW | PACKET;
+pub(crate) const ALL: u8 = TCP | DATAGRAM;
 
 /// An option.
 #[derive(Debug)]

@@ -1,4 +1,6 @@
 //! Every command and flag. Help, completions and man pages come from here.
+//!
+//! Here are the tree and what all commands share.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -21,16 +23,16 @@ const STYLES: Styles = Styles::styled()
 #[command(name = "sockatoo", version, styles = STYLES, max_term_width = 100, disable_help_subcommand = true)]
 #[command(after_help = "Begin with `sockatoo demo`. Short flags are those of the originals (ping, nc). \
     Exit codes: 0 done, 1 it ran and the answer is no, 2 it could not run, 130 Ctrl-C.")]
-pub(super) struct Cli {
+pub(in crate::cli) struct Cli {
     /// Answer in JSON, one object per line, each with a "version"
     #[arg(long, global = true, display_order = 900)]
-    pub(super) json: bool,
+    pub(in crate::cli) json: bool,
     #[command(subcommand)]
-    pub(super) command: Command,
+    pub(in crate::cli) command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(in crate::cli) enum Command {
     /// Fetch a page through our own stack, and show what happened on the wire
     #[command(
         after_help = "Makes a network namespace of its own with a TAP in it, starts python3's http.server on the kernel's \
@@ -72,120 +74,123 @@ pub(super) enum Command {
 /// the original has another use for `-i` (ping).
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "The host and its wire")]
-pub(super) struct HostArgs {
+pub(in crate::cli) struct HostArgs {
     /// Use this interface: an existing TAP as a TAP, any other through AF_PACKET, with a station address of our own
     #[arg(long = "if", id = "interface", value_name = "IF", conflicts_with = "tap")]
-    pub(super) interface: Option<String>,
+    pub(in crate::cli) interface: Option<String>,
     /// Make a TAP of this name, for as long as the command runs
     #[arg(long, value_name = "NAME")]
-    pub(super) tap: Option<String>,
+    pub(in crate::cli) tap: Option<String>,
     /// Our address on that wire, as 192.0.2.2/24; may be repeated
     #[arg(long, value_name = "CIDR")]
-    pub(super) addr: Vec<Cidr>,
+    pub(in crate::cli) addr: Vec<Cidr>,
     /// A router for all that is not on the wire; may be repeated (IPv4, IPv6)
     #[arg(long, value_name = "IP")]
-    pub(super) gateway: Vec<IpAddr>,
+    pub(in crate::cli) gateway: Vec<IpAddr>,
     /// A name server; may be repeated
     #[arg(long, value_name = "IP")]
-    pub(super) dns: Vec<IpAddr>,
+    pub(in crate::cli) dns: Vec<IpAddr>,
     /// Make the link worse: loss=1%,delay=20ms (and jitter, reorder, duplicate, corrupt, rate, queue, seed)
     #[arg(long, value_name = "FAULTS")]
-    pub(super) link: Option<Impairment>,
+    pub(in crate::cli) link: Option<Impairment>,
     /// Record every frame into this file, for Wireshark, tshark or tcpdump
     #[arg(long, value_name = "FILE")]
-    pub(super) pcap: Option<PathBuf>,
+    pub(in crate::cli) pcap: Option<PathBuf>,
+    /// Never answer a segment by RST if no socket takes it (as a kernel would): for connections made by hand
+    #[arg(long)]
+    pub(in crate::cli) no_rst: bool,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct DemoArgs {
+pub(in crate::cli) struct DemoArgs {
     /// Two Sockatoo hosts over a cable in memory, even where more is allowed
     #[arg(long)]
-    pub(super) memory: bool,
+    pub(in crate::cli) memory: bool,
     /// Over IPv6
     #[arg(short = '6', long)]
-    pub(super) ipv6: bool,
+    pub(in crate::cli) ipv6: bool,
     /// Make the link worse: loss=5%,delay=20ms (and jitter, reorder, duplicate, corrupt, rate, queue, seed)
     #[arg(long, value_name = "FAULTS")]
-    pub(super) link: Option<Impairment>,
+    pub(in crate::cli) link: Option<Impairment>,
     /// Record every frame into this file, for Wireshark, tshark or tcpdump
     #[arg(long, value_name = "FILE")]
-    pub(super) pcap: Option<PathBuf>,
+    pub(in crate::cli) pcap: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct PingArgs {
+pub(in crate::cli) struct PingArgs {
     /// Whom to ask: a name or an address
     #[arg(value_name = "HOST")]
-    pub(super) target: String,
+    pub(in crate::cli) target: String,
     /// Stop after so many requests
     #[arg(short, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(super) count: Option<u64>,
+    pub(in crate::cli) count: Option<u64>,
     /// Seconds between requests
     #[arg(short, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
-    pub(super) interval: Duration,
+    pub(in crate::cli) interval: Duration,
     /// Bytes of data in a request
     #[arg(short, value_name = "BYTES", default_value_t = 56, value_parser = clap::value_parser!(u16).range(..=65_507))]
-    pub(super) size: u16,
+    pub(in crate::cli) size: u16,
     /// Time to live of the requests
     #[arg(short, value_name = "TTL", value_parser = clap::value_parser!(u8).range(1..))]
-    pub(super) ttl: Option<u8>,
+    pub(in crate::cli) ttl: Option<u8>,
     /// Seconds to wait for the answer to the last request
     #[arg(short = 'W', value_name = "SECONDS", default_value = "10", value_parser = seconds)]
-    pub(super) wait: Duration,
+    pub(in crate::cli) wait: Duration,
     /// Stop after so many seconds, whatever was answered
     #[arg(short = 'w', value_name = "SECONDS", value_parser = seconds)]
-    pub(super) deadline: Option<Duration>,
+    pub(in crate::cli) deadline: Option<Duration>,
     /// Print only the begin and the statistics
     #[arg(short)]
-    pub(super) quiet: bool,
+    pub(in crate::cli) quiet: bool,
     /// IPv4 only
     #[arg(short = '4', conflicts_with = "ipv6")]
-    pub(super) ipv4: bool,
+    pub(in crate::cli) ipv4: bool,
     /// IPv6 only
     #[arg(short = '6')]
-    pub(super) ipv6: bool,
+    pub(in crate::cli) ipv6: bool,
     #[command(flatten)]
-    pub(super) host: HostArgs,
+    pub(in crate::cli) host: HostArgs,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct NcArgs {
+pub(in crate::cli) struct NcArgs {
     /// HOST PORT to connect to; with -l, [ADDRESS] PORT to listen on
     #[arg(value_name = "HOST PORT", required_unless_present = "source_port", num_args = 1..=2)]
-    pub(super) target: Vec<String>,
+    pub(in crate::cli) target: Vec<String>,
     /// Listen, for one connection (UDP: for the first one who sends)
     #[arg(short)]
-    pub(super) listen: bool,
+    pub(in crate::cli) listen: bool,
     /// UDP in place of TCP
     #[arg(short)]
-    pub(super) udp: bool,
+    pub(in crate::cli) udp: bool,
     /// Shut the sending side down when standard input ends, so that the other side sees the end
     #[arg(short = 'N')]
-    pub(super) shut: bool,
+    pub(in crate::cli) shut: bool,
     /// Say what happens, on standard error
     #[arg(short)]
-    pub(super) verbose: bool,
+    pub(in crate::cli) verbose: bool,
     /// Give up connecting, or an idle connection, after so many seconds
     #[arg(short = 'w', value_name = "SECONDS", value_parser = seconds)]
-    pub(super) wait: Option<Duration>,
+    pub(in crate::cli) wait: Option<Duration>,
     /// IPv4 only
     #[arg(short = '4', conflicts_with = "ipv6")]
-    pub(super) ipv4: bool,
+    pub(in crate::cli) ipv4: bool,
     /// IPv6 only
     #[arg(short = '6')]
-    pub(super) ipv6: bool,
+    pub(in crate::cli) ipv6: bool,
     /// Our own port
     #[arg(short = 'p', value_name = "PORT")]
-    pub(super) source_port: Option<u16>,
+    pub(in crate::cli) source_port: Option<u16>,
     #[command(flatten)]
-    pub(super) host: HostArgs,
+    pub(in crate::cli) host: HostArgs,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct DoctorArgs {
+pub(in crate::cli) struct DoctorArgs {
     /// Try a user namespace in this process, and say so by the exit code
     #[arg(long, hide = true)]
-    pub(super) try_user_namespace: bool,
+    pub(in crate::cli) try_user_namespace: bool,
 }
 
 /// Seconds with a fraction.

@@ -1,0 +1,79 @@
+//! Bytes, and the meaning of each field in them.
+
+use std::ops::Range;
+
+use super::kind::{Field, Kind};
+use super::layer::Value;
+use crate::base::LinkType;
+
+/// A packet's bytes with every field in them: what [`Dissection::of`] reads, and what [`super::Packet::build`] has written.
+#[derive(Clone, Debug)]
+pub struct Dissection {
+    /// What the bytes begin with.
+    pub link: LinkType,
+    /// The packet.
+    pub bytes: Vec<u8>,
+    /// Its layers, the outermost first; what is behind the last one that could be read is a layer `payload`.
+    pub sections: Vec<Section>,
+}
+
+/// A layer in the bytes.
+#[derive(Clone, Debug)]
+pub struct Section {
+    /// What it is.
+    pub kind: &'static Kind,
+    /// Its own bytes, without the layers behind it.
+    pub range: Range<usize>,
+    /// In the order of their bits. A field that lies beyond the end of the bytes is missing.
+    pub fields: Vec<Seen>,
+    /// What is wrong with the layer as a whole: `the bytes end within the header`.
+    pub note: Option<String>,
+}
+
+/// A field in the bytes.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Which one.
+    pub field: &'static Field,
+    /// Its bits, counted from the first byte of the packet.
+    pub bits: Range<usize>,
+    /// What it holds.
+    pub value: Value,
+    /// Of options and records: each of them, taken apart.
+    pub inner: Vec<Section>,
+    /// Where the value comes from.
+    pub origin: Origin,
+    /// Is it right?
+    pub verdict: Verdict,
+}
+
+/// Where a field's value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It was read from a packet.
+    Read,
+    /// A person has set it.
+    Set,
+    /// It was filled in: by [`Field::fill`].
+    Filled,
+}
+
+/// What can be said about a field's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing: any value is fine.
+    Free,
+    /// A checksum or a length that is right.
+    Right,
+    /// A checksum or a length that should be this.
+    Wrong(u64),
+    /// It can't be told: not all bytes are there (a fragment, a capture cut short).
+    Unknown(&'static str),
+}
+
+impl Seen {
+    /// Its bytes; of a field that does not fill them, those that it touches.
+    pub const fn range(&self) -> Range<usize> {
+        self.bits.start / 8..self.bits.end.div_ceil(8)
+    }
+}

@@ -1,0 +1,117 @@
+//! Layers with the fields that a person has set.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::kind::{Field, Kind};
+use crate::base::{Errno, Error, Mac};
+
+/// What a field holds, or is to hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Value {
+    /// Of [`super::Shape::Bits`] and [`super::Shape::Flags`].
+    Number(u64),
+    /// An Ethernet address.
+    Mac(Mac),
+    /// An IPv4 address.
+    V4(Ipv4Addr),
+    /// An IPv6 address.
+    V6(Ipv6Addr),
+    /// Bytes.
+    Bytes(Vec<u8>),
+    /// A domain name, without the dot at its end.
+    Name(String),
+    /// Options or records.
+    Layers(Vec<Layer>),
+}
+
+/// What a person has set a field to: one value, or several, one for each packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Choice {
+    /// This one.
+    One(Value),
+    /// From one number (or address) to another, both included.
+    Range(Value, Value),
+    /// Each of these in turn.
+    Any(Vec<Choice>),
+    /// Drawn anew for each packet, from the whole room of the field, or between two numbers.
+    Random(Option<(u64, u64)>),
+    /// What would be filled in, made wrong (a checksum, a length).
+    Bad,
+}
+
+/// A layer to be built: its kind, and what has been set of it.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    pub(crate) kind: &'static Kind,
+    /// By the field's place in [`Kind::fields`]; each at most once.
+    pub(crate) set: Vec<(usize, Choice)>,
+    /// Fields that are not set are drawn by chance, where that leaves a packet that travels (Scapy's `fuzz`).
+    pub(crate) fuzz: bool,
+    /// What a builder was given that the layer can't hold: told by [`Packet::build`].
+    pub(crate) wrong: Option<Error>,
+}
+
+/// Layers, the outermost first. With ranges or lists in them they stand for many packets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Packet {
+    /// The outermost first.
+    pub layers: Vec<Layer>,
+}
+
+impl PartialEq for Layer {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.kind, other.kind) && self.set == other.set && self.fuzz == other.fuzz
+    }
+}
+
+impl Eq for Layer {}
+
+impl Layer {
+    /// A layer of which nothing is set.
+    pub const fn new(kind: &'static Kind) -> Self {
+        Self { kind, set: Vec::new(), fuzz: false, wrong: None }
+    }
+
+    /// What kind of layer it is.
+    pub const fn kind(&self) -> &'static Kind {
+        self.kind
+    }
+
+    /// What has been set, in the order of the fields.
+    pub fn fields(&self) -> impl Iterator<Item = (&'static Field, &Choice)> {
+        self.set.iter().filter_map(|(at, choice)| Some((self.kind.fields.get(*at)?, choice)))
+    }
+
+    /// What a field has been set to.
+    pub fn get(&self, name: &str) -> Option<&Choice> {
+        let at = self.kind.field(name)?;
+        self.set.iter().find(|(place, _)| *place == at).map(|(_, choice)| choice)
+    }
+
+    /// Sets a field, by its name or one of its other spellings. EINVAL if the layer has no such field.
+    pub fn put(&mut self, name: &str, choice: Choice) -> Result<(), Error> {
+        let Some(at) = self.kind.field(name) else {
+            return Err(Errno::EINVAL.with(format!("{} has no field `{name}`", self.kind.name)));
+        };
+        match self.set.binary_search_by_key(&at, |(place, _)| *place) {
+            Ok(place) => self.set[place].1 = choice,
+            Err(place) => self.set.insert(place, (at, choice)),
+        }
+        Ok(())
+    }
+}
+
+impl Kind {
+    /// The place of a field, by its name or one of its other spellings.
+    pub fn field(&self, name: &str) -> Option<usize> {
+        self.fields.iter().position(|f| f.name == name || f.aliases.contains(&name))
+    }
+}
+
+impl From<Layer> for Packet {
+    fn from(layer: Layer) -> Self {
+        Self { layers: vec![layer] }
+    }
+}

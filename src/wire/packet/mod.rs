@@ -1,0 +1,34 @@
+//! Packets to be built, and packets taken apart, field by field. One table of layers serves both ways.
+//!
+//! | file | what |
+//! |---|---|
+//! | `kind.rs` | [`Kind`], [`Field`], [`Shape`], [`Fill`]: what a row of the table says |
+//! | `layers/` | the table: every layer that we know, and what its options look like |
+//! | `layer.rs` | [`Layer`], [`Value`], [`Choice`]: a layer with the fields that a person has set |
+//! | `builder.rs` | `ether()`, `ipv4()`, `tcp()` ... and the operator `/` |
+//! | `build.rs` | [`Packet::build`]: layers to bytes; what is not set is filled in |
+//! | `dissection.rs` | [`Dissection`]: bytes and the meaning of each field; also what building gives |
+//! | `dissect.rs` | bytes to a [`Dissection`], whatever they are |
+//! | `each.rs` | a packet with ranges, lists and chance in it: the packets that it stands for |
+//! | `template.rs` | [`Template`]: the same at speed: built once, then only what varies is written |
+//!
+//! The text of a packet (`ip(dst=192.0.2.1)/tcp(dport=80)`) is expression/'s business, its pictures are show/'s.
+
+mod build;
+mod builder;
+mod dissect;
+mod dissection;
+mod each;
+mod kind;
+mod layer;
+mod layers;
+mod template;
+
+pub use build::{Nowhere, Surroundings};
+pub use builder::*;
+pub use dissection::{Dissection, Origin, Section, Seen, Verdict};
+pub use each::Each;
+pub use kind::{Field, Fill, Kind, Rule, Shape};
+pub use layer::{Choice, Layer, Packet, Value};
+pub use layers::{KINDS, kind};
+pub use template::Template;
