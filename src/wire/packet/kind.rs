@@ -36,6 +36,19 @@ pub struct Field {
     pub about: &'static str,
     /// Values that have a name: `(6, "tcp")`.
     pub names: &'static [(u64, &'static str)],
+    /// Whether the layer has it at all.
+    pub when: When,
+}
+
+/// Whether a layer has a field: an earlier field of the same layer tells.
+#[derive(Clone, Copy, Debug)]
+pub enum When {
+    /// It always has it.
+    Always,
+    /// If that field holds one of these.
+    Is(&'static str, &'static [u64]),
+    /// If that field holds none of these.
+    Not(&'static str, &'static [u64]),
 }
 
 /// What a field holds.
@@ -57,8 +70,11 @@ pub enum Shape {
     Bytes,
     /// A domain name (RFC 1035 3.1).
     Name,
-    /// Options or records, one behind the other: layers of these kinds.
+    /// Options or records, one behind the other: layers of these kinds. An option's first field tells which kind it is; the
+    /// last kind stands for those that no other one knows.
     Layers(&'static [Kind]),
+    /// Numbers or addresses of this shape, one behind the other.
+    List(&'static Shape),
 }
 
 /// What a field gets that nobody sets, and where that comes from.
@@ -104,8 +120,8 @@ pub enum Rule {
     Checksum,
     /// The same with the pseudo header of the IP layer in front.
     TransportChecksum,
-    /// The number of the layer behind this one (EtherType, protocol, next header).
-    Next,
+    /// The number of the layer behind this one (EtherType, protocol, next header, port); this one, if it has none.
+    Next(u64),
     /// Our address on the way to the destination.
     Source,
     /// The destination, where nobody names one.
@@ -116,4 +132,145 @@ pub enum Rule {
     DestinationMac,
     /// How many items the named field of this layer has.
     Count(&'static str),
+    /// How many bytes the named field of this layer has.
+    LengthOf(&'static str),
+}
+
+impl Kind {
+    /// A row of the table; more is said of it by the methods that follow.
+    pub(crate) const fn new(
+        name: &'static str,
+        title: &'static str,
+        source: &'static str,
+        fields: &'static [Field],
+    ) -> Self {
+        Self { name, aliases: &[], scapy: name, title, source, fields }
+    }
+
+    /// Scapy's name of it, which expressions understand, too.
+    pub(crate) const fn scapy(mut self, scapy: &'static str) -> Self {
+        self.scapy = scapy;
+        self
+    }
+
+    /// Other spellings.
+    pub(crate) const fn also(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    /// Is this how people write it?
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.scapy == name || self.aliases.contains(&name)
+    }
+
+    /// The place of a field, by its name or one of its other spellings.
+    pub fn field(&self, name: &str) -> Option<usize> {
+        self.fields.iter().position(|f| f.name == name || f.aliases.contains(&name))
+    }
+
+    /// The fields that values without a name are for, in this order: `mss(1460)`, `timestamp(1, 2)`. Not those that say which
+    /// option it is, and not what is worked out.
+    pub fn positional(&self) -> impl Iterator<Item = &'static Field> {
+        let first = usize::from(matches!(self.fields.first(), Some(f) if matches!(f.fill, Fill::Number(_))));
+        self.fields.iter().skip(first).filter(|f| !matches!(f.fill, Fill::Rule(_)))
+    }
+}
+
+impl Field {
+    const fn new(name: &'static str, shape: Shape, fill: Fill) -> Self {
+        Self { name, aliases: &[], shape, fill, about: "", names: &[], when: When::Always }
+    }
+
+    /// A number of so many bits; 0 if nobody sets it.
+    pub(crate) const fn bits(name: &'static str, bits: u8) -> Self {
+        Self::new(name, Shape::Bits(bits), Fill::Number(0))
+    }
+
+    /// Single bits with letters or words, from the lowest one up; 0 if nobody sets them.
+    pub(crate) const fn flags(name: &'static str, bits: u8, words: &'static [&'static str]) -> Self {
+        Self::new(name, Shape::Flags(bits, words), Fill::Number(0))
+    }
+
+    /// A station address.
+    pub(crate) const fn mac(name: &'static str) -> Self {
+        Self::new(name, Shape::Mac, Fill::Mac(Mac::ZERO))
+    }
+
+    /// An IPv4 address.
+    pub(crate) const fn v4(name: &'static str) -> Self {
+        Self::new(name, Shape::V4, Fill::V4(Ipv4Addr::UNSPECIFIED))
+    }
+
+    /// An IPv6 address.
+    pub(crate) const fn v6(name: &'static str) -> Self {
+        Self::new(name, Shape::V6, Fill::V6(Ipv6Addr::UNSPECIFIED))
+    }
+
+    /// So many bytes.
+    pub(crate) const fn fixed(name: &'static str, bytes: usize) -> Self {
+        Self::new(name, Shape::Fixed(bytes), Fill::Empty)
+    }
+
+    /// Bytes up to the end of the layer.
+    pub(crate) const fn bytes(name: &'static str) -> Self {
+        Self::new(name, Shape::Bytes, Fill::Empty)
+    }
+
+    /// A domain name.
+    pub(crate) const fn domain(name: &'static str) -> Self {
+        Self::new(name, Shape::Name, Fill::Empty)
+    }
+
+    /// Options or records.
+    pub(crate) const fn layers(name: &'static str, kinds: &'static [Kind]) -> Self {
+        Self::new(name, Shape::Layers(kinds), Fill::Empty)
+    }
+
+    /// Numbers or addresses.
+    pub(crate) const fn list(name: &'static str, shape: &'static Shape) -> Self {
+        Self::new(name, Shape::List(shape), Fill::Empty)
+    }
+
+    /// The number that it holds if nobody sets it.
+    pub(crate) const fn or(mut self, number: u64) -> Self {
+        self.fill = Fill::Number(number);
+        self
+    }
+
+    /// What it gets if nobody sets it.
+    pub(crate) const fn fill(mut self, fill: Fill) -> Self {
+        self.fill = fill;
+        self
+    }
+
+    /// How it is worked out if nobody sets it.
+    pub(crate) const fn rule(mut self, rule: Rule) -> Self {
+        self.fill = Fill::Rule(rule);
+        self
+    }
+
+    /// Other spellings, Scapy's first.
+    pub(crate) const fn also(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    /// One line about it.
+    pub(crate) const fn about(mut self, about: &'static str) -> Self {
+        self.about = about;
+        self
+    }
+
+    /// Values that have a name.
+    pub(crate) const fn names(mut self, names: &'static [(u64, &'static str)]) -> Self {
+        self.names = names;
+        self
+    }
+
+    /// Only some layers of this kind have it.
+    pub(crate) const fn when(mut self, when: When) -> Self {
+        self.when = when;
+        self
+    }
 }

@@ -19,10 +19,12 @@ pub enum Value {
     V6(Ipv6Addr),
     /// Bytes.
     Bytes(Vec<u8>),
-    /// A domain name, without the dot at its end.
+    /// A domain name, without the dot at its end. For other shapes: what a person would write, an address or a value's name.
     Name(String),
     /// Options or records.
     Layers(Vec<Layer>),
+    /// Of [`super::Shape::List`].
+    List(Vec<Value>),
 }
 
 /// What a person has set a field to: one value, or several, one for each packet.
@@ -100,13 +102,6 @@ impl Layer {
             Err(place) => self.set.insert(place, (at, choice)),
         }
         Ok(())
-    }
-}
-
-impl Kind {
-    /// The place of a field, by its name or one of its other spellings.
-    pub fn field(&self, name: &str) -> Option<usize> {
-        self.fields.iter().position(|f| f.name == name || f.aliases.contains(&name))
     }
 }
 

@@ -28,7 +28,7 @@ pub use build::{Nowhere, Surroundings};
 pub use builder::*;
 pub use dissection::{Dissection, Origin, Section, Seen, Verdict};
 pub use each::Each;
-pub use kind::{Field, Fill, Kind, Rule, Shape};
+pub use kind::{Field, Fill, Kind, Rule, Shape, When};
 pub use layer::{Choice, Layer, Packet, Value};
 pub use layers::{KINDS, kind};
 pub use template::Template;

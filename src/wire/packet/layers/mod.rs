@@ -7,5 +7,5 @@ pub static KINDS: &[&Kind] = &[];
 
 /// The layer of this name, or of one of its other spellings.
 pub fn kind(name: &str) -> Option<&'static Kind> {
-    KINDS.iter().copied().find(|k| k.name == name || k.aliases.contains(&name))
+    KINDS.iter().copied().find(|k| k.is_called(name))
 }
