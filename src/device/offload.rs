@@ -2,6 +2,8 @@
 //! super-frames to the wire's size. A virtio-net header in front says what is missing; here it is done.
 
 use crate::base::{Checksum, Frame, Pool};
+use crate::wire::checksum;
+use crate::wire::checksum::{Sum, nonzero};
 
 /// struct virtio_net_hdr (virtio 1.2, 5.1.6), in the byte order of the machine, as AF_PACKET gives it.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +49,7 @@ impl Offload {
         // header's sum stands there already.
         let covered = frame.get_mut(usize::from(self.checksum_start)..)?;
         let at = usize::from(self.checksum_offset);
-        let sum = nonzero(fold(sum(covered, 0)));
+        let sum = nonzero(checksum(covered));
         covered.get_mut(at..at + 2)?.copy_from_slice(&sum.to_be_bytes());
         Some(Checksum::Valid)
     }
@@ -139,7 +141,7 @@ impl SuperFrame {
         }
         let at = if self.is_tcp { 16 } else { 6 };
         transport[at..at + 2].fill(0);
-        let sum = fold(sum(transport, self.pseudo_header(header, transport.len())));
+        let sum = self.pseudo_header(header, transport.len()).add(transport).finish();
         transport[at..at + 2].copy_from_slice(&nonzero(sum).to_be_bytes());
         frame.checksum = Checksum::Valid;
         Some(frame)
@@ -157,14 +159,15 @@ impl SuperFrame {
         let id = u16::from_be_bytes([header[4], header[5]]).wrapping_add(number as u16);
         header[4..6].copy_from_slice(&id.to_be_bytes());
         header[10..12].fill(0);
-        let sum = fold(sum(header, 0));
+        let sum = checksum(header);
         header[10..12].copy_from_slice(&sum.to_be_bytes());
     }
 
     /// RFC 9293 3.1, RFC 8200 8.1: addresses, length and protocol are part of the checksum.
-    fn pseudo_header(&self, header: &[u8], transport_len: usize) -> u64 {
+    fn pseudo_header(&self, header: &[u8], transport_len: usize) -> Sum {
         let addresses = if self.is_v4 { &header[12..20] } else { &header[8..40] };
-        sum(addresses, if self.is_tcp { 6 } else { 17 } + transport_len as u64)
+        let protocol = if self.is_tcp { 6 } else { 17 };
+        Sum::default().add(addresses).add(&[0, protocol]).add(&(transport_len as u32).to_be_bytes())
     }
 }
 
@@ -182,30 +185,6 @@ fn fix_tcp(header: &mut [u8], offset: usize, is_last: bool) {
     if offset > 0 {
         header[13] &= !CWR;
     }
-}
-
-/// RFC 1071: adds 16-bit words, an odd last byte padded with zero. The sum of up to 2^32 bytes fits.
-fn sum(bytes: &[u8], begin: u64) -> u64 {
-    let words = bytes.chunks_exact(4);
-    let rest = words.remainder();
-    let mut last = [0; 4];
-    last[..rest.len()].copy_from_slice(rest);
-    let add = |sum: u64, word: [u8; 4]| sum + u64::from(u32::from_be_bytes(word));
-    let total = words.fold(begin, |sum, word| add(sum, [word[0], word[1], word[2], word[3]]));
-    add(total, last)
-}
-
-/// RFC 1071: the carries added back, and the complement taken.
-fn fold(mut sum: u64) -> u16 {
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !(sum as u16)
-}
-
-/// RFC 768: a checksum that comes out as zero is sent as all ones. (TCP takes either.)
-const fn nonzero(sum: u16) -> u16 {
-    if sum == 0 { 0xffff } else { sum }
 }
 
 #[cfg(test)]
@@ -289,10 +268,11 @@ mod tests {
                 let (ip, transport) = part.bytes()[14..].split_at(ip_len);
                 let length = transport.len() as u64;
                 let addresses = if v4 { &ip[12..20] } else { &ip[8..40] };
-                let pseudo = sum(addresses, if tcp { 6 } else { 17 } + length);
-                assert_eq!(fold(sum(transport, pseudo)), 0, "the transport checksum");
+                let numbers = [0, if tcp { 6 } else { 17 }, 0, 0, (length >> 8) as u8, length as u8];
+                let sum = Sum::default().add(addresses).add(&numbers).add(transport);
+                assert_eq!(sum.finish(), 0, "the transport checksum");
                 if v4 {
-                    assert_eq!(fold(sum(ip, 0)), 0, "the header checksum");
+                    assert_eq!(checksum(ip), 0, "the header checksum");
                     assert_eq!(u16::from_be_bytes([ip[2], ip[3]]) as usize, ip.len() + transport.len());
                     assert_eq!(u16::from_be_bytes([ip[4], ip[5]]), 0xffff_u16.wrapping_add(n as u16));
                 } else {
@@ -313,10 +293,10 @@ mod tests {
     fn a_partial_checksum_is_completed() {
         let mut bytes = whole(true, false, 101);
         let length = (bytes.len() - 34) as u64;
-        let pseudo = sum(&bytes[26..34], 17 + length);
-        bytes[40..42].copy_from_slice(&(!fold(pseudo)).to_be_bytes());
+        let pseudo = Sum::default().add(&bytes[26..34]).add(&(17 + length).to_be_bytes());
+        bytes[40..42].copy_from_slice(&(!pseudo.finish()).to_be_bytes());
         assert_eq!(header(1, 0, 0, 34, 6).complete(&mut bytes), Some(Checksum::Valid));
-        assert_eq!(fold(sum(&bytes[34..], pseudo)), 0);
+        assert_eq!(pseudo.add(&bytes[34..]).finish(), 0);
         assert_eq!(header(0, 0, 0, 0, 0).complete(&mut bytes), Some(Checksum::Unverified));
         assert_eq!(header(2, 0, 0, 0, 0).complete(&mut bytes), Some(Checksum::Valid));
     }

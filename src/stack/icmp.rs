@@ -5,10 +5,11 @@
 use std::io::IoSlice;
 use std::net::SocketAddr;
 
-use super::datagram::{ByPort, Queue, Queued, WithScope, checksum, gather, scoped};
+use super::datagram::{ByPort, Queue, Queued, WithScope, gather, scoped};
 use super::{Datagram, NetError, SendTo, Stack};
 use crate::base::constants::{AF_INET, IPPROTO_ICMPV6, MSG_OOB};
 use crate::base::{Errno, IfIndex, Reason, Result, SocketId};
+use crate::wire::{checksum, transport_checksum};
 
 /// Bytes of an echo message's header: type, code, checksum, identifier, sequence number.
 const HEADER: usize = 8;
@@ -29,11 +30,6 @@ pub(crate) struct PingSocket {
 const fn echo(v4: bool) -> (u8, u8) {
     // RFC 792, RFC 4443 4.1
     if v4 { (8, 0) } else { (128, 129) }
-}
-
-/// RFC 1071, without a pseudo header: ICMP of IPv4 has none.
-fn plain_checksum(bytes: &[u8]) -> u16 {
-    !smoltcp::wire::checksum::data(bytes)
 }
 
 impl Stack {
@@ -122,9 +118,10 @@ impl Stack {
         bytes[2..4].fill(0);
         bytes[4..6].copy_from_slice(&identifier.to_be_bytes());
         let sum = if v4 {
-            plain_checksum(bytes)
+            // RFC 792: no pseudo header.
+            checksum(bytes)
         } else {
-            checksum(way.head.source, way.head.destination, IPPROTO_ICMPV6 as u8, bytes)
+            transport_checksum(way.head.source, way.head.destination, IPPROTO_ICMPV6 as u8, bytes)
         };
         bytes[2..4].copy_from_slice(&sum.to_be_bytes());
         self.datagram_out(id, frame, way)?;

@@ -3,11 +3,13 @@
 use std::io::IoSlice;
 use std::net::{IpAddr, SocketAddr};
 
-use super::datagram::{ByPort, Queue, Queued, checksum, gather, scoped};
+use super::datagram::{ByPort, Queue, Queued, gather, scoped};
 use super::table::{Entry, Part};
 use super::{Cast, Datagram, Hints, NetError, SendTo, Stack, keyed_hash};
 use crate::base::constants::{AF_INET, IPPROTO_UDP, MSG_MORE, MSG_OOB};
 use crate::base::{Checksum, ControlMessage, Errno, IfIndex, Reason, Result, SocketId};
+use crate::wire::checksum::nonzero;
+use crate::wire::transport_checksum;
 
 /// Bytes of a UDP header.
 const HEADER: usize = 8;
@@ -138,8 +140,12 @@ impl Stack {
                     Err(Reason::UdpChecksum)
                 } else if sum != 0
                     && datagram.frame.checksum == Checksum::Unverified
-                    && checksum(datagram.source, datagram.destination, IPPROTO_UDP as u8, &payload[..length])
-                        != 0
+                    && transport_checksum(
+                        datagram.source,
+                        datagram.destination,
+                        IPPROTO_UDP as u8,
+                        &payload[..length],
+                    ) != 0
                 {
                     Err(Reason::UdpChecksum)
                 } else {
@@ -280,9 +286,8 @@ impl Stack {
         bytes[4..6].copy_from_slice(&wire_length.to_be_bytes());
         bytes[6..8].fill(0);
         gather(&mut bytes[HEADER..], data);
-        let sum = checksum(way.head.source, way.head.destination, IPPROTO_UDP as u8, bytes);
-        // RFC 768: "If the computed checksum is zero, it is transmitted as all ones".
-        bytes[6..8].copy_from_slice(&if sum == 0 { 0xffff } else { sum }.to_be_bytes());
+        let sum = transport_checksum(way.head.source, way.head.destination, IPPROTO_UDP as u8, bytes);
+        bytes[6..8].copy_from_slice(&nonzero(sum).to_be_bytes());
         self.datagram_out(id, frame, way)
     }
 }

@@ -7,7 +7,7 @@
 //! | `transport.rs` | [`Tcp`] with its options, [`Udp`] |
 //! | `icmp.rs` | [`Icmp`]: ICMP, ICMPv6, NDP, MLD, IGMP in words |
 //! | `dns.rs` | DNS messages |
-//! | `checksum.rs` | the Internet checksum |
+//! | `checksum/` | [`mod@checksum`]: the Internet checksum, fast, as RFC 1071 writes it, and step by step |
 //! | `packet/` | [`packet::Packet`]: building field by field, and taking apart in the same words: the table of layers |
 //! | `expression/` | a packet as text: `ip(dst=192.0.2.1)/tcp(dport=80)`, and back |
 //! | `show/` | packets for people: tree, hex, explanation, differences; as programs |
@@ -16,7 +16,7 @@
 //!
 //! Everybody above base/ may call it. Nothing here panics, whatever the bytes are.
 
-mod checksum;
+pub mod checksum;
 mod cursor;
 mod dissect;
 pub mod dns;

@@ -21,7 +21,7 @@ use crate::base::{Errno, Reason, Result, SocketId};
 
 pub(crate) use address::{WithScope, needs_scope, scoped};
 pub(crate) use queue::{Queue, Queued};
-pub(crate) use way::{checksum, gather};
+pub(crate) use way::gather;
 
 /// Which sockets are bound to a port (or have a ping identifier), in the order of binding.
 #[derive(Debug, Default)]

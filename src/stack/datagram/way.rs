@@ -24,19 +24,6 @@ fn is_source(address: IpAddr) -> bool {
     !address.is_unspecified() && !address.is_multicast() && address != IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
-/// The Internet checksum of a transport's bytes with the pseudo header (RFC 768, RFC 8200 8.1), complemented.
-pub(crate) fn checksum(source: IpAddr, destination: IpAddr, protocol: u8, bytes: &[u8]) -> u16 {
-    use smoltcp::wire::{IpProtocol, checksum as sum};
-    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    let protocol = IpProtocol::from(protocol);
-    let pseudo = match (source, destination) {
-        (IpAddr::V4(from), IpAddr::V4(to)) => sum::pseudo_header_v4(&from, &to, protocol, length),
-        (IpAddr::V6(from), IpAddr::V6(to)) => sum::pseudo_header_v6(&from, &to, protocol, length),
-        _ => 0,
-    };
-    !sum::combine(&[pseudo, sum::data(bytes)])
-}
-
 /// All slices one behind the other.
 pub(crate) fn gather(to: &mut [u8], from: &[IoSlice<'_>]) {
     let mut at = 0;

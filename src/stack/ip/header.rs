@@ -1,11 +1,12 @@
-//! IPv4 and IPv6 headers as bytes, and the checksums of RFC 1071.
+//! IPv4 and IPv6 headers as bytes.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use smoltcp::wire::{IpProtocol, checksum};
-
+use crate::base::constants::IPPROTO_ICMPV6;
 use crate::base::{Frame, IfIndex, Reason};
 use crate::stack::{Cast, Datagram};
+use crate::wire::checksum;
+use crate::wire::checksum::Sum;
 
 /// Bytes of an IPv4 header without options.
 pub(in crate::stack) const V4_LEN: usize = 20;
@@ -101,7 +102,7 @@ impl Header {
         }
         // RFC 1122 3.2.1.2: "A host MUST verify the IP header checksum on every received datagram and silently discard every
         // datagram that has a bad checksum."
-        if version == 4 && checksum::data(&packet[..header.length]) != 0xffff {
+        if version == 4 && checksum(&packet[..header.length]) != 0 {
             return Err(Reason::IpChecksum);
         }
         Ok(header)
@@ -156,21 +157,14 @@ impl Header {
 /// Writes the checksum into an IPv4 header.
 pub(super) fn seal_v4(header: &mut [u8]) {
     header[10..12].fill(0);
-    let sum = internet_checksum(header);
+    let sum = checksum(header);
     header[10..12].copy_from_slice(&sum.to_be_bytes());
-}
-
-/// RFC 1071 over these bytes; 0 over bytes whose checksum is right.
-pub(super) fn internet_checksum(bytes: &[u8]) -> u16 {
-    !checksum::data(bytes)
 }
 
 /// The checksum of an ICMPv6 message (RFC 4443 2.3), its own field taken as zero.
 pub(in crate::stack) fn icmpv6_checksum(source: Ipv6Addr, destination: Ipv6Addr, message: &[u8]) -> u16 {
-    let field = message.get(2..4).map_or(0, checksum::data);
-    !checksum::combine(&[
-        checksum::pseudo_header_v6(&source, &destination, IpProtocol::Icmpv6, message.len() as u32),
-        checksum::data(message),
-        !field,
-    ])
+    // The field stands at 2: the rest begins at an even place again.
+    let (before, after) = (message.get(..2).unwrap_or(message), message.get(4..).unwrap_or_default());
+    let sum = Sum::pseudo_header(source.into(), destination.into(), IPPROTO_ICMPV6 as u8, message.len());
+    sum.add(before).add(after).finish()
 }

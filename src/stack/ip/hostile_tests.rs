@@ -51,7 +51,7 @@ fn plausible(kind: u8, protocol: u8, rest: &[u8]) -> Vec<u8> {
             super::header::seal_v4(&mut packet[..ihl * 4]);
             if protocol == 1 && packet.len() >= ihl * 4 + 4 {
                 packet[ihl * 4 + 2..ihl * 4 + 4].fill(0);
-                let sum = super::header::internet_checksum(&packet[ihl * 4..]);
+                let sum = crate::wire::checksum(&packet[ihl * 4..]);
                 packet[ihl * 4 + 2..ihl * 4 + 4].copy_from_slice(&sum.to_be_bytes());
             }
             frame.extend(packet);

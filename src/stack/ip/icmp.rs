@@ -3,11 +3,12 @@
 
 use std::net::IpAddr;
 
-use super::header::{icmpv6_checksum, internet_checksum};
+use super::header::icmpv6_checksum;
 use crate::base::constants::{IPPROTO_ICMP, IPPROTO_ICMPV6};
 use crate::base::{IfIndex, Reason};
 use crate::stack::Net;
 use crate::stack::net::{Cast, Datagram, Hints, Inbound, IpHead};
+use crate::wire::checksum;
 
 impl Net {
     pub(super) fn icmpv4_in(&mut self, datagram: Datagram) {
@@ -16,7 +17,7 @@ impl Net {
         const REDIRECT: u8 = 5;
         let message = datagram.payload();
         // RFC 792: the checksum covers the ICMP message.
-        if internet_checksum(message) != 0 {
+        if checksum(message) != 0 {
             return self.drop_in(Reason::IcmpChecksum, datagram.interface);
         }
         let &[kind, code, _, _, _, _, _, _, ..] = message else {
@@ -81,7 +82,7 @@ impl Net {
         bytes[2..4].fill(0);
         let (protocol, checksum) = match (source, request.source) {
             (IpAddr::V6(own), IpAddr::V6(peer)) => (IPPROTO_ICMPV6, icmpv6_checksum(own, peer, bytes)),
-            _ => (IPPROTO_ICMP, internet_checksum(bytes)),
+            _ => (IPPROTO_ICMP, checksum(bytes)),
         };
         bytes[2..4].copy_from_slice(&checksum.to_be_bytes());
         let head = IpHead {

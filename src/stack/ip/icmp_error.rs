@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::extension::walk;
-use super::header::{Header, V4_LEN, V6_LEN, icmpv6_checksum, internet_checksum};
+use super::header::{Header, V4_LEN, V6_LEN, icmpv6_checksum};
 use crate::base::constants::{IPPROTO_ICMP, IPPROTO_ICMPV6};
 use crate::base::{IfIndex, Instant, Reason};
 use crate::stack::Net;
 use crate::stack::net::{Datagram, Hints, IpHead};
+use crate::wire::checksum;
 
 /// An error in the words of both versions.
 #[derive(Clone, Copy, Debug)]
@@ -150,7 +151,7 @@ impl Net {
                 bytes[..2].copy_from_slice(&[error.type_v4, error.code_v4]);
                 // RFC 1191 4: the next hop's MTU in the low 16 bits.
                 bytes[6..8].copy_from_slice(&(error.info as u16).to_be_bytes());
-                (IPPROTO_ICMP, internet_checksum(bytes))
+                (IPPROTO_ICMP, checksum(bytes))
             }
         };
         bytes[2..4].copy_from_slice(&checksum.to_be_bytes());

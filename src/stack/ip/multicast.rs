@@ -3,12 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::header::{Header, internet_checksum};
+use super::header::Header;
 use super::{Hop, Identifications};
 use crate::base::constants::IPPROTO_IGMP;
 use crate::base::{Errno, Error, IfIndex, Reason};
 use crate::stack::Net;
 use crate::stack::net::{Cast, Datagram, Hints, Timer};
+use crate::wire::checksum;
 
 /// Groups of one interface.
 const MAX_GROUPS: usize = 1024;
@@ -154,7 +155,7 @@ impl Net {
         let &[kind, response, _, _, a, b, c, d, ..] = message else {
             return self.drop_in(Reason::IcmpMalformed, interface);
         };
-        if internet_checksum(message) != 0 {
+        if checksum(message) != 0 {
             return self.drop_in(Reason::IcmpChecksum, interface);
         }
         let group = Ipv4Addr::new(a, b, c, d);
@@ -205,7 +206,7 @@ impl Net {
         let (head, message) = frame.bytes_mut().split_at_mut(HEADER);
         message[..4].copy_from_slice(&[kind, 0, 0, 0]);
         message[4..].copy_from_slice(&group.octets());
-        let checksum = internet_checksum(message);
+        let checksum = checksum(message);
         message[2..4].copy_from_slice(&checksum.to_be_bytes());
         head[20..].copy_from_slice(&[0x94, 4, 0, 0]);
         let ids: &mut Identifications = &mut self.identifications;

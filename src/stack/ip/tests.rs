@@ -50,7 +50,7 @@ fn echo_is_answered() {
             let mut message = sample(length);
             message[..4].copy_from_slice(&[echo, 0, 0, 0]);
             let sum = match protocol {
-                IPPROTO_ICMP => super::header::internet_checksum(&message),
+                IPPROTO_ICMP => crate::wire::checksum(&message),
                 _ => super::icmpv6_checksum(
                     "2001:db8::1".parse().unwrap(),
                     "2001:db8::2".parse().unwrap(),
@@ -318,7 +318,7 @@ fn icmp_errors_in_linux_numbers() {
         message.extend(quote);
         let sum = match v6 {
             true => super::icmpv6_checksum(peer, own, &message),
-            false => super::header::internet_checksum(&message),
+            false => crate::wire::checksum(&message),
         };
         message[2..4].copy_from_slice(&sum.to_be_bytes());
         let (to, protocol) = if v6 { ("2001:db8::1", 58) } else { ("192.0.2.1", 1) };

@@ -3,9 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 
 use smoltcp::phy::ChecksumCapabilities;
-use smoltcp::wire::{IpAddress, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber, checksum};
+use smoltcp::wire::{IpAddress, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber};
 
+use crate::base::constants::IPPROTO_TCP;
 use crate::base::{Frame, Pool};
+use crate::wire::{checksum, transport_checksum};
 
 pub(super) const FIN: u8 = 1;
 pub(super) const SYN: u8 = 2;
@@ -152,7 +154,7 @@ impl SynOptions {
 
 /// True if the checksum of `tcp` is right.
 pub(super) fn checksum_ok(tcp: &[u8], source: IpAddr, destination: IpAddr) -> bool {
-    TcpPacket::new_unchecked(tcp).verify_checksum(&source.into(), &destination.into())
+    transport_checksum(source, destination, IPPROTO_TCP as u8, tcp) == 0
 }
 
 /// The one flag that a [`Bare`] segment may have beside ACK.
@@ -232,7 +234,7 @@ pub(super) fn set_tos(packet: &mut [u8], tos: u8) {
         [version, byte, rest @ ..] if *version >> 4 == 4 && rest.len() >= 18 => {
             *byte = tos;
             rest[8..10].fill(0);
-            let sum = !checksum::data(&packet[..20]);
+            let sum = checksum(&packet[..20]);
             packet[10..12].copy_from_slice(&sum.to_be_bytes());
         }
         [version, byte, ..] if *version >> 4 == 6 => {
@@ -269,7 +271,7 @@ mod tests {
             assert_eq!((segment.ack, segment.flags, segment.window), (u32::MAX, RST | ACK, 9));
             assert!(checksum_ok(tcp, local, remote));
             if local.is_ipv4() {
-                assert_eq!(checksum::data(&frame.bytes()[..20]), 0xffff);
+                assert_eq!(checksum(&frame.bytes()[..20]), 0);
             }
         }
     }
