@@ -2,11 +2,18 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `program.rs` | [`Program`]: instructions, verified; the machine |
+//! | `program.rs` | [`Program`]: verified instructions; as bytes, as tcpdump prints them |
+//! | `verifier.rs` | what Linux asks of a program before it may run |
+//! | `machine.rs` | runs it over a frame and its [`Facts`] |
+//! | `opcode.rs` | the numbers of classic BPF |
 
+mod machine;
+mod opcode;
 mod program;
+mod verifier;
 
-pub use program::{Facts, Instruction, Program};
+pub use machine::Facts;
+pub use program::{Instruction, Program};
 
 use std::fmt;
 
