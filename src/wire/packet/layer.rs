@@ -97,11 +97,22 @@ impl Layer {
         let Some(at) = self.kind.field(name) else {
             return Err(Errno::EINVAL.with(format!("{} has no field `{name}`", self.kind.name)));
         };
+        self.place(at, choice);
+        Ok(())
+    }
+
+    /// Sets a field by its place in [`Kind::fields`].
+    pub(crate) fn place(&mut self, at: usize, choice: Choice) {
         match self.set.binary_search_by_key(&at, |(place, _)| *place) {
             Ok(place) => self.set[place].1 = choice,
             Err(place) => self.set.insert(place, (at, choice)),
         }
-        Ok(())
+    }
+
+    /// What the field at this place in [`Kind::fields`] has been set to.
+    pub(crate) fn choice(&self, at: usize) -> Option<&Choice> {
+        let place = self.set.binary_search_by_key(&at, |(place, _)| *place).ok()?;
+        Some(&self.set[place].1)
     }
 }
 
