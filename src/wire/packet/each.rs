@@ -9,7 +9,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::kind::{Field, Fill, Kind, Rule, Shape};
+use super::kind::{Field, Fill, Kind, Rule, Shape, When};
 use super::layer::{Choice, Layer, Packet, Value};
 use crate::base::Mac;
 
@@ -77,8 +77,8 @@ impl Each {
             let choice = self.value(place, number);
             packet.layers[place.layer].place(place.field, choice);
         }
-        for layer in &mut packet.layers {
-            layer.fuzz = false;
+        for (layer, described) in packet.layers.iter_mut().zip(&self.packet.layers) {
+            settle(layer, described);
         }
         Some(packet)
     }
@@ -88,7 +88,8 @@ impl Each {
         &self.places
     }
 
-    /// What a field is in packet `number`: [`Choice::One`] or [`Choice::Bad`].
+    /// What a field is in packet `number`: [`Choice::One`] or [`Choice::Bad`]. (A field that chance has given to a layer which
+    /// does not have it in this packet, [`When`], is missing in [`Self::get`].)
     pub(super) fn value(&self, place: &Place, number: u64) -> Choice {
         let layer = &self.packet.layers[place.layer];
         let digit = number / place.stride % place.count;
@@ -140,10 +141,39 @@ fn constant(choice: &Choice) -> bool {
 /// (lengths, checksums, addresses, the number of the next layer) stays right; without a next layer its number is free.
 fn is_fuzzed(kind: &Kind, field: usize, last: bool) -> bool {
     kind.fields.get(field).is_some_and(|field| match (field.fill, field.shape) {
-        (_, Shape::Layers(_)) => false,
-        (Fill::Rule(rule), _) => rule == Rule::Next && last,
+        (_, Shape::Layers(_) | Shape::List(_)) => false,
+        (Fill::Rule(rule), _) => matches!(rule, Rule::Next(_)) && last,
         _ => true,
     })
+}
+
+/// A layer whose fields all have their values: nothing is left to chance, and what chance has given to fields that such a layer
+/// does not have is taken back.
+fn settle(layer: &mut Layer, described: &Layer) {
+    if !std::mem::take(&mut layer.fuzz) {
+        return;
+    }
+    let has = |field: usize, layer: &Layer| match layer.kind.fields.get(field).map(|field| field.when) {
+        Some(When::Is(name, values)) => number(layer, name).is_some_and(|number| values.contains(&number)),
+        Some(When::Not(name, values)) => number(layer, name).is_none_or(|number| !values.contains(&number)),
+        Some(When::Always) | None => true,
+    };
+    // In the order of the fields: the one that tells comes before the one that it tells about.
+    for field in 0..layer.kind.fields.len() {
+        if described.choice(field).is_none() && !has(field, layer) {
+            layer.set.retain(|(place, _)| *place != field);
+        }
+    }
+}
+
+/// The number that a field holds, or will get.
+fn number(layer: &Layer, name: &str) -> Option<u64> {
+    let field = layer.kind.field(name)?;
+    match (layer.choice(field), layer.kind.fields.get(field)?.fill) {
+        (Some(Choice::One(Value::Number(number))), _) => Some(*number),
+        (None, Fill::Number(number) | Fill::Rule(Rule::Next(number))) => Some(number),
+        _ => None,
+    }
 }
 
 fn count_layers(layers: &[Layer]) -> u64 {
@@ -212,7 +242,7 @@ fn pick_layers(layers: &[Layer], mut digit: u64, chance: Chance) -> Vec<Layer> {
             digit /= count;
             layer.place(field, choice);
         }
-        layer.fuzz = false;
+        settle(layer, &layers[number]);
     }
     picked
 }
@@ -224,7 +254,7 @@ fn ordinal(value: &Value) -> Option<u128> {
         Value::V4(address) => Some(u128::from(address.to_bits())),
         Value::V6(address) => Some(address.to_bits()),
         Value::Mac(Mac(bytes)) => Some(bytes.iter().fold(0, |sum, byte| sum << 8 | u128::from(*byte))),
-        Value::Bytes(_) | Value::Name(_) | Value::Layers(_) => None,
+        Value::Bytes(_) | Value::Name(_) | Value::Layers(_) | Value::List(_) => None,
     }
 }
 
@@ -271,6 +301,7 @@ fn draw(field: &Field, limits: Option<(u64, u64)>, chance: Chance) -> Value {
             Value::Name(letters.iter().map(|byte| char::from(b'a' + byte % 26)).collect())
         }
         Shape::Layers(_) => Value::Layers(Vec::new()),
+        Shape::List(_) => Value::List(Vec::new()),
     }
 }
 
@@ -321,34 +352,22 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const fn field(name: &'static str, shape: Shape, fill: Fill) -> Field {
-        Field { name, aliases: &[], shape, fill, about: "", names: &[] }
-    }
+    static OPTION: Kind = Kind::new("option", "", "", &[Field::bits("size", 16)]);
 
-    static OPTION: Kind = Kind {
-        name: "option",
-        aliases: &[],
-        scapy: "",
-        title: "",
-        source: "",
-        fields: &[field("size", Shape::Bits(16), Fill::Number(0))],
-    };
-
-    static THING: Kind = Kind {
-        name: "thing",
-        aliases: &[],
-        scapy: "",
-        title: "",
-        source: "",
-        fields: &[
-            field("a", Shape::Bits(8), Fill::Number(7)),
-            field("to", Shape::V4, Fill::Rule(Rule::Destination)),
-            field("b", Shape::Bits(16), Fill::Number(0)),
-            field("next", Shape::Bits(8), Fill::Rule(Rule::Next)),
-            field("options", Shape::Layers(std::slice::from_ref(&OPTION)), Fill::Empty),
-            field("data", Shape::Bytes, Fill::Empty),
+    static THING: Kind = Kind::new(
+        "thing",
+        "",
+        "",
+        &[
+            Field::bits("a", 8).or(7),
+            Field::v4("to").rule(Rule::Destination),
+            Field::bits("b", 16),
+            Field::bits("c", 8).when(When::Is("b", &[6])),
+            Field::bits("next", 8).rule(Rule::Next(0)),
+            Field::layers("options", std::slice::from_ref(&OPTION)),
+            Field::bytes("data"),
         ],
-    };
+    );
 
     fn thing(set: &[(&str, Choice)]) -> Layer {
         let mut layer = Layer::new(&THING);
@@ -357,10 +376,7 @@ mod tests {
     }
 
     fn number(layer: &Layer, name: &str) -> u64 {
-        match layer.get(name) {
-            Some(Choice::One(Value::Number(number))) => *number,
-            other => panic!("{name} is {other:?}"),
-        }
+        super::number(layer, name).unwrap()
     }
 
     fn one(number: u64) -> Choice {
@@ -430,7 +446,7 @@ mod tests {
         let set = |layer: &Layer| layer.fields().map(|(field, _)| field.name).collect::<Vec<_>>();
         assert_eq!(set(&drawn.layers[0]), ["a", "b", "data"]);
         assert_eq!(set(&drawn.layers[1]), ["a", "b", "next", "data"], "nothing follows the last one");
-        assert_eq!(number(&drawn.layers[0], "b"), 5);
+        assert_eq!(number(&drawn.layers[0], "b"), 5, "a layer without c, then");
     }
 
     proptest! {
