@@ -70,8 +70,8 @@ pub enum Shape {
     Bytes,
     /// A domain name (RFC 1035 3.1).
     Name,
-    /// Options or records, one behind the other: layers of these kinds. An option's first field tells which kind it is; the
-    /// last kind stands for those that no other one knows.
+    /// Options or records, one behind the other: layers of these kinds. The first of its fields that is filled with a
+    /// number tells which kind it is; the last kind stands for those that no other one knows.
     Layers(&'static [Kind]),
     /// Numbers or addresses of this shape, one behind the other.
     List(&'static Shape),
@@ -130,10 +130,14 @@ pub enum Rule {
     SourceMac,
     /// The station address of the next hop on that way.
     DestinationMac,
-    /// How many items the named field of this layer has.
+    /// How many items the named field of this layer has. Reading, so many are taken.
     Count(&'static str),
-    /// How many bytes the named field of this layer has.
+    /// How many bytes the named field of this layer has. Reading, so many are taken.
     LengthOf(&'static str),
+    /// Bytes of this layer's own header that stand behind this field. Reading, the layer ends there.
+    Rest,
+    /// 1 if somebody has set the named field of this layer, else 0.
+    Present(&'static str),
 }
 
 impl Kind {
