@@ -1,12 +1,13 @@
 //! The host that a command's flags ask for.
 
 use std::fs::File;
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use super::args::HostArgs;
-use super::say::Trouble;
-use crate::device::{Impair, Packet, Tap};
+use super::say::{self, Trouble};
+use crate::device::{Impair, Tap};
 use crate::driver::{Host, HostBuilder};
 use crate::sys::clock;
 use crate::trace::PcapWriter;
@@ -45,18 +46,58 @@ pub(super) fn pcap(path: &Path, epoch: Duration) -> Result<PcapWriter<File>, Tro
         .map_err(|e| Trouble::from(e).hint("name a file that can be written: `--pcap FILE`"))
 }
 
+/// The same for a command that speaks TCP: says so if the kernel stands on our addresses too.
+pub(super) fn tcp_host(args: &HostArgs) -> Result<Host, Trouble> {
+    let host = host(args)?;
+    if stands_as_the_kernel(args) {
+        say::aside(
+            "the kernel of this machine does not know our connection and may answer with RST: give an address of our own with \
+             --addr",
+        );
+    }
+    Ok(host)
+}
+
+/// True if the wire is an existing interface and no address of our own is given: the host is the kernel's shadow there.
+pub(super) fn stands_as_the_kernel(args: &HostArgs) -> bool {
+    let interface = args.interface.as_deref().filter(|_| args.addr.is_empty());
+    interface.is_some_and(|name| !Tap::exists(name))
+}
+
+/// `--tap NAME` makes one. `-i IF` is a TAP as a TAP; any other interface with `--addr` has a station of our own beside the
+/// kernel's, and without it we stand on the kernel's own.
 fn plug(builder: HostBuilder, args: &HostArgs) -> Result<HostBuilder, Trouble> {
     match (&args.tap, &args.interface) {
-        (Some(name), _) => {
-            let mut tap = Tap::open(name)?;
-            tap.bring_up()?;
-            Ok(builder.dad_transmits(0).device(tap))
-        }
+        (Some(name), _) => Ok(builder.tap(name)?),
         // At the other end of a TAP is this machine: nobody else can have our addresses.
         (None, Some(name)) if Tap::exists(name) => Ok(builder.dad_transmits(0).device(Tap::open(name)?)),
-        (None, Some(name)) => Ok(builder.device(Packet::open(name)?)),
+        (None, Some(name)) if stands_as_the_kernel(args) => shadow(builder, name, args),
+        (None, Some(name)) => Ok(builder.packet(name)?),
         (None, None) => Ok(builder),
     }
+}
+
+fn shadow(builder: HostBuilder, name: &str, args: &HostArgs) -> Result<HostBuilder, Trouble> {
+    let mut builder = builder.shadow(name)?;
+    if name == "lo" {
+        say::aside(
+            "lo: the kernel's loopback can be watched, and frames put on it, but the kernel takes nothing for 127.0.0.1 from \
+             there; without -i we have a loopback of our own",
+        );
+    }
+    if args.dns.is_empty() {
+        for server in system_name_servers() {
+            builder = builder.dns(server)?;
+        }
+    }
+    Ok(builder)
+}
+
+/// The name servers of resolv.conf(5) that are not on this machine itself: those hear only the kernel.
+fn system_name_servers() -> Vec<IpAddr> {
+    let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    let servers = text.lines().filter_map(|line| line.trim().strip_prefix("nameserver")?.trim().parse().ok());
+    servers.filter(|server: &IpAddr| !server.is_loopback()).collect()
 }
 
 /// The machine's own table of names: a host answers to the same ones.

@@ -41,7 +41,7 @@ impl Carried {
 
 pub(super) fn run(args: &NcArgs, as_json: bool) -> Result<Exit, Trouble> {
     let (name, port) = target(args)?;
-    let host = host::host(&args.host)?;
+    let host = if args.udp { host::host(&args.host)? } else { host::tcp_host(&args.host)? };
     let carried = Arc::new(Carried::default());
     let (at_interrupt, of_interrupt) = (carried.clone(), host.clone());
     on_interrupt(move || {

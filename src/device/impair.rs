@@ -150,6 +150,10 @@ impl<D: Device> Device for Impair<D> {
         self.device.is_loopback()
     }
 
+    fn set_promiscuous(&mut self, on: bool) {
+        self.device.set_promiscuous(on);
+    }
+
     fn notes(&mut self, tell: &mut dyn FnMut(Reason, u64)) {
         self.tally.tell(tell);
         self.device.notes(tell);

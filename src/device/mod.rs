@@ -81,6 +81,8 @@ pub trait Device: Send + fmt::Debug {
     fn is_loopback(&self) -> bool {
         false
     }
+    /// Whether frames for other stations are wanted too. Called when that changes; a device that hears them anyway has nothing to do.
+    fn set_promiscuous(&mut self, _on: bool) {}
     /// Tells which frames the device dropped by itself since it was last asked, and how many for each reason.
     fn notes(&mut self, _tell: &mut dyn FnMut(Reason, u64)) {}
 }
@@ -115,6 +117,9 @@ impl<D: Device + ?Sized> Device for Box<D> {
     }
     fn is_loopback(&self) -> bool {
         (**self).is_loopback()
+    }
+    fn set_promiscuous(&mut self, on: bool) {
+        (**self).set_promiscuous(on);
     }
     fn notes(&mut self, tell: &mut dyn FnMut(Reason, u64)) {
         (**self).notes(tell);

@@ -1,4 +1,5 @@
-//! An existing interface, through AF_PACKET: a station of our own beside the kernel's on the same wire.
+//! An existing interface, through AF_PACKET: a station of our own beside the kernel's on the same wire, or the kernel's own
+//! station shared with it.
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -19,10 +20,16 @@ use crate::sys::packet::{PacketSocket, Received, VNET_HEADER};
 pub struct Packet {
     socket: PacketSocket,
     control: sys::interface::Control,
+    /// As the kernel has it.
     name: String,
+    /// As the host has it.
+    host_name: String,
     index: u32,
     mac: Mac,
     mtu: usize,
+    /// The station is the kernel's: what the kernel sends is handed up too, as [`Direction::Out`].
+    shadow: bool,
+    promiscuous: bool,
     up: bool,
     /// That the link is down has been told.
     told: bool,
@@ -41,6 +48,7 @@ struct Cutting {
     len: usize,
     /// The tag that every segment gets.
     vlan: Option<(u16, u16)>,
+    direction: Direction,
 }
 
 /// How often the state of the interface is looked at.
@@ -58,38 +66,78 @@ impl Packet {
     /// # Errors
     /// EPERM without CAP_NET_RAW, ENODEV if there is no such interface, EINVAL if it is not an Ethernet.
     pub fn open(name: &str) -> Result<Self, Error> {
+        let mut packet = Self::of(name, local_mac(sys::random::random_u64()?), false)?;
+        packet.socket.accept_only(packet.mac)?;
+        packet.begin()
+    }
+
+    /// Opens the interface with the kernel's own station address, to be the kernel's shadow: hands up what comes in for the
+    /// kernel, and (as [`Direction::Out`]) what the kernel sends. Frames for other stations only come when
+    /// [`Device::set_promiscuous`] asks for them (and where the link brings them anyway).
+    ///
+    /// The kernel's loopback can be opened so, too: as `kernel-lo`, since every host has a `lo` of its own. Each frame is seen
+    /// once there.
+    ///
+    /// # Errors
+    /// As [`Packet::open`].
+    pub fn shadow(name: &str) -> Result<Self, Error> {
+        Self::of(name, Mac::ZERO, true)?.begin()
+    }
+
+    fn of(name: &str, mac: Mac, shadow: bool) -> Result<Self, Error> {
         let control = sys::interface::Control::new()?;
         let cannot = |error: io::Error| cannot_open(name, error);
         let index = control.index(name).map_err(cannot)?;
-        if control.mac(name).map_err(cannot)?.is_none() {
+        let kernel_mac = control.mac(name).map_err(cannot)?;
+        let loopback = shadow && control.is_loopback(name);
+        if kernel_mac.is_none() && !loopback {
             let detail = format!("{name} is not an Ethernet interface (a host has a loopback of its own)");
             return Err(Errno::EINVAL.with(detail));
         }
-        let socket = PacketSocket::new().map_err(cannot)?;
+        let socket = PacketSocket::new(shadow && !loopback).map_err(cannot)?;
         socket.set_receive_buffer(RECEIVE_BUFFER).map_err(cannot)?;
-        let mac = local_mac(sys::random::random_u64()?);
-        socket.accept_only(mac).map_err(cannot)?;
-        socket.bind(index).map_err(cannot)?;
-        let mut packet = Self {
+        Ok(Self {
             socket,
             control,
             name: name.to_owned(),
+            host_name: if loopback { format!("kernel-{name}") } else { name.to_owned() },
             index,
-            mac,
+            mac: if shadow { kernel_mac.unwrap_or(Mac::ZERO) } else { mac },
             mtu: 1500,
+            shadow,
+            // A station address that the interface does not know of: it must let everything through.
+            promiscuous: !shadow,
             up: false,
             told: false,
             next_look: Instant::ZERO,
             buffer: vec![0; BUFFER].into(),
             cutting: None,
             tally: Tally::default(),
-        };
-        packet.look(Instant::ZERO);
-        Ok(packet)
+        })
+    }
+
+    /// Frames come from now on.
+    fn begin(mut self) -> Result<Self, Error> {
+        self.bind(self.index).map_err(|error| cannot_open(&self.name, error))?;
+        self.look(Instant::ZERO);
+        Ok(self)
+    }
+
+    fn bind(&self, index: u32) -> io::Result<()> {
+        self.socket.bind(index)?;
+        if self.promiscuous { self.socket.set_promiscuous(index, true) } else { Ok(()) }
     }
 
     /// With the station address given, in place of one drawn at random.
+    ///
+    /// # Errors
+    /// EINVAL for a shadow: it has the kernel's.
     pub fn with_mac(mut self, mac: Mac) -> Result<Self, Error> {
+        if self.shadow {
+            return Err(
+                Errno::EINVAL.with(format!("{} is used with the kernel's station address", self.name))
+            );
+        }
         self.socket.accept_only(mac)?;
         self.mac = mac;
         Ok(self)
@@ -99,7 +147,7 @@ impl Packet {
     fn look(&mut self, now: Instant) {
         self.next_look = now + LOOK_EVERY;
         match self.control.index(&self.name) {
-            Ok(index) if index != self.index && self.socket.bind(index).is_ok() => self.index = index,
+            Ok(index) if index != self.index && self.bind(index).is_ok() => self.index = index,
             Ok(_) => {}
             Err(_) => self.index = 0, // whichever comes under this name is another one
         }
@@ -131,19 +179,20 @@ impl Packet {
 
     /// The next segment of the super-frame that is being cut.
     fn segment(&mut self, pool: &Pool) -> Option<Frame> {
-        let Cutting { parts, len, vlan } = self.cutting.as_mut()?;
+        let Cutting { parts, len, vlan, direction } = self.cutting.as_mut()?;
         let whole = self.buffer.get(VNET_HEADER..*len)?;
         let Some(mut frame) = parts.segment(whole, pool) else {
             self.cutting = None;
             return None;
         };
         tag(&mut frame, *vlan);
+        frame.direction = *direction;
         Some(frame)
     }
 
     /// What recvmsg(2) brought, as a frame of wire size; `None` if it was none for us (counted).
     fn frame(&mut self, received: &Received, pool: &Pool) -> Option<Frame> {
-        if received.outgoing {
+        if received.outgoing && !self.shadow {
             return None;
         }
         if received.truncated {
@@ -161,16 +210,18 @@ impl Packet {
     fn undone(&mut self, received: &Received, pool: &Pool) -> Option<Frame> {
         let bytes = self.buffer.get_mut(..received.len)?;
         let offload = Offload::parse(bytes)?;
+        let direction = if received.outgoing { Direction::Out } else { Direction::In };
         let bytes = bytes.get_mut(VNET_HEADER..)?;
         if offload.is_super() {
             let parts = SuperFrame::parse(offload, bytes)?;
-            self.cutting = Some(Cutting { parts, len: received.len, vlan: received.vlan });
+            self.cutting = Some(Cutting { parts, len: received.len, vlan: received.vlan, direction });
             return self.segment(pool);
         }
         let checksum = offload.complete(bytes)?;
         let mut frame = pool.frame(bytes.len());
         frame.bytes_mut().copy_from_slice(bytes);
         frame.checksum = checksum;
+        frame.direction = direction;
         tag(&mut frame, received.vlan);
         Some(frame)
     }
@@ -204,7 +255,7 @@ fn cannot_open(name: &str, error: io::Error) -> Error {
 
 impl Device for Packet {
     fn name(&self) -> &str {
-        &self.name
+        &self.host_name
     }
 
     fn mac(&self) -> Mac {
@@ -238,7 +289,7 @@ impl Device for Packet {
             }
         }
         if let Some(mut frame) = frame {
-            (frame.time, frame.direction) = (now, Direction::In);
+            frame.time = now;
             return Ok(Some(frame));
         }
         if self.up || std::mem::replace(&mut self.told, true) { Ok(None) } else { Err(self.down()) }
@@ -274,6 +325,14 @@ impl Device for Packet {
 
     fn is_up(&self) -> bool {
         self.up
+    }
+
+    fn set_promiscuous(&mut self, on: bool) {
+        // A station of its own hears everything always. What fails for want of an interface is made up for by `bind`.
+        if self.shadow && on != self.promiscuous {
+            self.promiscuous = on;
+            let _ = self.socket.set_promiscuous(self.index, on);
+        }
     }
 
     fn notes(&mut self, tell: &mut dyn FnMut(Reason, u64)) {

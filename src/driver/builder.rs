@@ -8,6 +8,7 @@ use super::background;
 use super::clock::Clock;
 use super::host::{Host, Plug};
 use super::port::Port;
+use super::shadow::Surroundings;
 use super::state::{Shared, State};
 use super::world::Seat;
 use crate::base::{Cidr, Errno, IfIndex, Mac, Result};
@@ -33,6 +34,7 @@ pub struct HostBuilder {
     lo: Box<dyn Device>,
     plugs: Vec<Plug>,
     routes: Vec<(Cidr, IpAddr)>,
+    shadows: Vec<Surroundings>,
     neighbours: Vec<(IfIndex, IpAddr, Mac)>,
     names: Names,
     background: bool,
@@ -67,6 +69,7 @@ impl Default for HostBuilder {
             lo: Box::new(Loopback::new()),
             plugs: Vec::new(),
             routes: Vec::new(),
+            shadows: Vec::new(),
             neighbours: Vec::new(),
             names: Names::default(),
             background: true,
@@ -96,8 +99,21 @@ impl HostBuilder {
     /// Plugs in a device: one more interface, with an IPv6 link-local address.
     #[must_use]
     pub fn device(mut self, device: impl Device + 'static) -> Self {
-        self.plugs.push(Plug { device: Box::new(device), addresses: Vec::new(), ipv6: true });
+        self.plug(Plug { device: Box::new(device), addresses: Vec::new(), ipv6: true });
         self
+    }
+
+    /// One more interface; its number to be.
+    pub(super) fn plug(&mut self, plug: Plug) -> IfIndex {
+        self.plugs.push(plug);
+        IfIndex(1 + self.plugs.len() as u32)
+    }
+
+    /// The last device is the kernel's shadow.
+    pub(super) fn shadow_of(&mut self, surroundings: Surroundings) {
+        self.shadows.push(surroundings);
+        // The kernel has verified its addresses.
+        (self.config.shadow, self.config.dad_transmits) = (true, 0);
     }
 
     /// Plugs in the TAP of this name, made if need be and set up. IPv6 addresses are used at once: at its other end is only
@@ -303,6 +319,7 @@ impl HostBuilder {
         for (network, via) in self.routes {
             state.stack.net.add_route(network, Some(via), None)?;
         }
+        self.shadows.iter().for_each(|surroundings| state.copy(surroundings));
         for (interface, address, mac) in self.neighbours {
             state.stack.net.set_neighbour(interface, address, Some(mac))?;
         }

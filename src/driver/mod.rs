@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `host.rs` | [`Host`]: lock, verb, flush, wake |
 //! | `builder.rs` | [`HostBuilder`]: what a host is told at its birth |
+//! | `shadow.rs` | a host with the kernel's own addresses, routes and neighbours on an existing interface |
 //! | `wait.rs` | **the one place where a call waits**, and the contract of it: whoever blocks, drives |
 //! | `role.rs` | that contract as a state machine, without threads |
 //! | `background.rs` | the thread that drives while no call waits |
@@ -25,6 +26,7 @@ mod port;
 mod readiness;
 mod role;
 mod schedule;
+mod shadow;
 mod state;
 mod wait;
 mod world;

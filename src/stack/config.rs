@@ -55,6 +55,9 @@ pub(crate) struct Config {
     pub(crate) dad_transmits: u8,
     /// Never answer a segment without a socket by RST.
     pub(crate) no_rst: bool,
+    /// The addresses are the kernel's, who answers for them: the host says nothing of itself on its wires (see
+    /// [`crate::stack::Net::is_shadow`]).
+    pub(crate) shadow: bool,
 }
 
 impl Default for Config {
@@ -85,6 +88,7 @@ impl Default for Config {
             slaac: true,
             dad_transmits: 1,
             no_rst: false,
+            shadow: false,
         }
     }
 }

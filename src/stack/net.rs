@@ -208,6 +208,12 @@ impl Net {
         }
     }
 
+    /// True on a wire that is shared with the kernel, addresses and all: the kernel answers ARP, NDP, echo requests and what no
+    /// socket takes, and reports groups. We ask, and our sockets talk; nothing else leaves.
+    pub(crate) fn is_shadow(&self, interface: IfIndex) -> bool {
+        self.config.shadow && interface != IfIndex::LO
+    }
+
     /// A frame from the wire, Ethernet header first.
     pub(crate) fn frame_in(&mut self, interface: IfIndex, frame: Frame) {
         self.ethernet_in(interface, frame);

@@ -57,6 +57,11 @@ impl Control {
         Ok((address.sa_family == libc::ARPHRD_ETHER).then_some(Mac([a, b, c, d, e, f])))
     }
 
+    /// True if it is the kernel's loopback (IFF_LOOPBACK).
+    pub(crate) fn is_loopback(&self, name: &str) -> bool {
+        self.flags(name).is_ok_and(|flags| flags & libc::IFF_LOOPBACK != 0)
+    }
+
     /// SIOCETHTOOL, ETHTOOL_GDRVINFO: true if the interface is a TAP (its driver `tun` says so as its bus).
     pub(crate) fn is_tap(&self, name: &str) -> bool {
         // struct ethtool_drvinfo: command, driver[32], version[32], firmware[32], bus[32], and more; 196 bytes.

@@ -13,6 +13,7 @@
 //! | `packet.rs` | AF_PACKET sockets |
 //! | `interface.rs` | what an interface is like (SIOCGIF*) |
 //! | `netlink.rs` | interfaces made, set up and watched (rtnetlink) |
+//! | `kernel_tables.rs` | an interface's addresses, routes and neighbours, as the kernel has them (rtnetlink) |
 //! | `signal.rs` | Ctrl-C |
 //! | `terminal.rs` | how wide a terminal is |
 //! | `namespace.rs` | network and user namespaces |
@@ -27,6 +28,7 @@ pub(crate) mod clock;
 pub(crate) mod descriptor;
 pub(crate) mod eventfd;
 pub(crate) mod interface;
+pub(crate) mod kernel_tables;
 pub(crate) mod memory;
 pub(crate) mod namespace;
 pub(crate) mod netlink;

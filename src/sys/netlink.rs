@@ -119,6 +119,12 @@ impl Rtnetlink {
     }
 }
 
+impl AsFd for Rtnetlink {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 /// Hears of every change of an interface, in the network namespace in which it was made.
 #[derive(Debug)]
 pub(crate) struct LinkWatch(OwnedFd);
@@ -177,12 +183,12 @@ fn tells_running(mut messages: &[u8], index: u32) -> bool {
 }
 
 /// A message under construction: struct nlmsghdr, a fixed head, attributes.
-struct Request {
+pub(super) struct Request {
     bytes: Vec<u8>,
 }
 
 impl Request {
-    fn new(kind: u16, flags: i32, head: &[u8]) -> Self {
+    pub(super) fn new(kind: u16, flags: i32, head: &[u8]) -> Self {
         let flags = (libc::NLM_F_REQUEST | libc::NLM_F_ACK | flags) as u16;
         let mut bytes = vec![0; 4];
         bytes.extend(kind.to_ne_bytes());
@@ -207,7 +213,7 @@ impl Request {
         self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
     }
 
-    fn finish(mut self) -> Vec<u8> {
+    pub(super) fn finish(mut self) -> Vec<u8> {
         let length = self.bytes.len() as u32;
         self.bytes[..4].copy_from_slice(&length.to_ne_bytes());
         self.bytes

@@ -33,14 +33,16 @@ pub(crate) struct Received {
 struct Control([u8; 64]);
 
 impl PacketSocket {
-    /// A socket that receives nothing yet. Needs CAP_NET_RAW.
-    pub(crate) fn new() -> io::Result<Self> {
+    /// A socket that receives nothing yet; `outgoing`: also copies of what others on this machine send. Needs CAP_NET_RAW.
+    pub(crate) fn new(outgoing: bool) -> io::Result<Self> {
         let kind = libc::SOCK_RAW | libc::SOCK_NONBLOCK;
         let socket = super::descriptor::socket(libc::AF_PACKET, kind, 0)?;
         setsockopt(socket.as_fd(), libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1)?;
         setsockopt(socket.as_fd(), libc::SOL_PACKET, libc::PACKET_AUXDATA, 1)?;
-        // Linux 4.20; before it, `Received::outgoing` tells.
-        let _ = setsockopt(socket.as_fd(), libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1);
+        if !outgoing {
+            // Linux 4.20; before it, `Received::outgoing` tells.
+            let _ = setsockopt(socket.as_fd(), libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1);
+        }
         Ok(Self(socket))
     }
 
@@ -71,8 +73,7 @@ impl PacketSocket {
         set_option(self.0.as_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
     }
 
-    /// bind(2): every protocol's frames of this interface, from now on; PACKET_MR_PROMISC: those for other station
-    /// addresses than the kernel's too.
+    /// bind(2): every protocol's frames of this interface, from now on.
     pub(crate) fn bind(&self, index: u32) -> io::Result<()> {
         let index = i32::try_from(index).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
         // SAFETY: sockaddr_ll is plain data; all zeros is a value of it.
@@ -82,14 +83,20 @@ impl PacketSocket {
         address.sll_ifindex = index;
         let length = super::length_of::<libc::sockaddr_ll>();
         // SAFETY: the pointer leads to a sockaddr_ll, of the length given.
-        super::check(unsafe { libc::bind(self.0.as_raw_fd(), ptr::from_ref(&address).cast(), length) })?;
-        let promiscuous = libc::packet_mreq {
-            mr_ifindex: index,
+        super::check(unsafe { libc::bind(self.0.as_raw_fd(), ptr::from_ref(&address).cast(), length) })
+            .map(drop)
+    }
+
+    /// PACKET_MR_PROMISC: whether frames for other station addresses than the kernel's come too.
+    pub(crate) fn set_promiscuous(&self, index: u32, on: bool) -> io::Result<()> {
+        let membership = libc::packet_mreq {
+            mr_ifindex: i32::try_from(index).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?,
             mr_type: libc::PACKET_MR_PROMISC as u16,
             mr_alen: 0,
             mr_address: [0; 8],
         };
-        set_option(self.0.as_fd(), libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &promiscuous)
+        let option = if on { libc::PACKET_ADD_MEMBERSHIP } else { libc::PACKET_DROP_MEMBERSHIP };
+        set_option(self.0.as_fd(), libc::SOL_PACKET, option, &membership)
     }
 
     /// recvmsg(2): a virtio-net header and a frame into `buffer`. EAGAIN if there is none, ENETDOWN once when the interface

@@ -75,7 +75,8 @@ pub(in crate::cli) enum Command {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "The host and its wire")]
 pub(in crate::cli) struct HostArgs {
-    /// Use this interface: an existing TAP as a TAP, any other through AF_PACKET, with a station address of our own
+    /// Use this interface: an existing TAP as a TAP; any other with a station of our own if --addr is given, else as the kernel
+    /// stands on it: with its addresses, routes and neighbours
     #[arg(long = "if", id = "interface", value_name = "IF", conflicts_with = "tap")]
     pub(in crate::cli) interface: Option<String>,
     /// Make a TAP of this name, for as long as the command runs

@@ -111,7 +111,7 @@ impl Net {
     /// Tells a packet's sender what became of it, if it may be told. `packet` begins with its IP header.
     pub(in crate::stack) fn icmp_error(&mut self, error: IcmpError, packet: &[u8], arrived: IfIndex) {
         let Some(header) = Header::quoted(packet) else { return };
-        if !self.may_answer(&error, &header, packet) {
+        if self.is_shadow(arrived) || !self.may_answer(&error, &header, packet) {
             return;
         }
         // Path MTU discovery must not starve, and one's own loopback needs no guard.

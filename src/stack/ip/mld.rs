@@ -59,7 +59,7 @@ impl Net {
     fn mld_out(&mut self, interface: IfIndex, record: u8, group: Ipv6Addr) {
         const OPTIONS: [u8; 8] = [IPPROTO_ICMPV6 as u8, 0, 5, 2, 0, 0, 1, 0];
         const MESSAGE: usize = 28;
-        let Some(link) = self.interface(interface) else { return };
+        let Some(link) = self.interface(interface).filter(|_| !self.is_shadow(interface)) else { return };
         let own = link.usable().find_map(|a| match a.ip() {
             IpAddr::V6(ip) if ip.is_unicast_link_local() => Some(ip),
             _ => None,

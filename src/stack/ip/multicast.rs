@@ -201,6 +201,9 @@ impl Net {
     /// RFC 2236 2: TTL 1, with the Router Alert option of RFC 2113.
     fn igmp_out(&mut self, interface: IfIndex, kind: u8, group: Ipv4Addr, destination: Ipv4Addr) {
         const HEADER: usize = 24;
+        if self.is_shadow(interface) {
+            return;
+        }
         let source = self.source_v4(interface, destination).unwrap_or(Ipv4Addr::UNSPECIFIED);
         let mut frame = self.pool.frame(HEADER + 8);
         let (head, message) = frame.bytes_mut().split_at_mut(HEADER);

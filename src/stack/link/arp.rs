@@ -65,7 +65,7 @@ impl Net {
             self.learn_neighbour(interface, sender, learned);
         }
         // Announcements (sender = target) never pass here: the target would be us, and so the sender.
-        if for_us && arp.operation == REQUEST {
+        if for_us && arp.operation == REQUEST && !self.is_shadow(interface) {
             self.arp_out(interface, REPLY, arp.target, arp.sender_mac, arp.sender, arp.sender_mac);
         }
     }
@@ -78,6 +78,9 @@ impl Net {
 
     /// Gratuitous ARP: tells all neighbours where the address is (RFC 5227 2.3).
     pub(super) fn announce(&mut self, interface: IfIndex, address: Ipv4Addr) {
+        if self.is_shadow(interface) {
+            return;
+        }
         self.arp_out(interface, REQUEST, address, Mac::ZERO, address, Mac::BROADCAST);
     }
 

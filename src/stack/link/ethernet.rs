@@ -30,6 +30,10 @@ impl Interface {
 
 impl Net {
     pub(in crate::stack) fn ethernet_in(&mut self, interface: IfIndex, mut frame: Frame) {
+        // What the kernel sends on a wire that is shared with it: nothing for us.
+        if self.is_shadow(interface) && frame.direction == Direction::Out {
+            return;
+        }
         let Some(link) = self.interface_mut(interface) else { return };
         link.counters.rx_packets += 1;
         link.counters.rx_bytes += frame.len() as u64;

@@ -175,6 +175,9 @@ impl Net {
     }
 
     fn neighbour_advertisement(&mut self, interface: IfIndex, target: Ipv6Addr, to: Option<Ipv6Addr>) {
+        if self.is_shadow(interface) {
+            return;
+        }
         let own = self.interface(interface).map(|i| i.mac).unwrap_or_default();
         // RFC 4429 3.3: advertisements of an optimistic address have the Override flag clear, so that a rightful owner's
         // entry in other stations' tables stays.

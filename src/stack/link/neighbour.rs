@@ -208,6 +208,14 @@ impl Net {
         Ok(())
     }
 
+    /// A neighbour that the kernel knows on a wire that is shared with it; `fresh`: it has answered just now, else it is asked
+    /// again when it is used.
+    pub(crate) fn copy_neighbour(&mut self, interface: IfIndex, address: IpAddr, mac: Mac, fresh: bool) {
+        let learned =
+            Learned { mac: Some(mac), create: true, solicited: fresh, overrides: true, router: None };
+        self.learn_neighbour(interface, address, learned);
+    }
+
     /// Sends an IP packet to a neighbour, or lets it wait until the neighbour's MAC is known.
     pub(in crate::stack) fn neighbour_out(
         &mut self,

@@ -94,7 +94,7 @@ impl Tcp {
         interface: IfIndex,
     ) {
         rest.net.note(Reason::TcpNoSocket, Some(interface), None);
-        if rest.net.config.no_rst || segment.has(RST) {
+        if rest.net.config.no_rst || rest.net.is_shadow(interface) || segment.has(RST) {
             return;
         }
         // RFC 9293 3.10.7.1: "If the ACK bit is off, sequence number zero is used, <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>.
