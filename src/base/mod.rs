@@ -10,6 +10,7 @@
 //! | `frame.rs` | [`Frame`] and its [`Pool`]: one packet's bytes, with room in front and what is known of them |
 //! | `constants.rs` | AF_* SOCK_* IPPROTO_* SO_* MSG_*: Linux's numbers, under their names |
 //! | `cmsg.rs` | control messages of recvmsg(2) and sendmsg(2) |
+//! | `services.rs` | names of services and their ports |
 //!
 //! Everybody may call it; it imports nothing of ours.
 
@@ -20,6 +21,7 @@ pub(crate) mod errno;
 pub(crate) mod event;
 pub(crate) mod frame;
 pub(crate) mod reason;
+pub(crate) mod services;
 pub(crate) mod time;
 
 pub use addr::{Cidr, IfIndex, LinkAddr, Mac, SockAddr};

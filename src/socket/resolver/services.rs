@@ -1,51 +1,7 @@
-//! Service names and ports, services(5): the well-known ones, built in.
+//! Service names and ports, services(5).
 
+use crate::base::services::{port_of, service_at};
 use crate::base::{Errno, Result};
-
-/// Name, port, and whether TCP and UDP have it.
-const SERVICES: &[(&str, u16, bool, bool)] = &[
-    ("echo", 7, true, true),
-    ("discard", 9, true, true),
-    ("daytime", 13, true, true),
-    ("chargen", 19, true, true),
-    ("ftp-data", 20, true, false),
-    ("ftp", 21, true, false),
-    ("ssh", 22, true, false),
-    ("telnet", 23, true, false),
-    ("smtp", 25, true, false),
-    ("time", 37, true, true),
-    ("whois", 43, true, false),
-    ("domain", 53, true, true),
-    ("bootps", 67, false, true),
-    ("bootpc", 68, false, true),
-    ("tftp", 69, false, true),
-    ("gopher", 70, true, false),
-    ("finger", 79, true, false),
-    ("http", 80, true, false),
-    ("kerberos", 88, true, true),
-    ("pop3", 110, true, false),
-    ("sunrpc", 111, true, true),
-    ("nntp", 119, true, false),
-    ("ntp", 123, false, true),
-    ("imap2", 143, true, false),
-    ("snmp", 161, true, true),
-    ("snmp-trap", 162, true, true),
-    ("bgp", 179, true, false),
-    ("ldap", 389, true, true),
-    ("https", 443, true, true),
-    ("microsoft-ds", 445, true, true),
-    ("submission", 587, true, false),
-    ("syslog", 514, false, true),
-    ("ldaps", 636, true, true),
-    ("imaps", 993, true, false),
-    ("pop3s", 995, true, false),
-    ("socks", 1080, true, false),
-    ("mysql", 3306, true, false),
-    ("postgresql", 5432, true, false),
-    ("mdns", 5353, false, true),
-    ("xmpp-client", 5222, true, false),
-    ("http-alt", 8080, true, true),
-];
 
 /// getservbyname(3): the port of a service; `protocol` is `"tcp"`, `"udp"` or `""` for any.
 ///
@@ -59,7 +15,7 @@ const SERVICES: &[(&str, u16, bool, bool)] = &[
 /// # Ok::<(), sockatoo::Error>(())
 /// ```
 pub fn getservbyname(name: &str, protocol: &str) -> Result<u16> {
-    SERVICES.iter().find(|s| s.0 == name && has(s, protocol)).map(|s| s.1).ok_or_else(|| {
+    port_of(name, protocol).ok_or_else(|| {
         Errno::EAI_SERVICE.with(format!("no service is called `{name}` here: write its number"))
     })
 }
@@ -69,18 +25,6 @@ pub fn getservbyname(name: &str, protocol: &str) -> Result<u16> {
 /// # Errors
 /// EAI_SERVICE.
 pub fn getservbyport(port: u16, protocol: &str) -> Result<&'static str> {
-    SERVICES
-        .iter()
-        .find(|s| s.1 == port && has(s, protocol))
-        .map(|s| s.0)
+    service_at(port, protocol)
         .ok_or_else(|| Errno::EAI_SERVICE.with(format!("no service is known at port {port}")))
-}
-
-fn has(service: &(&str, u16, bool, bool), protocol: &str) -> bool {
-    match protocol {
-        "tcp" => service.2,
-        "udp" => service.3,
-        "" => true,
-        _ => false,
-    }
 }
