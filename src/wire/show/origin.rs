@@ -1,0 +1,156 @@
+//! Where a field's value comes from, in words.
+
+use std::net::IpAddr;
+
+use super::tree::counted;
+use super::value::value;
+use crate::wire::packet::{Dissection, Field, Fill, Origin, Rule, Section, Seen, Value, Verdict};
+
+/// Where the value of a field comes from, in a sentence: `worked out: 20 of this header + TCP 20 + payload 5 = 45 bytes`.
+/// `section` is the layer or option that the field is in; `behind` are the layers behind it.
+pub(super) fn origin(packet: &Dissection, section: &Section, behind: &[Section], seen: &Seen) -> String {
+    let rule = || match seen.field.fill {
+        Fill::Rule(rule) => Some(explained(packet, section, behind, seen, rule)),
+        _ => None,
+    };
+    match (seen.origin, &seen.verdict) {
+        (Origin::Filled, _) => rule().map_or_else(|| fixed(seen), |rule| format!("worked out: {rule}")),
+        (Origin::Set, Verdict::Wrong(_)) => {
+            format!("set by you, and wrong: {}", rule().unwrap_or_else(|| "it is worked out otherwise".into()))
+        }
+        (Origin::Set, _) => "set by you".into(),
+        (Origin::Read, Verdict::Right) => format!("right: {}", rule().unwrap_or_else(|| "it fits the packet".into())),
+        (Origin::Read, Verdict::Wrong(_)) => {
+            format!("wrong: {}", rule().unwrap_or_else(|| "it does not fit the packet".into()))
+        }
+        (Origin::Read, Verdict::Unknown(why)) => format!("can't be checked: {why}"),
+        (Origin::Read, Verdict::Free) => String::new(),
+    }
+}
+
+/// What is filled in without a rule.
+fn fixed(seen: &Seen) -> String {
+    match (&seen.field.fill, &seen.value) {
+        (Fill::Empty, _) => "nothing, since you gave none".into(),
+        (Fill::Number(0), Value::Number(0)) => "default".into(),
+        (_, held) => format!("default {}", value(seen.field, held)),
+    }
+}
+
+fn explained(packet: &Dissection, section: &Section, behind: &[Section], seen: &Seen, rule: Rule) -> String {
+    match rule {
+        Rule::Length { unit, less } => length(section, behind, seen, unit, less),
+        Rule::HeaderLength { unit, less } => {
+            format!("{} of header{}", counted(section.range.len()), units(unit, less))
+        }
+        Rule::HeaderChecksum => format!(
+            "the Internet checksum (RFC 1071) of the {} of this header, taken as 0 itself",
+            counted(section.range.len())
+        ),
+        Rule::Checksum => format!(
+            "the Internet checksum (RFC 1071) of the {} from here to the end of the packet, taken as 0 itself",
+            counted(covered(section, behind))
+        ),
+        Rule::TransportChecksum => format!(
+            "the Internet checksum (RFC 1071) of a pseudo header (both addresses, protocol, length) and of the {} of \
+             {} and what it carries, taken as 0 itself",
+            counted(covered(section, behind)),
+            section.kind.title
+        ),
+        Rule::Next(none) => match behind.first() {
+            Some(next) if seen.value != Value::Number(none) => format!("{} comes behind it", next.kind.title),
+            _ => "nothing behind it has a number of its own".into(),
+        },
+        Rule::Source => {
+            let way = destination(packet, section).map_or_else(String::new, |to| format!(" on the way to {to}"));
+            match &seen.value {
+                Value::V4(address) if address.is_unspecified() => no_host(&format!("our address{way}")),
+                Value::V6(address) if address.is_unspecified() => no_host(&format!("our address{way}")),
+                _ => format!("our address{way}"),
+            }
+        }
+        Rule::Destination => "the destination when none is named".into(),
+        Rule::SourceMac => match &seen.value {
+            Value::Mac(mac) if mac.0 == [0; 6] => no_host("our station address"),
+            _ => "our station address on that wire".into(),
+        },
+        Rule::DestinationMac => match &seen.value {
+            Value::Mac(mac) if mac.0 == [0xff; 6] => "all stations: whose turn it is, isn't known".into(),
+            _ => "the next hop's station address".into(),
+        },
+        Rule::Count(name) => format!("how many {name} there are"),
+        Rule::LengthOf(name) => format!("the bytes of {name}"),
+        #[allow(unreachable_patterns)] // the table grows
+        _ => "from what is around it".into(),
+    }
+}
+
+fn no_host(what: &str) -> String {
+    format!("{what}, which only a host on a wire knows")
+}
+
+/// The sum of the parts that a length counts: `20 of this header + TCP 20 + payload 5 = 45 bytes`.
+fn length(section: &Section, behind: &[Section], seen: &Seen, unit: u8, less: u8) -> String {
+    let right = match (&seen.verdict, &seen.value) {
+        (Verdict::Wrong(right), _) => *right,
+        (_, Value::Number(number)) => *number,
+        _ => 0,
+    };
+    let total = right.saturating_add(less.into()).saturating_mul(unit.into());
+    let mut sum = section.range.len() as u64;
+    let mut parts = vec![format!("{sum} of this header")];
+    for next in behind {
+        if sum >= total {
+            break;
+        }
+        sum += next.range.len() as u64;
+        parts.push(format!("{} {}", next.kind.title, next.range.len()));
+    }
+    let less_here = u64::from(less) * u64::from(unit);
+    // What can't be told apart (units cut off, padding) is only named.
+    if sum != total {
+        return format!("the bytes of this layer and all behind it{}", units(unit, less));
+    }
+    if less_here == section.range.len() as u64 && parts.len() > 1 {
+        parts.remove(0);
+        return format!("{} = {}{}, this header not counted", parts.join(" + "), counted_u64(sum - less_here), units(unit, 0));
+    }
+    if parts.len() == 1 {
+        return format!("{} in all{}", counted_u64(sum), units(unit, less));
+    }
+    format!("{} = {}{}", parts.join(" + "), counted_u64(sum), units(unit, less))
+}
+
+fn counted_u64(bytes: u64) -> String {
+    counted(usize::try_from(bytes).unwrap_or(usize::MAX))
+}
+
+/// `, in units of 4`, `, less 1`.
+fn units(unit: u8, less: u8) -> String {
+    match (unit, less) {
+        (0 | 1, 0) => String::new(),
+        (0 | 1, less) => format!(", {less} not counted"),
+        (unit, 0) => format!(", in units of {unit}"),
+        (unit, less) => format!(", in units of {unit}, {less} not counted"),
+    }
+}
+
+fn covered(section: &Section, behind: &[Section]) -> usize {
+    behind.iter().fold(section.range.len(), |sum, next| sum + next.range.len())
+}
+
+/// Where the packet goes: the destination of this layer, or of the first one that has one.
+fn destination(packet: &Dissection, section: &Section) -> Option<IpAddr> {
+    let of = |section: &Section| {
+        section.fields.iter().find_map(|seen| match (is_destination(seen.field), &seen.value) {
+            (true, Value::V4(address)) => Some(IpAddr::V4(*address)),
+            (true, Value::V6(address)) => Some(IpAddr::V6(*address)),
+            _ => None,
+        })
+    };
+    of(section).or_else(|| packet.sections.iter().find_map(of))
+}
+
+fn is_destination(field: &Field) -> bool {
+    matches!(field.name, "dst" | "pdst")
+}
