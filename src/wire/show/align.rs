@@ -165,7 +165,10 @@ mod tests {
         // Tens say what it is, ones what was changed in it.
         let alike = |a: &[u64], b: &[u64], x: usize, y: usize| if a[x] / 10 == b[y] / 10 { 90 } else { 10 };
         let (a, b) = ([10, 20, 30, 40], [11, 31, 41, 51]);
-        assert_eq!(align(&a, &b, |x, y| alike(&a, &b, x, y)), [Both(0, 0), A(1), Both(2, 1), Both(3, 2), B(3)]);
+        assert_eq!(
+            align(&a, &b, |x, y| alike(&a, &b, x, y)),
+            [Both(0, 0), A(1), Both(2, 1), Both(3, 2), B(3)]
+        );
     }
 
     #[test]

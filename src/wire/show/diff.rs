@@ -67,7 +67,8 @@ impl Ignored {
 
     fn field(&self, kind: &Kind, field: &Field) -> bool {
         self.fields.iter().any(|(k, at)| {
-            std::ptr::eq(*k, kind) && at.and_then(|at| kind.fields.get(at)).is_some_and(|f| std::ptr::eq(f, field))
+            std::ptr::eq(*k, kind)
+                && at.and_then(|at| kind.fields.get(at)).is_some_and(|f| std::ptr::eq(f, field))
         })
     }
 }
@@ -83,7 +84,9 @@ pub struct Print {
 impl Print {
     /// Of a packet, without what is ignored.
     pub fn of(packet: &Dissection, ignored: &Ignored) -> Self {
-        let fields = fields(packet, ignored).map(|(kind, seen)| hash(&(kind.name, seen.field.name, held(packet, seen)))).collect();
+        let fields = fields(packet, ignored)
+            .map(|(kind, seen)| hash(&(kind.name, seen.field.name, held(packet, seen))))
+            .collect();
         Self { whole: hash(&masked(packet, ignored)), fields }
     }
 
@@ -96,7 +99,9 @@ impl Print {
         // Fields stand in the same order in both: one pass, which takes an option more or less in its stride.
         let (mut same, mut at) = (0, 0);
         for field in &self.fields {
-            if let Some(step) = other.fields.get(at..).unwrap_or_default().iter().take(24).position(|f| f == field) {
+            if let Some(step) =
+                other.fields.get(at..).unwrap_or_default().iter().take(24).position(|f| f == field)
+            {
                 same += 1;
                 at += step + 1;
             }
@@ -111,16 +116,23 @@ fn hash(what: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-fn fields<'a>(packet: &'a Dissection, ignored: &'a Ignored) -> impl Iterator<Item = (&'static Kind, &'a Seen)> {
+fn fields<'a>(
+    packet: &'a Dissection,
+    ignored: &'a Ignored,
+) -> impl Iterator<Item = (&'static Kind, &'a Seen)> {
     let layers = packet.sections.iter().filter(|section| !ignored.layer(section.kind));
-    layers.flat_map(|section| section.fields.iter().map(|seen| (section.kind, seen)))
+    layers
+        .flat_map(|section| section.fields.iter().map(|seen| (section.kind, seen)))
         .filter(|(kind, seen)| !ignored.field(kind, seen.field))
 }
 
 /// The bytes that a field touches.
 fn held<'a>(packet: &'a Dissection, seen: &Seen) -> (&'a [u8], usize) {
     let range = seen.range();
-    (packet.bytes.get(range.start..range.end.min(packet.bytes.len())).unwrap_or_default(), seen.bits.start % 8)
+    (
+        packet.bytes.get(range.start..range.end.min(packet.bytes.len())).unwrap_or_default(),
+        seen.bits.start % 8,
+    )
 }
 
 /// The bytes, with zeros for what is ignored.
@@ -184,11 +196,8 @@ fn common(a: &[&Section], b: &[&Section]) -> Vec<(usize, usize)> {
     let mut longest = vec![vec![0_u16; b.len() + 1]; a.len() + 1];
     for i in (0..a.len()).rev() {
         for j in (0..b.len()).rev() {
-            longest[i][j] = if same(i, j) {
-                longest[i + 1][j + 1] + 1
-            } else {
-                longest[i + 1][j].max(longest[i][j + 1])
-            };
+            longest[i][j] =
+                if same(i, j) { longest[i + 1][j + 1] + 1 } else { longest[i + 1][j].max(longest[i][j + 1]) };
         }
     }
     let (mut i, mut j, mut pairs) = (0, 0, Vec::new());
@@ -207,13 +216,16 @@ fn common(a: &[&Section], b: &[&Section]) -> Vec<(usize, usize)> {
 
 fn fields_of(a: &Section, b: &Section, before: &str, ignored: &Ignored, found: &mut Vec<Difference>) {
     let kind = a.kind;
-    let mut push = |field: &Field, what| found.push(Difference { path: format!("{before}{}.{}", kind.name, field.name), what });
+    let mut push = |field: &Field, what| {
+        found.push(Difference { path: format!("{before}{}.{}", kind.name, field.name), what })
+    };
     let mut nested = Vec::new();
     for (place, field) in kind.fields.iter().enumerate() {
         if ignored.field(kind, field) {
             continue;
         }
-        let of = |section: &'_ Section| section.fields.iter().position(|seen| std::ptr::eq(seen.field, field));
+        let of =
+            |section: &'_ Section| section.fields.iter().position(|seen| std::ptr::eq(seen.field, field));
         match (of(a).and_then(|at| a.fields.get(at)), of(b).and_then(|at| b.fields.get(at))) {
             (None, None) => {}
             (Some(a), None) => push(field, What::Only(Side::A, said(a))),
@@ -232,7 +244,8 @@ fn fields_of(a: &Section, b: &Section, before: &str, ignored: &Ignored, found: &
     }
     if a.note != b.note {
         let note = |section: &Section| section.note.clone().unwrap_or_else(|| "whole".into());
-        found.push(Difference { path: format!("{before}{}", kind.name), what: What::Value(note(a), note(b)) });
+        found
+            .push(Difference { path: format!("{before}{}", kind.name), what: What::Value(note(a), note(b)) });
     }
 }
 
@@ -250,8 +263,11 @@ fn said(seen: &Seen) -> String {
 
 /// A layer that has no partner: `pcp = 0, vlan = 5`.
 fn in_words(section: &Section) -> String {
-    let fields: Vec<_> =
-        section.fields.iter().map(|seen| format!("{} = {}", seen.field.name, value(seen.field, &seen.value))).collect();
+    let fields: Vec<_> = section
+        .fields
+        .iter()
+        .map(|seen| format!("{} = {}", seen.field.name, value(seen.field, &seen.value)))
+        .collect();
     if fields.is_empty() { counted(section.range.len()) } else { fields.join(", ") }
 }
 
@@ -342,7 +358,10 @@ impl Marked {
         const ROW: usize = 16;
         const SHOWN: usize = 4;
         let rows = a.len().max(b.len()).div_ceil(ROW);
-        let differs = |row: &usize| (row * ROW..(row + 1) * ROW).any(|at| self.at(a, b, at) && at < a.len() || self.at(b, a, at) && at < b.len());
+        let differs = |row: &usize| {
+            (row * ROW..(row + 1) * ROW)
+                .any(|at| self.at(a, b, at) && at < a.len() || self.at(b, a, at) && at < b.len())
+        };
         let all: Vec<_> = (0..rows).filter(differs).collect();
         for row in all.iter().take(SHOWN) {
             let mut marks = Line::default();
@@ -350,7 +369,9 @@ impl Marked {
                 let start = (row * ROW).min(own.len());
                 let bytes = own.get(start..(start + ROW).min(own.len())).unwrap_or_default();
                 let (ink, sign) = sign(side);
-                let mut line = Line::default().and(ink, format!("    {sign} ")).and(Ink::Faint, format!("{:04x}", row * ROW));
+                let mut line = Line::default()
+                    .and(ink, format!("    {sign} "))
+                    .and(Ink::Faint, format!("{:04x}", row * ROW));
                 for (at, byte) in bytes.iter().enumerate() {
                     let differs = self.at(own, other, start + at);
                     line.pad_to(12 + at * 3);
@@ -370,7 +391,10 @@ impl Marked {
             lines.push(marks);
         }
         if all.len() > SHOWN {
-            lines.push(Line::default().and(Ink::Faint, format!("    … {} more rows of bytes that differ", all.len() - SHOWN)));
+            lines.push(
+                Line::default()
+                    .and(Ink::Faint, format!("    … {} more rows of bytes that differ", all.len() - SHOWN)),
+            );
         }
     }
 }

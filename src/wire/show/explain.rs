@@ -21,8 +21,15 @@ pub fn explain(packet: &Dissection, width: usize) -> Vec<Line> {
         if number > 0 {
             table.lines.push(Line::default());
         }
-        let heading = format!("  {} from {}, {}", counted(section.range.len()), section.range.start, section.kind.source);
-        table.lines.push(Line::default().and(Ink::Layer(number), section.kind.title).and(Ink::Faint, heading));
+        let heading = format!(
+            "  {} from {}, {}",
+            counted(section.range.len()),
+            section.range.start,
+            section.kind.source
+        );
+        table
+            .lines
+            .push(Line::default().and(Ink::Layer(number), section.kind.title).and(Ink::Faint, heading));
         let behind = packet.sections.get(number + 1..).unwrap_or_default();
         table.section(section, behind, number, "");
     }
@@ -80,7 +87,13 @@ impl Table<'_> {
     fn unclaimed(&mut self, range: std::ops::Range<usize>, number: usize) {
         if range.start < range.end {
             let bytes = self.bytes(&range);
-            self.row(range.start, number, bytes, (Ink::Wrong, "(no field)"), &format!("bytes {}", place(&range)));
+            self.row(
+                range.start,
+                number,
+                bytes,
+                (Ink::Wrong, "(no field)"),
+                &format!("bytes {}", place(&range)),
+            );
         }
     }
 
@@ -97,7 +110,14 @@ impl Table<'_> {
     }
 
     /// A row of the table, as high as its highest cell.
-    fn row(&mut self, offset: usize, number: usize, bytes: Vec<String>, (ink, field): (Ink, &str), about: &str) {
+    fn row(
+        &mut self,
+        offset: usize,
+        number: usize,
+        bytes: Vec<String>,
+        (ink, field): (Ink, &str),
+        about: &str,
+    ) {
         let third = FIELD + (self.width - FIELD) * 2 / 5;
         let field = wrap(field, third - FIELD - 2);
         let about = wrap(about, self.width - third);

@@ -14,7 +14,8 @@ pub fn hexdump(packet: &Dissection) -> Vec<Line> {
     let mut lines = Vec::new();
     for (row, bytes) in packet.bytes.chunks(ROW).enumerate() {
         let offset = row * ROW;
-        let owners: Vec<_> = (offset..offset + bytes.len()).map(|at| owners.get(at).copied().flatten()).collect();
+        let owners: Vec<_> =
+            (offset..offset + bytes.len()).map(|at| owners.get(at).copied().flatten()).collect();
         lines.push(row_of(offset, bytes, &owners));
         let begins = |section: &&crate::wire::packet::Section| {
             (offset..offset + bytes.len()).contains(&section.range.start) && !section.range.is_empty()

@@ -16,10 +16,15 @@ pub(super) fn origin(packet: &Dissection, section: &Section, behind: &[Section],
     match (seen.origin, &seen.verdict) {
         (Origin::Filled, _) => rule().map_or_else(|| fixed(seen), |rule| format!("worked out: {rule}")),
         (Origin::Set, Verdict::Wrong(_)) => {
-            format!("set by you, and wrong: {}", rule().unwrap_or_else(|| "it is worked out otherwise".into()))
+            format!(
+                "set by you, and wrong: {}",
+                rule().unwrap_or_else(|| "it is worked out otherwise".into())
+            )
         }
         (Origin::Set, _) => "set by you".into(),
-        (Origin::Read, Verdict::Right) => format!("right: {}", rule().unwrap_or_else(|| "it fits the packet".into())),
+        (Origin::Read, Verdict::Right) => {
+            format!("right: {}", rule().unwrap_or_else(|| "it fits the packet".into()))
+        }
         (Origin::Read, Verdict::Wrong(_)) => {
             format!("wrong: {}", rule().unwrap_or_else(|| "it does not fit the packet".into()))
         }
@@ -62,7 +67,8 @@ fn explained(packet: &Dissection, section: &Section, behind: &[Section], seen: &
             _ => "nothing behind it has a number of its own".into(),
         },
         Rule::Source => {
-            let way = destination(packet, section).map_or_else(String::new, |to| format!(" on the way to {to}"));
+            let way =
+                destination(packet, section).map_or_else(String::new, |to| format!(" on the way to {to}"));
             match &seen.value {
                 Value::V4(address) if address.is_unspecified() => no_host(&format!("our address{way}")),
                 Value::V6(address) if address.is_unspecified() => no_host(&format!("our address{way}")),
@@ -80,8 +86,8 @@ fn explained(packet: &Dissection, section: &Section, behind: &[Section], seen: &
         },
         Rule::Count(name) => format!("how many {name} there are"),
         Rule::LengthOf(name) => format!("the bytes of {name}"),
-        #[allow(unreachable_patterns)] // the table grows
-        _ => "from what is around it".into(),
+        Rule::Rest => "the bytes behind it".into(),
+        Rule::Present(name) => format!("{name} is there"),
     }
 }
 
@@ -113,7 +119,12 @@ fn length(section: &Section, behind: &[Section], seen: &Seen, unit: u8, less: u8
     }
     if less_here == section.range.len() as u64 && parts.len() > 1 {
         parts.remove(0);
-        return format!("{} = {}{}, this header not counted", parts.join(" + "), counted_u64(sum - less_here), units(unit, 0));
+        return format!(
+            "{} = {}{}, this header not counted",
+            parts.join(" + "),
+            counted_u64(sum - less_here),
+            units(unit, 0)
+        );
     }
     if parts.len() == 1 {
         return format!("{} in all{}", counted_u64(sum), units(unit, less));

@@ -59,7 +59,14 @@ pub(super) fn place(range: &Range<usize>) -> String {
     }
 }
 
-fn branches(packet: &Dissection, section: &Section, number: usize, depth: usize, width: usize, rows: &mut Vec<Row>) {
+fn branches(
+    packet: &Dissection,
+    section: &Section,
+    number: usize,
+    depth: usize,
+    width: usize,
+    rows: &mut Vec<Row>,
+) {
     let names = section.fields.iter().map(|seen| columns(seen.field.name)).max().unwrap_or(0);
     let indent = "  ".repeat(depth);
     for seen in &section.fields {
@@ -74,12 +81,22 @@ fn branches(packet: &Dissection, section: &Section, number: usize, depth: usize,
         }
     }
     if let Some(note) = &section.note {
-        rows.push(Row { left: Line::from(indent).and(Ink::Wrong, format!("! {note}")), place: String::new() });
+        rows.push(Row {
+            left: Line::from(indent).and(Ink::Wrong, format!("! {note}")),
+            place: String::new(),
+        });
     }
 }
 
 /// An option or a record: in one line, if that is wide enough; else as a tree of its own.
-fn twig(packet: &Dissection, section: &Section, number: usize, depth: usize, width: usize, rows: &mut Vec<Row>) {
+fn twig(
+    packet: &Dissection,
+    section: &Section,
+    number: usize,
+    depth: usize,
+    width: usize,
+    rows: &mut Vec<Row>,
+) {
     let mut left = Line::from("  ".repeat(depth)).and(Ink::Layer(number), section.kind.name);
     let head = left.clone();
     for (at, seen) in section.fields.iter().enumerate() {

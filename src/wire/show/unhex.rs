@@ -35,7 +35,10 @@ fn dump(line: &str, offset: usize) -> Option<&str> {
     let mut end = 0;
     let mut at = 0;
     for part in rest.split(' ') {
-        let group = !part.is_empty() && part.len() <= 8 && part.len() % 2 == 0 && part.bytes().all(|b| b.is_ascii_hexdigit());
+        let group = !part.is_empty()
+            && part.len() <= 8
+            && part.len() % 2 == 0
+            && part.bytes().all(|b| b.is_ascii_hexdigit());
         // At most two empty parts in a row, and at most 16 bytes: what comes then is text.
         if !part.is_empty() && !group {
             break;
@@ -54,8 +57,11 @@ fn dump(line: &str, offset: usize) -> Option<&str> {
 }
 
 fn digits_of(text: &str, bytes: &mut Vec<u8>) -> Result<(), String> {
-    for word in text.split(|c: char| c.is_whitespace() || matches!(c, ':' | '-' | ',')).filter(|w| !w.is_empty()) {
-        let digits = word.strip_prefix("0x").or_else(|| word.strip_prefix("\\x")).unwrap_or(word).replace("\\x", "");
+    for word in
+        text.split(|c: char| c.is_whitespace() || matches!(c, ':' | '-' | ',')).filter(|w| !w.is_empty())
+    {
+        let digits =
+            word.strip_prefix("0x").or_else(|| word.strip_prefix("\\x")).unwrap_or(word).replace("\\x", "");
         if let Some(wrong) = digits.chars().find(|c| !c.is_ascii_hexdigit()) {
             return Err(format!("`{}` is no hexadecimal digit", wrong.escape_debug()));
         }
@@ -78,7 +84,14 @@ mod tests {
 
     #[test]
     fn bare_digits() {
-        for text in ["45000014", "45 00 00 14", "45:00:00:14", "0x45, 0x00, 0x00, 0x14", "\\x45\\x00\\x00\\x14", "4500\n0014\n"] {
+        for text in [
+            "45000014",
+            "45 00 00 14",
+            "45:00:00:14",
+            "0x45, 0x00, 0x00, 0x14",
+            "\\x45\\x00\\x00\\x14",
+            "4500\n0014\n",
+        ] {
             assert_eq!(unhex(text), Ok(vec![0x45, 0, 0, 0x14]), "{text}");
         }
         assert_eq!(unhex("0000 4500"), Ok(vec![0, 0, 0x45, 0]));
@@ -91,10 +104,22 @@ mod tests {
     #[test]
     fn dumps_of_other_programs() {
         for (who, text) in [
-            ("tcpdump -X", "\t0x0000:  4500 0014 2068 656c 6c6f 2c20 776f 726c  E....hello,.worl\n\t0x0010:  6421 2078                                d!.x"),
-            ("xxd", "00000000: 4500 0014 2068 656c 6c6f 2c20 776f 726c  E... hello, worl\n00000010: 6421 2078                                d! x"),
-            ("hexdump -C", "00000000  45 00 00 14 20 68 65 6c  6c 6f 2c 20 77 6f 72 6c  |E... hello, worl|\n00000010  64 21 20 78                                       |d! x|"),
-            ("Scapy", "0000  45 00 00 14 20 68 65 6C 6C 6F 2C 20 77 6F 72 6C  E... hello, worl\n0010  64 21 20 78                                      d! x"),
+            (
+                "tcpdump -X",
+                "\t0x0000:  4500 0014 2068 656c 6c6f 2c20 776f 726c  E....hello,.worl\n\t0x0010:  6421 2078                                d!.x",
+            ),
+            (
+                "xxd",
+                "00000000: 4500 0014 2068 656c 6c6f 2c20 776f 726c  E... hello, worl\n00000010: 6421 2078                                d! x",
+            ),
+            (
+                "hexdump -C",
+                "00000000  45 00 00 14 20 68 65 6c  6c 6f 2c 20 77 6f 72 6c  |E... hello, worl|\n00000010  64 21 20 78                                       |d! x|",
+            ),
+            (
+                "Scapy",
+                "0000  45 00 00 14 20 68 65 6C 6C 6F 2C 20 77 6F 72 6C  E... hello, worl\n0010  64 21 20 78                                      d! x",
+            ),
         ] {
             assert_eq!(unhex(text).as_deref(), Ok(&BYTES[..]), "{who}");
         }

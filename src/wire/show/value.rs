@@ -15,9 +15,7 @@ pub fn value(field: &Field, value: &Value) -> String {
         Value::Bytes(bytes) => bytes_of(bytes),
         Value::Name(name) => name.escape_debug().to_string(),
         Value::Layers(layers) if layers.is_empty() => "none".into(),
-        Value::Layers(layers) => {
-            layers.iter().map(|layer| layer.kind().name).collect::<Vec<_>>().join(", ")
-        }
+        Value::Layers(layers) => layers.iter().map(|layer| layer.kind().name).collect::<Vec<_>>().join(", "),
         Value::List(items) if items.is_empty() => "none".into(),
         Value::List(items) => {
             format!("[{}]", items.iter().map(|item| self::value(field, item)).collect::<Vec<_>>().join(", "))
