@@ -7,6 +7,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 
+use sockatoo::Host;
 use sockatoo::lab::Netns;
 
 const SOCKATOO: &str = env!("CARGO_BIN_EXE_sockatoo");
@@ -76,6 +77,43 @@ fn ping_the_kernel() {
         text(&done.stdout).contains("From 192.0.2.2 icmp_seq=1 Destination Host Unreachable"),
         "{done:?}"
     );
+}
+
+#[test]
+fn without_an_address_we_stand_on_the_kernels() {
+    let Some(wire) = wire() else { return };
+    for address in ["192.0.2.2/24", "2001:db8::2/64"] {
+        wire.ours.add_address("wire1", address).expect("an address");
+    }
+    for target in ["192.0.2.1", "2001:db8::1"] {
+        let done = wire.run(&format!("ping -I wire1 -c 3 -i 0.01 {target}"));
+        let said = text(&done.stdout) + &text(&done.stderr);
+        assert_eq!(done.status.code(), Some(0), "{said}");
+        assert!(said.contains(&format!("64 bytes from {target}: icmp_seq=3 ttl=64")), "{said}");
+    }
+    // TCP so is a race with the kernel's RST: that is said, once.
+    let done = wire.run("nc -i wire1 -w 1 192.0.2.1 9");
+    let said = text(&done.stderr);
+    assert_eq!(
+        said.matches("may answer with RST: give an address of our own with --addr").count(),
+        1,
+        "{said}"
+    );
+    assert!(!text(&wire.run("nc -u -i wire1 -w 1 192.0.2.1 9").stderr).contains("RST"));
+    assert!(
+        !text(&wire.run("nc -i wire1 --addr 192.0.2.3/24 -w 1 192.0.2.1 9").stderr).contains("may answer")
+    );
+}
+
+#[test]
+fn a_tap_that_another_program_has_is_an_interface() {
+    let Some(wire) = wire() else { return };
+    let tap = wire.ours.tap("tap0", &["198.51.100.1/24"]).expect("a TAP");
+    let peer = Host::builder().device(tap).address("198.51.100.2/24").expect("an address").build();
+    let _peer = peer.expect("a host");
+    let done = wire.run("ping -I tap0 -c 1 198.51.100.2");
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    assert!(text(&done.stdout).contains("64 bytes from 198.51.100.2"), "{done:?}");
 }
 
 #[test]

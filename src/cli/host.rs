@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::args::HostArgs;
 use super::say::{self, Trouble};
+use crate::base::Errno;
 use crate::device::{Impair, Tap};
 use crate::driver::{Host, HostBuilder};
 use crate::sys::clock;
@@ -14,8 +15,32 @@ use crate::trace::PcapWriter;
 
 /// A host with the wire of the flags; without one, its loopback only.
 pub(super) fn host(args: &HostArgs) -> Result<Host, Trouble> {
+    made(args).map(|(host, _)| host)
+}
+
+/// The same for a command that speaks TCP: says so if the kernel stands on our addresses too.
+pub(super) fn tcp_host(args: &HostArgs) -> Result<Host, Trouble> {
+    let (host, station) = made(args)?;
+    if station == Station::Kernel {
+        say::aside(
+            "the kernel of this machine does not know our connection and may answer with RST: give an address of our own with \
+             --addr",
+        );
+    }
+    Ok(host)
+}
+
+/// Whose station the host is on its wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Station {
+    Own,
+    /// Shared with the kernel, addresses and all.
+    Kernel,
+}
+
+fn made(args: &HostArgs) -> Result<(Host, Station), Trouble> {
     let epoch = clock::realtime();
-    let mut builder = plug(Host::builder().hosts_text(&system_hosts()), args)?;
+    let (mut builder, station) = plug(Host::builder().hosts_text(&system_hosts()), args)?;
     if args.interface.is_none() && args.tap.is_none() && !(args.addr.is_empty() && args.gateway.is_empty()) {
         return Err(Trouble::new("--addr and --gateway need a wire")
             .hint("name one: `-i IF` for an existing interface, `--tap NAME` for a new TAP"));
@@ -37,7 +62,7 @@ pub(super) fn host(args: &HostArgs) -> Result<Host, Trouble> {
     for server in &args.dns {
         builder = builder.dns(server)?;
     }
-    Ok(builder.build()?)
+    Ok((builder.build()?, station))
 }
 
 /// The file of `--pcap`, new.
@@ -46,37 +71,31 @@ pub(super) fn pcap(path: &Path, epoch: Duration) -> Result<PcapWriter<File>, Tro
         .map_err(|e| Trouble::from(e).hint("name a file that can be written: `--pcap FILE`"))
 }
 
-/// The same for a command that speaks TCP: says so if the kernel stands on our addresses too.
-pub(super) fn tcp_host(args: &HostArgs) -> Result<Host, Trouble> {
-    let host = host(args)?;
-    if stands_as_the_kernel(args) {
-        say::aside(
-            "the kernel of this machine does not know our connection and may answer with RST: give an address of our own with \
-             --addr",
-        );
-    }
-    Ok(host)
-}
-
-/// True if the wire is an existing interface and no address of our own is given: the host is the kernel's shadow there.
-pub(super) fn stands_as_the_kernel(args: &HostArgs) -> bool {
-    let interface = args.interface.as_deref().filter(|_| args.addr.is_empty());
-    interface.is_some_and(|name| !Tap::exists(name))
-}
-
 /// `--tap NAME` makes one. `-i IF` is a TAP as a TAP; any other interface with `--addr` has a station of our own beside the
 /// kernel's, and without it we stand on the kernel's own.
-fn plug(builder: HostBuilder, args: &HostArgs) -> Result<HostBuilder, Trouble> {
-    match (&args.tap, &args.interface) {
-        (Some(name), _) => Ok(builder.tap(name)?),
-        // At the other end of a TAP is this machine: nobody else can have our addresses.
-        (None, Some(name)) if Tap::exists(name) => Ok(builder.dad_transmits(0).device(Tap::open(name)?)),
-        (None, Some(name)) if stands_as_the_kernel(args) => shadow(builder, name, args),
-        (None, Some(name)) => Ok(builder.packet(name)?),
-        (None, None) => Ok(builder),
+fn plug(builder: HostBuilder, args: &HostArgs) -> Result<(HostBuilder, Station), Trouble> {
+    let (name, own) = match (&args.tap, &args.interface) {
+        (Some(name), _) => return Ok((builder.tap(name)?, Station::Own)),
+        (None, Some(name)) => (name, !args.addr.is_empty()),
+        (None, None) => return Ok((builder, Station::Own)),
+    };
+    if Tap::exists(name) {
+        match Tap::open(name) {
+            // At the other end of a TAP is this machine: nobody else can have our addresses.
+            Ok(tap) => return Ok((builder.dad_transmits(0).device(tap), Station::Own)),
+            // Another program is at that end: here is the kernel's, as of any interface.
+            Err(error) if error.errno() == Errno::EBUSY => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if own {
+        Ok((builder.packet(name)?, Station::Own))
+    } else {
+        Ok((shadow(builder, name, args)?, Station::Kernel))
     }
 }
 
+/// On the kernel's own station.
 fn shadow(builder: HostBuilder, name: &str, args: &HostArgs) -> Result<HostBuilder, Trouble> {
     let mut builder = builder.shadow(name)?;
     if name == "lo" {
