@@ -14,6 +14,7 @@
 //!
 //! driver/ owns the devices and is their only caller.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::os::fd::RawFd;
 
@@ -60,6 +61,15 @@ pub trait Device: Send + fmt::Debug {
     fn recv(&mut self, now: Instant, pool: &Pool) -> Result<Option<Frame>, Error>;
     /// Puts a frame on the wire.
     fn send(&mut self, now: Instant, frame: Frame) -> Result<(), SendError>;
+    /// Puts several frames on the wire, in their order; cheaper than one by one where one call to the system carries many. Those
+    /// that were sent are taken off the front. At an error the frame that it is about is off, too (and comes back in
+    /// [`SendError::Busy`]), the ones behind it stay.
+    fn send_many(&mut self, now: Instant, frames: &mut VecDeque<Frame>) -> Result<(), SendError> {
+        while let Some(frame) = frames.pop_front() {
+            self.send(now, frame)?;
+        }
+        Ok(())
+    }
     /// What poll(2) can wait on for arriving frames; `None` if nothing can (the loopback: it is looked at after each send; a
     /// device that is gone). Asked before each sleep: the number may change.
     fn fd(&self) -> Option<RawFd> {
@@ -102,6 +112,9 @@ impl<D: Device + ?Sized> Device for Box<D> {
     }
     fn send(&mut self, now: Instant, frame: Frame) -> Result<(), SendError> {
         (**self).send(now, frame)
+    }
+    fn send_many(&mut self, now: Instant, frames: &mut VecDeque<Frame>) -> Result<(), SendError> {
+        (**self).send_many(now, frames)
     }
     fn fd(&self) -> Option<RawFd> {
         (**self).fd()

@@ -1,6 +1,7 @@
 //! An existing interface, through AF_PACKET: a station of our own beside the kernel's on the same wire, or the kernel's own
 //! station shared with it.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use super::offload::{Offload, SuperFrame};
 use super::{Device, SendError, Tally, local_mac};
 use crate::base::{Direction, Errno, Error, Frame, Instant, Mac, Pool, Reason};
 use crate::sys;
-use crate::sys::packet::{PacketSocket, Received, VNET_HEADER};
+use crate::sys::packet::{BATCH, PacketSocket, Received, VNET_HEADER};
 
 /// An existing Ethernet interface, used beside the kernel: with a station address of our own (the interface is set
 /// promiscuous meanwhile) and addresses of our own. Kernel and host share the wire, but don't hear each other on it.
@@ -172,6 +173,24 @@ impl Packet {
         })
     }
 
+    /// What an error of the socket means: for the link, if it says that, else for the frame.
+    fn not_sent(&mut self, now: Instant, mut frame: Frame, error: io::Error) -> Result<(), SendError> {
+        frame.pull(VNET_HEADER);
+        match Error::from(error).errno() {
+            Errno::EAGAIN | Errno::EINTR => Err(SendError::Busy(frame)),
+            Errno::ENOBUFS | Errno::ENOMEM => {
+                self.tally.count(Reason::DeviceQueueFull);
+                Ok(())
+            }
+            Errno::ENETDOWN | Errno::ENXIO | Errno::ENODEV => {
+                self.fell(now);
+                Err(SendError::Failed(self.down()))
+            }
+            errno @ Errno::EMSGSIZE => Err(SendError::Failed(errno.because(Reason::DeviceTooLong))),
+            errno => Err(SendError::Failed(errno.because(Reason::DeviceFailed))),
+        }
+    }
+
     fn fell(&mut self, now: Instant) {
         self.up = false;
         self.next_look = now + LOOK_EVERY;
@@ -225,6 +244,11 @@ impl Packet {
         tag(&mut frame, received.vlan);
         Some(frame)
     }
+}
+
+/// Puts a virtio-net header in front. All zeros: nothing is left undone in this frame.
+fn undone_nothing(frame: &mut Frame) {
+    frame.push(VNET_HEADER).fill(0);
 }
 
 /// IEEE 802.1Q: puts the tag that the kernel took out back behind the station addresses.
@@ -296,23 +320,29 @@ impl Device for Packet {
     }
 
     fn send(&mut self, now: Instant, mut frame: Frame) -> Result<(), SendError> {
-        // All zeros: nothing is left undone in this frame.
-        frame.push(VNET_HEADER).fill(0);
-        let Err(error) = self.socket.send(frame.bytes()) else { return Ok(()) };
-        frame.pull(VNET_HEADER);
-        match Error::from(error).errno() {
-            Errno::EAGAIN | Errno::EINTR => Err(SendError::Busy(frame)),
-            Errno::ENOBUFS | Errno::ENOMEM => {
-                self.tally.count(Reason::DeviceQueueFull);
-                Ok(())
-            }
-            Errno::ENETDOWN | Errno::ENXIO | Errno::ENODEV => {
-                self.fell(now);
-                Err(SendError::Failed(self.down()))
-            }
-            errno @ Errno::EMSGSIZE => Err(SendError::Failed(errno.because(Reason::DeviceTooLong))),
-            errno => Err(SendError::Failed(errno.because(Reason::DeviceFailed))),
+        undone_nothing(&mut frame);
+        match self.socket.send(frame.bytes()) {
+            Ok(()) => Ok(()),
+            Err(error) => self.not_sent(now, frame, error),
         }
+    }
+
+    fn send_many(&mut self, now: Instant, frames: &mut VecDeque<Frame>) -> Result<(), SendError> {
+        while frames.len() > 1 {
+            let batch = frames.len().min(BATCH);
+            frames.iter_mut().take(batch).for_each(undone_nothing);
+            let result = self.socket.send_many(frames.iter().take(batch).map(Frame::bytes));
+            let sent = *result.as_ref().unwrap_or(&0);
+            frames.drain(..sent);
+            frames.iter_mut().take(batch - sent).for_each(|frame| frame.pull(VNET_HEADER));
+            // Why the next one did not go out, sending it tells.
+            if sent < batch
+                && let Some(frame) = frames.pop_front()
+            {
+                self.send(now, frame)?;
+            }
+        }
+        frames.pop_front().map_or(Ok(()), |frame| self.send(now, frame))
     }
 
     fn fd(&self) -> Option<RawFd> {

@@ -20,55 +20,49 @@ const BUSY_RETRY: Duration = Duration::from_millis(1);
 pub(super) struct Port {
     pub(super) interface: IfIndex,
     device: Box<dyn Device>,
-    busy: VecDeque<Frame>,
+    /// Frames to be sent, in their order: until the next [`Port::transmit`], or longer while the device is busy.
+    queue: VecDeque<Frame>,
     busy_until: Option<Instant>,
     up: bool,
 }
 
 impl Port {
     pub(super) fn new(interface: IfIndex, device: Box<dyn Device>) -> Self {
-        Self { interface, device, busy: VecDeque::new(), busy_until: None, up: true }
+        Self { interface, device, queue: VecDeque::new(), busy_until: None, up: true }
     }
 
-    /// Puts a frame on the wire, behind those that wait already.
-    pub(super) fn send(&mut self, now: Instant, frame: Frame, stack: &mut Stack) {
+    /// A frame that the next [`Port::transmit`] puts on the wire.
+    pub(super) fn queue(&mut self, frame: Frame, stack: &mut Stack) {
         if !self.up {
             stack.net.note(Reason::LinkDown, Some(self.interface), None);
-        } else if self.busy.is_empty() {
-            self.transmit(now, frame, stack);
-        } else if self.busy.len() < QUEUE {
-            self.busy.push_back(frame);
+        } else if self.busy_until.is_none() || self.queue.len() < QUEUE {
+            self.queue.push_back(frame);
         } else {
             stack.net.note(Reason::DeviceQueueFull, Some(self.interface), None);
         }
     }
 
-    /// False = the device is busy; the frame stands first in the queue.
-    fn transmit(&mut self, now: Instant, frame: Frame, stack: &mut Stack) -> bool {
-        match self.device.send(now, frame) {
-            Ok(()) => true,
-            Err(SendError::Busy(frame)) => {
-                self.busy.push_front(frame);
-                self.busy_until = Some(now + BUSY_RETRY);
-                false
-            }
-            Err(SendError::Failed(error)) => {
-                self.failed(&error, stack);
-                true
+    /// Puts what is queued on the wire, unless the device is busy.
+    pub(super) fn transmit(&mut self, now: Instant, stack: &mut Stack) {
+        while !self.queue.is_empty() && self.busy_until.is_none() {
+            match self.device.send_many(now, &mut self.queue) {
+                Ok(()) => {}
+                Err(SendError::Busy(frame)) => {
+                    self.queue.push_front(frame);
+                    self.busy_until = Some(now + BUSY_RETRY);
+                    for _ in self.queue.drain(QUEUE.min(self.queue.len())..) {
+                        stack.net.note(Reason::DeviceQueueFull, Some(self.interface), None);
+                    }
+                }
+                Err(SendError::Failed(error)) => self.failed(&error, stack),
             }
         }
     }
 
     /// Takes what arrived, up to `limit` frames; sends what waited. True if there was something.
     pub(super) fn turn(&mut self, now: Instant, limit: usize, stack: &mut Stack) -> bool {
-        while self.up && self.busy_until.is_some() {
-            let Some(frame) = self.busy.pop_front() else {
-                self.busy_until = None;
-                break;
-            };
-            if !self.transmit(now, frame, stack) {
-                break;
-            }
+        if self.busy_until.take().is_some() {
+            self.transmit(now, stack);
         }
         let mut taken = 0;
         while taken < limit {
@@ -103,7 +97,7 @@ impl Port {
         stack.net.note(error.reason(), Some(self.interface), None);
         if self.up && !self.device.is_up() {
             self.up = false;
-            for _ in self.busy.drain(..) {
+            for _ in self.queue.drain(..) {
                 stack.net.note(Reason::LinkDown, Some(self.interface), None);
             }
             self.busy_until = None;

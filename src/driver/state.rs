@@ -81,9 +81,10 @@ impl State {
                     self.stack.net.note(Reason::LinkDown, Some(interface), None);
                     continue;
                 };
-                port.send(now, frame, &mut self.stack);
+                port.queue(frame, &mut self.stack);
                 looped |= interface == IfIndex::LO;
             }
+            self.ports.iter_mut().for_each(|port| port.transmit(now, &mut self.stack));
             self.unsettled = looped && self.ports[0].turn(now, 4 * BATCH, &mut self.stack);
             if !self.unsettled {
                 return;

@@ -11,6 +11,9 @@ use crate::base::Mac;
 /// Bytes of struct virtio_net_hdr: in front of every frame, both ways.
 pub(crate) const VNET_HEADER: usize = 10;
 
+/// Frames that one call of [`PacketSocket::send_many`] carries.
+pub(crate) const BATCH: usize = 64;
+
 /// A socket for the frames of one interface, non-blocking, each behind a virtio-net header.
 #[derive(Debug)]
 pub(crate) struct PacketSocket(OwnedFd);
@@ -131,6 +134,25 @@ impl PacketSocket {
         // SAFETY: the pointer leads to `length` writable bytes, and `length` itself may be written.
         super::check(unsafe { libc::getsockopt(fd, level, libc::PACKET_STATISTICS, pointer, &mut length) })?;
         Ok(statistics.tp_drops)
+    }
+
+    /// sendmmsg(2): a virtio-net header and a frame each, [`BATCH`] of them at most. How many went out; an error is about the
+    /// first one.
+    pub(crate) fn send_many<'a>(&self, frames: impl Iterator<Item = &'a [u8]>) -> io::Result<usize> {
+        // SAFETY: both are plain data; all zeros is a value of them.
+        let (mut vectors, mut messages): ([libc::iovec; BATCH], [libc::mmsghdr; BATCH]) =
+            unsafe { mem::zeroed() };
+        let mut count = 0;
+        for ((frame, vector), message) in frames.zip(&mut vectors).zip(&mut messages) {
+            *vector = libc::iovec { iov_base: frame.as_ptr().cast_mut().cast(), iov_len: frame.len() };
+            (message.msg_hdr.msg_iov, message.msg_hdr.msg_iovlen) = (vector, 1);
+            count += 1;
+        }
+        let (fd, messages) = (self.0.as_raw_fd(), messages.as_mut_ptr());
+        // SAFETY: the first `count` messages lead to one vector each, and those to frames, which are borrowed for this call;
+        // sendmmsg only reads them.
+        let sent = unsafe { libc::sendmmsg(fd, messages, count, libc::MSG_NOSIGNAL) };
+        super::check(sent).map(|sent| usize::try_from(sent).unwrap_or(0))
     }
 
     /// send(2): a virtio-net header and a frame.
