@@ -7,6 +7,9 @@
 //! | `demo/` | `sockatoo demo`: a page is fetched, and shown on the wire |
 //! | `ping.rs` | `sockatoo ping` |
 //! | `nc.rs` | `sockatoo nc` |
+//! | `craft/` | `sockatoo craft`: packets from an expression, shown in every way |
+//! | `diff.rs` | `sockatoo diff`: two captures, field by field |
+//! | `packet_json.rs` | a packet with all its fields in JSON |
 //! | `doctor.rs` | `sockatoo doctor`: what this machine allows |
 //! | `say.rs` | printing, colours, errors with a hint |
 //! | `exit.rs` | the exit codes |
@@ -16,12 +19,15 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod args;
+mod craft;
 mod demo;
+mod diff;
 mod doctor;
 mod exit;
 mod host;
 mod interrupt;
 mod nc;
+mod packet_json;
 mod ping;
 mod say;
 
@@ -48,6 +54,8 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args, json),
         Command::Ping(args) => ping::run(&args, json),
         Command::Nc(args) => nc::run(&args, json),
+        Command::Craft(args) => craft::run(&args, json),
+        Command::Diff(args) => diff::run(&args, json),
         Command::Doctor(args) => doctor::run(&args, json),
         Command::Completions { shell } => completions(shell),
         Command::Man { dir } => man(&dir),

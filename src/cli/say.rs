@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::exit::Exit;
 use crate::base::{Errno, Error};
 use crate::sys::terminal;
+use crate::wire::show::{Ink, Line, Span, caret};
 
 /// The version of every JSON answer: it grows when a field changes its meaning or goes away.
 pub(super) const VERSION: u32 = 1;
@@ -60,23 +61,61 @@ pub(super) fn styled(style: &str, text: impl Display) -> String {
     if colours() { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_string() }
 }
 
+/// Lines whose parts say what they are, in colours if standard output wants them.
+pub(super) fn lines(lines: &[Line]) {
+    // Neither red nor green, which say wrong and right.
+    const LAYERS: [&str; 5] = ["36", "33", "35", "34", "96"];
+    let colours = colours();
+    let mut text = String::new();
+    for line in lines {
+        if colours {
+            for Span { text: part, ink } in &line.spans {
+                let style = match ink {
+                    Ink::Plain => {
+                        text += part;
+                        continue;
+                    }
+                    Ink::Layer(number) => LAYERS[number % LAYERS.len()],
+                    Ink::Faint => "2",
+                    Ink::Strong => "1",
+                    Ink::Right => "32",
+                    Ink::Wrong => "31",
+                };
+                text += &format!("\x1b[{style}m{part}\x1b[0m");
+            }
+        } else {
+            text += &line.to_string();
+        }
+        text.push('\n');
+    }
+    raw(text.as_bytes());
+}
+
 /// Why a command could not go on, and what to type next.
 #[derive(Debug)]
 pub(super) struct Trouble {
     pub(super) cause: String,
     pub(super) hint: Option<String>,
+    /// The mistake's place in a text that a person wrote: the text, the column from 0, the width, in characters.
+    pub(super) place: Option<(String, usize, usize)>,
     pub(super) errno: Option<Errno>,
     pub(super) exit: Exit,
 }
 
 impl Trouble {
     pub(super) fn new(cause: impl Into<String>) -> Self {
-        Self { cause: cause.into(), hint: None, errno: None, exit: Exit::Trouble }
+        Self { cause: cause.into(), hint: None, place: None, errno: None, exit: Exit::Trouble }
     }
 
     /// What to type next.
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Where in a text the mistake is: column and width in characters.
+    pub(super) fn at(mut self, text: impl Into<String>, column: usize, width: usize) -> Self {
+        self.place = Some((text.into(), column, width));
         self
     }
 
@@ -115,7 +154,7 @@ impl From<Error> for Trouble {
             Errno::EADDRNOTAVAIL => Some("give the host that address: `--addr CIDR`".into()),
             _ => None,
         };
-        Self { cause, hint, errno: Some(errno), exit: Exit::Trouble }
+        Self { cause, hint, place: None, errno: Some(errno), exit: Exit::Trouble }
     }
 }
 
@@ -127,10 +166,11 @@ impl From<io::Error> for Trouble {
 
 /// `error: cause` and `hint: what to type next`, to standard error.
 pub(super) fn trouble(trouble: &Trouble, as_json: bool) {
-    let Trouble { cause, hint, errno, .. } = trouble;
+    let Trouble { cause, hint, place, errno, .. } = trouble;
     if as_json {
         let errno = errno.map(|e| json!({ "number": e.0, "name": e.name() }));
-        aside(json!({ "version": VERSION, "error": cause, "hint": hint, "errno": errno }));
+        let place = place.as_ref().map(|(_, column, width)| json!({ "column": column, "width": width }));
+        aside(json!({ "version": VERSION, "error": cause, "hint": hint, "place": place, "errno": errno }));
         return;
     }
     let (error, hint_word) = if io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
@@ -139,6 +179,10 @@ pub(super) fn trouble(trouble: &Trouble, as_json: bool) {
         ("error", "hint")
     };
     aside(format!("{error}: {cause}"));
+    if let Some((text, column, width)) = place {
+        let [text, mark] = caret(text, *column, *width, self::width() - 2);
+        aside(format!("  {text}\n  {mark}"));
+    }
     if let Some(hint) = hint {
         aside(format!("{hint_word}: {hint}"));
     }

@@ -2,6 +2,12 @@
 //!
 //! Here are the tree and what all commands share.
 
+mod craft;
+mod diff;
+
+pub(in crate::cli) use craft::{BeginsWith, CraftArgs, Language, ViewArgs};
+pub(in crate::cli) use diff::DiffArgs;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -55,6 +61,18 @@ pub(in crate::cli) enum Command {
         standard error."
     )]
     Nc(NcArgs),
+    /// Build a packet from an expression, and show it in every way; nothing is sent
+    #[command(
+        after_help = "Try `sockatoo craft --explain 'ip(dst=192.0.2.1)/tcp(dport=80, flags=S)'`. What you don't set is filled in \
+        (lengths, checksums); what you set stays, right or wrong. Ranges (ttl=1..30) and lists (dport=[22,80]) make many packets."
+    )]
+    Craft(CraftArgs),
+    /// Compare two captures, packet by packet and field by field
+    #[command(
+        after_help = "Packets are paired by what is in them, so that one more or less does not move the others; times are not \
+        compared. Exit code: 0 they are the same, 1 they differ, 2 trouble."
+    )]
+    Diff(DiffArgs),
     /// Tell what this machine allows, and the command that mends what is missing
     Doctor(DoctorArgs),
     /// Print a shell's completion script

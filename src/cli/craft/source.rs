@@ -1,0 +1,151 @@
+//! Where packets come from.
+
+use std::io::Read;
+use std::path::Path;
+
+use crate::base::LinkType;
+use crate::cli::args::{BeginsWith, CraftArgs};
+use crate::cli::say::Trouble;
+use crate::trace::PcapReader;
+use crate::wire::expression::ExpressionError;
+use crate::wire::packet::{Dissection, Each, Packet, Surroundings};
+use crate::wire::show::unhex;
+
+/// Hexadecimal digits that are read: more than the largest packet has.
+const DIGITS: u64 = 1 << 20;
+
+/// Where packets come from.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// An expression, and the seed of what it draws.
+    Expression(Packet, u64),
+    /// A pcap file.
+    File(PcapReader<std::fs::File>),
+    /// Bytes.
+    Bytes(LinkType, Vec<u8>),
+}
+
+impl Source {
+    pub(super) fn of(args: &CraftArgs) -> Result<Self, Trouble> {
+        if let Some(path) = &args.read {
+            return Ok(Self::File(file(path)?));
+        }
+        if !args.from_hex.is_empty() {
+            let bytes = hex(&args.from_hex)?;
+            let link = match args.linktype {
+                Some(BeginsWith::Ether) => LinkType::Ethernet,
+                Some(BeginsWith::Ip) => LinkType::Ip,
+                None => looks_like(&bytes),
+            };
+            return Ok(Self::Bytes(link, bytes));
+        }
+        let mut packet = expression(&args.expression.join(" "))?;
+        if args.fuzz.is_some() {
+            packet.layers.iter_mut().for_each(|layer| layer.fuzz = true);
+        }
+        Ok(Self::Expression(packet, args.fuzz.unwrap_or(args.seed)))
+    }
+
+    /// How many packets there are; of a file nobody knows before its end.
+    pub(super) fn count(&self) -> Option<u64> {
+        match self {
+            Self::Expression(packet, _) => Some(packet.count()),
+            Self::File(_) => None,
+            Self::Bytes(..) => Some(1),
+        }
+    }
+
+    /// Are they to be listed? A file is, even one with a single packet.
+    pub(super) fn several(&self) -> bool {
+        self.count().is_none_or(|count| count > 1)
+    }
+
+    pub(super) fn packets(
+        self,
+        around: &dyn Surroundings,
+    ) -> impl Iterator<Item = Result<Dissection, Trouble>> {
+        Packets { source: self.begin(), around }
+    }
+
+    fn begin(self) -> Begun {
+        match self {
+            Self::Expression(packet, seed) => Begun::Expression(packet.each(seed)),
+            Self::File(reader) => Begun::File(reader),
+            Self::Bytes(link, bytes) => Begun::Bytes(Some(Dissection::of(link, &bytes))),
+        }
+    }
+}
+
+/// A source of which some have been taken.
+enum Begun {
+    Expression(Each),
+    File(PcapReader<std::fs::File>),
+    Bytes(Option<Dissection>),
+}
+
+struct Packets<'a> {
+    source: Begun,
+    around: &'a dyn Surroundings,
+}
+
+impl Iterator for Packets<'_> {
+    type Item = Result<Dissection, Trouble>;
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.source {
+            Begun::Expression(each) => Some(each.next()?.build(self.around).map_err(|e| {
+                Trouble::new(e.why()).hint("`sockatoo craft --help` shows how packets are written")
+            })),
+            Begun::File(reader) => {
+                let frame = reader.next()?;
+                Some(frame.map(|frame| Dissection::of(frame.link, &frame.bytes)).map_err(Trouble::from))
+            }
+            Begun::Bytes(packet) => packet.take().map(Ok),
+        }
+    }
+}
+
+/// The packet that an expression says; a mistake in it is pointed at.
+pub(in crate::cli) fn expression(text: &str) -> Result<Packet, Trouble> {
+    text.parse().map_err(|ExpressionError { column, width, what, hint }| {
+        let trouble = Trouble::new(what).at(text, column, width);
+        match hint {
+            Some(hint) => trouble.hint(hint),
+            None => trouble,
+        }
+    })
+}
+
+/// A pcap file that can be read.
+pub(in crate::cli) fn file(path: &Path) -> Result<PcapReader<std::fs::File>, Trouble> {
+    PcapReader::open(path)
+        .map_err(|error| Trouble::new(error.why()).hint("name a pcap file of Ethernet or IP packets"))
+}
+
+fn hex(words: &[String]) -> Result<Vec<u8>, Trouble> {
+    let mut text = words.join(" ");
+    if text == "-" {
+        text.clear();
+        std::io::stdin().take(DIGITS).read_to_string(&mut text)?;
+    }
+    let bytes = unhex(&text).map_err(|what| {
+        Trouble::new(what)
+            .hint("two digits are a byte: `--from-hex '45 00 00 14 ...'`; `-` reads standard input")
+    })?;
+    if bytes.is_empty() || bytes.len() > usize::from(u16::MAX) + 18 {
+        return Err(Trouble::new(format!("{} bytes are no packet", bytes.len())).hint("1 to 65553 bytes are"));
+    }
+    Ok(bytes)
+}
+
+/// An IP header says its version first, and its length fits; all else is taken for Ethernet.
+fn looks_like(bytes: &[u8]) -> LinkType {
+    let word = |at: usize| Some(usize::from(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?])));
+    let ip = match bytes.first().map(|byte| (byte >> 4, byte & 15)) {
+        // RFC 791 3.1: total length; a header has 5 words or more.
+        Some((4, 5..)) => word(2).is_some_and(|total| total == bytes.len()) || bytes.len() == 20,
+        // RFC 8200 3: payload length.
+        Some((6, _)) => word(4).is_some_and(|len| len + 40 == bytes.len()),
+        _ => false,
+    };
+    if ip { LinkType::Ip } else { LinkType::Ethernet }
+}
