@@ -130,6 +130,10 @@ reasons! {
     ErrorQueueFull = "socket.error-queue-full", "the socket's error queue is full";
     SendQueueFull = "socket.send-queue-full", "the socket's send buffer is full";
 
+    // raw sockets
+    RawVerbatim = "raw.verbatim", "a raw packet left with a length or checksum that Linux would have overwritten";
+    RawChecksum = "raw.checksum", "the checksum that a raw IPv6 socket asked us to verify is wrong";
+
     // sockets
     NoData = "socket.no-data", "nothing to receive yet";
     NoConnection = "socket.no-connection", "no finished connection waits";

@@ -5,7 +5,7 @@
 use std::io::IoSlice;
 use std::net::SocketAddr;
 
-use super::datagram::{ByPort, Queue, Queued, WithScope, gather, scoped};
+use super::datagram::{ByPort, Queue, WithScope, gather, scoped};
 use super::{Datagram, NetError, SendTo, Stack};
 use crate::base::constants::{AF_INET, IPPROTO_ICMPV6, MSG_OOB};
 use crate::base::{Errno, IfIndex, Reason, Result, SocketId};
@@ -47,16 +47,7 @@ impl Stack {
         };
         let from = scoped(datagram.source, 0, datagram.interface);
         datagram.frame.pull(datagram.header);
-        let queued = Queued {
-            data: datagram.frame,
-            from,
-            destination: datagram.destination,
-            local: datagram.destination,
-            interface: datagram.interface,
-            ttl: datagram.ttl,
-            tos: datagram.tos,
-            time: self.net.now,
-        };
+        let queued = self.queued(datagram, from);
         self.deliver(id, queued);
     }
 

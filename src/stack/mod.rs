@@ -131,8 +131,9 @@ impl Stack {
                 Inbound::Datagram(datagram) => match i32::from(datagram.protocol) {
                     IPPROTO_TCP => self.tcp_input(datagram),
                     IPPROTO_UDP => self.udp_input(datagram),
-                    IPPROTO_ICMP | IPPROTO_ICMPV6 => self.ping_input(datagram),
-                    _ => self.net.protocol_unreachable(&datagram),
+                    IPPROTO_ICMP if datagram.destination.is_ipv4() => self.ping_input(datagram),
+                    IPPROTO_ICMPV6 if datagram.destination.is_ipv6() => self.ping_input(datagram),
+                    _ => self.raw_alone(datagram),
                 },
                 Inbound::Error(error) => {
                     self.raw_error(&error);
@@ -143,7 +144,10 @@ impl Stack {
                         _ => {}
                     }
                 }
-                Inbound::Raw(datagram) => self.raw_input(datagram),
+                Inbound::Raw(datagram) => {
+                    self.raw_input(datagram);
+                }
+                Inbound::Arrived(interface, frame) => self.raw_arrived(interface, frame),
                 Inbound::Passed(passed) => self.packet_input(passed),
                 Inbound::AddressGone(address) => self.tcp_address_gone(address),
             }

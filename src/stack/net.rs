@@ -1,6 +1,7 @@
 //! The lower half of the stack as the transports see it: link/ and ip/ behind one struct.
 //!
-//! Down: [`Net::send`] (a payload gets its IP header here) and [`Net::send_packet`] (the header is there). Up: [`Inbound`].
+//! Down: [`Net::send`] (a payload gets its IP header here), [`Net::send_packet`] (the header is there), [`Net::send_whole`] (it is
+//! there, and may be anything). Up: [`Inbound`].
 //! Here are the words of this seam and the four verbs (frame in, frame out, deadline, tick); the other methods of [`Net`]
 //! stand where their matter is:
 //!
@@ -9,7 +10,7 @@
 //! | `add_interface`, `set_link`, `add_address`, `remove_address`, `is_local`, `is_broadcast` | link/interface.rs |
 //! | `set_neighbour` | link/neighbour.rs |
 //! | `add_route`, `remove_route`, `path` | ip/route.rs |
-//! | `send`, `send_packet` | ip/output.rs |
+//! | `send`, `send_packet`, `send_whole` | ip/output.rs |
 //! | `port_unreachable`, `protocol_unreachable` | ip/icmp_error.rs |
 //! | `learn_path_mtu` | ip/path_mtu.rs |
 //! | `join`, `leave` | ip/multicast.rs |
@@ -24,6 +25,7 @@ use std::time::Duration;
 use super::ip::{ErrorLimit, Identifications, PathMtus, Reassembly, Routes};
 use super::link::{Interface, Neighbours};
 use super::packet::Passed;
+use super::raw::Wanted;
 use super::timers::Timers;
 use super::{Config, Log};
 use crate::base::{Cidr, Errno, Frame, IfIndex, Instant, Mac, Pool, Reason, SocketId};
@@ -37,7 +39,7 @@ pub(crate) enum Cast {
 }
 
 /// A datagram for this host: whole, its IP header checked. `frame.bytes()` begin with the IP header.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Datagram {
     pub(crate) frame: Frame,
     /// Bytes in front of the payload: the IP header, of IPv6 with its extension headers.
@@ -69,6 +71,8 @@ pub(crate) struct NetError {
     pub(crate) source: IpAddr,
     pub(crate) destination: IpAddr,
     pub(crate) protocol: u8,
+    /// What is quoted of the lost packet in front of its transport header: the IP header, of IPv6 with its extension headers.
+    pub(crate) header: Vec<u8>,
     /// What is quoted of the lost packet from its transport header on: at least 8 bytes, else the error is dropped.
     pub(crate) quoted: Vec<u8>,
     /// SO_EE_ORIGIN_*: 2 ICMP, 3 ICMPv6; a neighbour that fails is told as Linux does, as an ICMP error of our own.
@@ -83,6 +87,13 @@ pub(crate) struct NetError {
     pub(crate) hard: bool,
 }
 
+impl NetError {
+    /// What is quoted of the lost packet, its IP header first.
+    pub(crate) fn packet(&self) -> Vec<u8> {
+        [self.header.as_slice(), self.quoted.as_slice()].concat()
+    }
+}
+
 /// What the lower half has for the transports.
 #[derive(Debug)]
 pub(crate) enum Inbound {
@@ -90,6 +101,8 @@ pub(crate) enum Inbound {
     Error(NetError),
     /// A copy of a datagram for the raw sockets.
     Raw(Datagram),
+    /// A copy of an IPv4 packet as it arrived, for the raw sockets of IPPROTO_IP.
+    Arrived(IfIndex, Frame),
     /// A copy of a frame for the packet sockets.
     Passed(Passed),
     /// This local address was removed: its connections end.
@@ -165,6 +178,8 @@ pub(crate) struct Net {
     pub(super) error_limit: ErrorLimit,
     pub(super) identifications: Identifications,
     pub(super) timers: Timers<Timer>,
+    /// What raw sockets want copies of.
+    pub(super) raw_wanted: Wanted,
     /// Numbers drawn so far.
     drawn: u64,
 }
@@ -204,6 +219,7 @@ impl Net {
             path_mtus: PathMtus::default(),
             reassembly: Reassembly::default(),
             timers: Timers::default(),
+            raw_wanted: Wanted::default(),
             drawn: 0,
         }
     }

@@ -3,9 +3,9 @@
 use std::io::IoSlice;
 use std::net::{IpAddr, SocketAddr};
 
-use super::datagram::{ByPort, Queue, Queued, gather, scoped};
+use super::datagram::{ByPort, Queue, gather, scoped};
 use super::table::{Entry, Part};
-use super::{Cast, Datagram, Hints, NetError, SendTo, Stack, keyed_hash};
+use super::{Cast, Datagram, NetError, SendTo, Stack, keyed_hash};
 use crate::base::constants::{AF_INET, IPPROTO_UDP, MSG_MORE, MSG_OOB};
 use crate::base::{Checksum, ControlMessage, Errno, IfIndex, Reason, Result, SocketId};
 use crate::wire::checksum::nonzero;
@@ -88,42 +88,21 @@ impl Stack {
             destination: SocketAddr::new(datagram.destination, destination_port),
             interface: datagram.interface,
         };
-        let (last, others) = match datagram.cast {
-            Cast::Unicast => (self.udp_receiver(&arrival), Vec::new()),
-            Cast::Broadcast | Cast::Multicast => {
-                let mut all = self.udp_receivers(&arrival);
-                (all.pop(), all)
-            }
+        let receivers = match datagram.cast {
+            Cast::Unicast => self.udp_receiver(&arrival).into_iter().collect(),
+            Cast::Broadcast | Cast::Multicast => self.udp_receivers(&arrival),
         };
-        let Some(last) = last else {
+        if receivers.is_empty() {
             self.net.note(Reason::UdpNoSocket, interface, None);
             if datagram.cast == Cast::Unicast {
                 self.net.port_unreachable(&datagram);
             }
             return;
-        };
-        let local = match datagram.cast {
-            Cast::Unicast => datagram.destination,
-            // ipi_spec_dst: whom an answer would come from.
-            _ => self.net.path(datagram.source, Hints::default()).map_or(datagram.destination, |p| p.source),
-        };
+        }
         datagram.frame.truncate(datagram.header + length);
         datagram.frame.pull(datagram.header + HEADER);
-        let time = self.net.now;
-        let queued = |data| Queued {
-            data,
-            from: arrival.source,
-            destination: datagram.destination,
-            local,
-            interface: datagram.interface,
-            ttl: datagram.ttl,
-            tos: datagram.tos,
-            time,
-        };
-        for id in others {
-            self.deliver(id, queued(datagram.frame.clone()));
-        }
-        self.deliver(last, queued(datagram.frame));
+        let queued = self.queued(datagram, arrival.source);
+        self.deliver_to_all(receivers, queued);
     }
 
     /// Source port, destination port, length with header; `None` if the datagram is not well-formed.

@@ -10,10 +10,11 @@ use std::net::SocketAddr;
 use super::Stack;
 use super::bind::destination;
 use super::options::Options;
+use super::raw::RawSocket;
 use super::table::{Entry, Part};
 use crate::base::constants::{
-    AF_INET, AF_INET6, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP, MSG_ERRQUEUE, POLLNVAL,
-    SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_STREAM,
+    AF_INET, AF_INET6, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, MSG_ERRQUEUE, POLLNVAL,
+    SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
 };
 use crate::base::{ControlMessage, Errno, Instant, Reason, Result, SockAddr, SocketId};
 
@@ -46,11 +47,16 @@ impl Stack {
         }
         let options = Options::new(&self.net.config, domain, kind, protocol);
         let part = match protocol {
+            _ if kind == SOCK_RAW => Part::Raw(RawSocket::new(domain, protocol)),
             IPPROTO_TCP => Part::Tcp(Default::default()),
             IPPROTO_UDP => Part::Udp(Default::default()),
             _ => Part::Ping(Default::default()),
         };
-        Ok(self.sockets.insert(Entry::new(domain, kind, protocol, options, part)))
+        let id = self.sockets.insert(Entry::new(domain, kind, protocol, options, part));
+        if kind == SOCK_RAW {
+            self.raw_open(id);
+        }
+        Ok(id)
     }
 
     /// bind(2).
@@ -62,6 +68,9 @@ impl Stack {
                 return Err(Errno::EINVAL.because(Reason::WrongFamily));
             };
             return self.packet_bind(id, address);
+        }
+        if let Part::Raw(_) = entry.protocol_part {
+            return self.raw_bind(id, address);
         }
         let already = entry.local.is_some() || entry.remote.is_some();
         // inet_bind looks at the address first, inet6_bind at the socket.
@@ -115,14 +124,19 @@ impl Stack {
             return Err(Errno::EOPNOTSUPP.because(Reason::WrongKind));
         }
         let tcp = matches!(entry.protocol_part, Part::Tcp(_));
+        let raw = matches!(entry.protocol_part, Part::Raw(_));
         if address == SockAddr::Unspec {
-            return if tcp { self.tcp_disconnect(id) } else { self.datagram_disconnect(id) };
+            return match entry.protocol_part {
+                Part::Tcp(_) => self.tcp_disconnect(id),
+                Part::Raw(_) => self.raw_disconnect(id),
+                _ => self.datagram_disconnect(id),
+            };
         }
         if tcp && let Some(remote) = entry.remote {
             // The connection's state answers before anybody looks at the address.
             return self.tcp_connect(id, remote);
         }
-        if !tcp {
+        if !tcp && !raw {
             self.autobind(id)?;
         }
         let entry = self.sockets.get(id)?;
@@ -165,12 +179,20 @@ impl Stack {
             return sent;
         }
         let udp = matches!(entry.protocol_part, Part::Udp(_));
-        self.autobind(id).map_err(|error| Errno::EAGAIN.because(error.reason()))?;
+        let raw = matches!(entry.protocol_part, Part::Raw(_));
+        if !raw {
+            self.autobind(id).map_err(|error| Errno::EAGAIN.because(error.reason()))?;
+        }
         let entry = self.sockets.get(id)?;
         let to = match how.to {
             Some(SockAddr::Unspec) if entry.domain == AF_INET6 && udp => None,
             // udp_sendmsg takes AF_UNSPEC for AF_INET; all zeros, it has no port.
             Some(SockAddr::Unspec) if udp => return Err(Errno::EINVAL.because(Reason::NoDestination)),
+            // Raw sockets of both families take AF_UNSPEC, but IPv6's address has more bytes.
+            Some(SockAddr::Unspec) if raw && entry.domain == AF_INET => Some(destination(entry, SockAddr::Unspec)?),
+            Some(address) if raw && entry.domain == AF_INET6 && address.family() != AF_INET6 => {
+                return Err(Errno::EINVAL.because(Reason::WrongFamily));
+            }
             Some(address) => {
                 // An IPv6 UDP socket sends to AF_INET addresses too.
                 if address.family() != entry.domain && !(udp && entry.domain == AF_INET6) {
@@ -321,7 +343,10 @@ fn supported(domain: i32, kind: i32, protocol: i32) -> Result<i32> {
         (SOCK_DGRAM, 0 | IPPROTO_UDP) => Ok(IPPROTO_UDP),
         (SOCK_DGRAM, IPPROTO_ICMP) if domain == AF_INET => Ok(protocol),
         (SOCK_DGRAM, IPPROTO_ICMPV6) if domain == AF_INET6 => Ok(protocol),
-        (SOCK_STREAM | SOCK_DGRAM, _) => Err(Errno::EPROTONOSUPPORT.because(Reason::WrongProtocol)),
+        // 0 is ours (raw(7) does not have it): every IPv4 packet.
+        (SOCK_RAW, IPPROTO_IP) if domain == AF_INET => Ok(protocol),
+        (SOCK_RAW, 1..) => Ok(protocol),
+        (SOCK_STREAM | SOCK_DGRAM | SOCK_RAW, _) => Err(Errno::EPROTONOSUPPORT.because(Reason::WrongProtocol)),
         _ => Err(Errno::ESOCKTNOSUPPORT.because(Reason::WrongType)),
     }
 }

@@ -1,4 +1,4 @@
-//! What UDP and ping sockets share.
+//! What UDP, ping and raw sockets share.
 //!
 //! | file | what |
 //! |---|---|
@@ -7,7 +7,7 @@
 //! | `connect.rs` | connect(2): a peer and a source, no packet |
 //! | `address.rs` | IPv4-mapped addresses, scopes of link-local ones |
 //!
-//! Their owners are udp.rs and icmp.rs.
+//! Their owners are udp.rs, icmp.rs and raw/.
 
 mod address;
 mod connect;
@@ -21,7 +21,7 @@ use crate::base::{Errno, Reason, Result, SocketId};
 
 pub(crate) use address::{WithScope, needs_scope, scoped};
 pub(crate) use queue::{Queue, Queued};
-pub(crate) use way::gather;
+pub(crate) use way::{Outgoing, gather};
 
 /// Which sockets are bound to a port (or have a ping identifier), in the order of binding.
 #[derive(Debug, Default)]

@@ -14,10 +14,10 @@ use crate::base::constants::{
 use crate::base::{ControlMessage, Errno, Error, Frame, IfIndex, Instant, Reason, Result, SocketId};
 use crate::stack::options::Timestamp;
 use crate::stack::table::{Entry, Part};
-use crate::stack::{NetError, Received, Stack};
+use crate::stack::{Cast, Datagram, Hints, NetError, Received, Stack};
 
 /// A datagram in a socket's queue, with what is known of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Queued {
     /// The bytes begin with what the program gets.
     pub(crate) data: Frame,
@@ -29,6 +29,8 @@ pub(crate) struct Queued {
     pub(crate) ttl: u8,
     pub(crate) tos: u8,
     pub(crate) time: Instant,
+    /// IP_CSUM_BAD's bits, of a socket that wants to be told.
+    pub(crate) wrong_checksums: u8,
 }
 
 /// An entry of the error queue (MSG_ERRQUEUE).
@@ -179,6 +181,9 @@ impl Entry {
         if if v4 { options.recv_tos } else { options.recv_tclass } {
             control.push(ControlMessage::Tos(datagram.tos));
         }
+        if datagram.wrong_checksums != 0 {
+            control.push(ControlMessage::ChecksumBad(datagram.wrong_checksums.into()));
+        }
         control
     }
 }
@@ -195,6 +200,36 @@ fn scatter(to: &mut [IoSliceMut<'_>], mut from: &[u8]) -> usize {
 }
 
 impl Stack {
+    /// A datagram with what is known of it, for a queue. `from` is the sender as the program sees it. The program gets all bytes of
+    /// `datagram.frame`: pull off what it does not see.
+    pub(in crate::stack) fn queued(&self, datagram: Datagram, from: SocketAddr) -> Queued {
+        let local = match datagram.cast {
+            Cast::Unicast => datagram.destination,
+            // ipi_spec_dst: whom an answer would come from.
+            _ => self.net.path(datagram.source, Hints::default()).map_or(datagram.destination, |p| p.source),
+        };
+        Queued {
+            data: datagram.frame,
+            from,
+            destination: datagram.destination,
+            local,
+            interface: datagram.interface,
+            ttl: datagram.ttl,
+            tos: datagram.tos,
+            time: self.net.now,
+            wrong_checksums: 0,
+        }
+    }
+
+    /// A copy for each of the sockets.
+    pub(in crate::stack) fn deliver_to_all(&mut self, mut ids: Vec<SocketId>, datagram: Queued) {
+        let Some(last) = ids.pop() else { return };
+        for id in ids {
+            self.deliver(id, datagram.clone());
+        }
+        self.deliver(last, datagram);
+    }
+
     /// Puts a datagram in a socket's queue, or counts that it is full.
     pub(in crate::stack) fn deliver(&mut self, id: SocketId, datagram: Queued) {
         let Ok(entry) = self.sockets.get_mut(id) else { return };
@@ -207,7 +242,7 @@ impl Stack {
         }
     }
 
-    /// recvmsg(2) of UDP and ping sockets. A pending error is told before data.
+    /// recvmsg(2) of UDP, ping and raw sockets. A pending error is told before data.
     pub(in crate::stack) fn datagram_recv(
         &mut self,
         id: SocketId,
@@ -313,7 +348,7 @@ impl Stack {
     }
 
     /// EMSGSIZE at once, and in the error queue if the program wants it (ip_local_error).
-    pub(super) fn too_long(&mut self, id: SocketId, to: SocketAddr, mtu: usize) -> Error {
+    pub(in crate::stack) fn too_long(&mut self, id: SocketId, to: SocketAddr, mtu: usize) -> Error {
         let error = Errno::EMSGSIZE.because(Reason::MessageTooLong);
         if let Ok(entry) = self.sockets.get_mut(id)
             && entry.records_errors(to.ip())

@@ -67,8 +67,9 @@ fn plateau(total: usize) -> usize {
     PLATEAUS.into_iter().find(|mtu| *mtu < total).unwrap_or(68)
 }
 
-/// What a quote tells of the lost packet: its header, its protocol, and the bytes from the transport header on.
-fn lost(quote: &[u8]) -> Option<(Header, u8, &[u8])> {
+/// What a quote tells of the lost packet: its header, its protocol, the bytes in front of the transport
+/// header, and those from it on.
+fn lost(quote: &[u8]) -> Option<(Header, u8, (&[u8], &[u8]))> {
     let header = Header::quoted(quote)?;
     let (protocol, from) = match header.destination {
         // Only the first fragment has a transport header.
@@ -89,7 +90,7 @@ fn lost(quote: &[u8]) -> Option<(Header, u8, &[u8])> {
         }
     };
     // RFC 792: "The internet header plus the first 64 bits of the original datagram's data."
-    quote.get(from..).filter(|quoted| quoted.len() >= 8).map(|quoted| (header, protocol, quoted))
+    quote.split_at_checked(from).filter(|(_, quoted)| quoted.len() >= 8).map(|parts| (header, protocol, parts))
 }
 
 impl Net {
@@ -125,7 +126,7 @@ impl Net {
         mtu: usize,
     ) {
         let interface = datagram.interface;
-        let Some((header, protocol, quoted)) = lost(quote) else {
+        let Some((header, protocol, (in_front, quoted))) = lost(quote) else {
             return self.drop_in(Reason::IcmpMalformed, interface);
         };
         let same_version = header.source.is_ipv4() == datagram.source.is_ipv4();
@@ -156,6 +157,7 @@ impl Net {
             source: header.source,
             destination: header.destination,
             protocol,
+            header: in_front.to_vec(),
             quoted: quoted.to_vec(),
             origin,
             kind,
@@ -170,7 +172,7 @@ impl Net {
     /// A packet of ours whose neighbour does not answer. `packet` begins with its IP header. Linux sends itself an ICMP
     /// error then (host unreachable, address unreachable) from its own address; here it is made without the detour.
     pub(super) fn lost_packet(&mut self, interface: IfIndex, packet: &[u8]) {
-        let Some((header, protocol, quoted)) = lost(packet) else { return };
+        let Some((header, protocol, (in_front, quoted))) = lost(packet) else { return };
         let (origin, kind, code) =
             if header.source.is_ipv4() { (ORIGIN_ICMP, 3, 1) } else { (ORIGIN_ICMP6, 1, 3) };
         self.inbound.push_back(Inbound::Error(NetError {
@@ -179,6 +181,7 @@ impl Net {
             source: header.source,
             destination: header.destination,
             protocol,
+            header: in_front.to_vec(),
             quoted: quoted[..quoted.len().min(576)].to_vec(),
             origin,
             kind,

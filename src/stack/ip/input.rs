@@ -6,7 +6,9 @@ use super::extension::{Chain, Problem, walk};
 use super::header::Header;
 use super::icmp_error::{IcmpError, PARAMETER_PROBLEM};
 use super::reassembly::{Fragment, Key};
-use crate::base::constants::{IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IGMP, IPPROTO_NONE};
+use crate::base::constants::{
+    IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IGMP, IPPROTO_NONE, IPPROTO_TCP, IPPROTO_UDP,
+};
 use crate::base::{Frame, IfIndex, Reason};
 use crate::stack::Net;
 use crate::stack::net::{Cast, Datagram, Inbound};
@@ -59,12 +61,28 @@ impl Net {
                 None => return,
             }
         }
+        self.copy_for_raw(&datagram);
         match i32::from(datagram.protocol) {
             IPPROTO_ICMP => self.icmpv4_in(datagram),
             IPPROTO_IGMP => self.igmp_in(&datagram),
-            // The other version's ICMP is nothing here.
-            IPPROTO_ICMPV6 => self.protocol_unreachable(&datagram),
             _ => self.inbound.push_back(Inbound::Datagram(datagram)),
+        }
+    }
+
+    /// Raw sockets get their copy before the stack itself takes a datagram (ip_protocol_deliver_rcu). What nobody else takes comes
+    /// to them as it is.
+    pub(super) fn copy_for_raw(&mut self, datagram: &Datagram) {
+        if !self.raw_wanted.has(datagram.destination.is_ipv4(), datagram.protocol) {
+            return;
+        }
+        let taken = match (i32::from(datagram.protocol), datagram.destination) {
+            (IPPROTO_TCP | IPPROTO_UDP, _) => true,
+            (IPPROTO_ICMP | IPPROTO_IGMP, destination) => destination.is_ipv4(),
+            (IPPROTO_ICMPV6 | IPPROTO_NONE, destination) => destination.is_ipv6(),
+            _ => false,
+        };
+        if taken {
+            self.inbound.push_back(Inbound::Raw(datagram.clone()));
         }
     }
 
@@ -143,10 +161,10 @@ impl Net {
             }
             return;
         }
+        self.copy_for_raw(&datagram);
         match i32::from(datagram.protocol) {
             IPPROTO_ICMPV6 => self.icmpv6_in(datagram),
             IPPROTO_NONE => {}
-            IPPROTO_ICMP => self.protocol_unreachable(&datagram),
             _ => self.inbound.push_back(Inbound::Datagram(datagram)),
         }
     }

@@ -65,7 +65,7 @@ impl Net {
         }
     }
 
-    /// Sends a packet whose IP header is complete (smoltcp's segments, later raw sockets): routed by its destination. Over
+    /// Sends a packet whose IP header is complete (smoltcp's segments): routed by its destination. Over
     /// the interface's MTU it is cut where its header allows it, else EMSGSIZE.
     pub(crate) fn send_packet(&mut self, frame: Frame, hints: Hints) -> Result<(), Error> {
         let Some(header) = Header::quoted(frame.bytes()) else {
@@ -82,6 +82,31 @@ impl Net {
         }
     }
 
+    /// Sends what a raw socket's program wrote, whatever it is, to the neighbour that leads to `head.destination`. Nothing is cut,
+    /// changed or checked. Over the interface's MTU it is EMSGSIZE.
+    pub(crate) fn send_whole(&mut self, frame: Frame, head: IpHead, hints: Hints) -> Result<(), Error> {
+        let hop = self.hop(head.destination, Hints { source: Some(head.source), ..hints })?;
+        let mtu = self.interface(hop.interface).map_or(0, |i| i.mtu_for(head.destination));
+        if frame.len() > mtu {
+            return Err(Errno::EMSGSIZE.because(Reason::MessageTooLong));
+        }
+        if hop.cast != Cast::Unicast
+            && let Ok(header) = Header::parse(frame.bytes(), if head.destination.is_ipv4() { 4 } else { 6 })
+            && header.destination == head.destination
+            && !header.more_fragments()
+            && header.fragment_offset() == 0
+        {
+            let (source, protocol, ttl, tos) = (header.source, header.protocol, header.ttl, header.tos);
+            self.loop_copy(&hop, &frame, header.length, &IpHead { source, protocol, ttl, tos, ..head });
+        }
+        self.emit(&hop, frame)
+    }
+
+    /// The next identification for packets of this pair of addresses; never 0.
+    pub(crate) fn next_identification(&mut self, source: IpAddr, destination: IpAddr) -> u16 {
+        self.identifications.next(source, destination).max(1)
+    }
+
     /// A copy of a multicast (if the sender wants it) or a broadcast to this host itself, as it would have come in.
     fn loop_copy(&mut self, hop: &Hop, frame: &Frame, header: usize, head: &IpHead) {
         let wanted = match hop.cast {
@@ -94,7 +119,7 @@ impl Net {
         }
         let mut copy = frame.clone();
         (copy.direction, copy.time, copy.checksum) = (Direction::In, self.now, Checksum::Valid);
-        self.inbound.push_back(Inbound::Datagram(Datagram {
+        let datagram = Datagram {
             frame: copy,
             header,
             source: head.source,
@@ -104,7 +129,9 @@ impl Net {
             tos: head.tos,
             interface: hop.interface,
             cast: hop.cast,
-        }));
+        };
+        self.copy_for_raw(&datagram);
+        self.inbound.push_back(Inbound::Datagram(datagram));
     }
 
     /// A packet that no neighbour takes: whoever sent it is told.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::base::{Direction, Errno, Error, Frame, IfIndex, LinkType, Mac, Reason};
-use crate::stack::net::Cast;
+use crate::stack::net::{Cast, Inbound};
 use crate::stack::{Net, ip::Hop};
 
 use super::Interface;
@@ -44,7 +44,14 @@ impl Net {
         if !link.up {
             return self.drop_in(Reason::LinkDown, interface);
         }
-        if interface != IfIndex::LO && !link.accepts(destination) {
+        let accepted = interface == IfIndex::LO || link.accepts(destination);
+        // IPPROTO_IP sees the packets for other stations too.
+        if self.raw_wanted.has_all() && u16::from_be_bytes([t0, t1]) == IPV4 {
+            let mut copy = frame.clone();
+            copy.pull(HEADER);
+            self.inbound.push_back(Inbound::Arrived(interface, copy));
+        }
+        if !accepted {
             return self.drop_in(Reason::LinkOtherHost, interface);
         }
         frame.pull(HEADER);

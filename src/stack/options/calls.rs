@@ -35,7 +35,11 @@ fn kind_of(entry: &Entry) -> u8 {
 /// True if sockets like this one have options of this level.
 fn has_level(entry: &Entry, level: i32) -> bool {
     match level {
-        SOL_SOCKET | SOL_IP => true,
+        SOL_SOCKET => true,
+        // ipv6_setsockopt: "if (level == SOL_IP && sk->sk_type != SOCK_RAW)"
+        SOL_IP => !(kind_of(entry) == RAW && entry.domain == AF_INET6),
+        SOL_RAW => kind_of(entry) == RAW,
+        SOL_ICMPV6 => kind_of(entry) == RAW && entry.domain == AF_INET6,
         SOL_IPV6 => entry.domain == AF_INET6,
         SOL_TCP => kind_of(entry) == TCP,
         SOL_UDP => kind_of(entry) == UDP,

@@ -6,10 +6,12 @@
 //! | `table.rs` | the one table: level, name, kind of value, what becomes of it |
 //! | `calls.rs` | getsockopt(2) and setsockopt(2): levels, lengths, the table's rows |
 //! | `special.rs` | options that are more than an int: buffers, time-outs, devices, TCP's own |
+//! | `raw.rs` | what raw sockets alone have |
 //! | `membership.rs` | multicast groups of a socket |
 
 mod calls;
 mod membership;
+mod raw;
 mod special;
 mod table;
 
@@ -18,7 +20,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use crate::base::IfIndex;
-use crate::base::constants::{AF_INET, IP_PMTUDISC_WANT, IPPROTO_ICMP, IPPROTO_ICMPV6, SOCK_STREAM};
+use crate::base::constants::{AF_INET, AF_INET6, IP_PMTUDISC_WANT, IPPROTO_ICMP, IPPROTO_ICMPV6, SOCK_DGRAM, SOCK_STREAM};
 use crate::stack::Config;
 
 /// A socket's options, in the units that the protocols compute with.
@@ -129,7 +131,7 @@ impl Options {
     /// What a new socket has.
     pub(crate) fn new(config: &Config, domain: i32, kind: i32, protocol: i32) -> Self {
         let stream = kind == SOCK_STREAM;
-        let ping = protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
+        let ping = kind == SOCK_DGRAM && (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6);
         Self {
             // ping_init_sock: any number of ping programs may run at a time.
             reuse_address: ping,
@@ -175,7 +177,7 @@ impl Options {
             unicast_interface: None,
             freebind: false,
             // ping_v6_prot has nothing to do with IPv4.
-            v6only: protocol == IPPROTO_ICMPV6,
+            v6only: ping && domain == AF_INET6,
             hops: None,
             tclass: 0,
             recv_hops: false,

@@ -96,6 +96,17 @@ fn seconds_of(retransmissions: u32) -> u32 {
     (0..retransmissions).map(|n| (1 << n.min(7)).min(120)).sum()
 }
 
+/// True for the options that raw sockets alone have.
+fn is_raw(level: i32, name: i32) -> bool {
+    matches!(
+        (level, name),
+        (SOL_RAW | SOL_ICMPV6, _)
+            | (SOL_SOCKET, SO_VERBATIM)
+            | (SOL_IP, IP_HDRINCL | IP_CSUM_BAD)
+            | (SOL_IPV6, IPV6_HDRINCL | IPV6_CHECKSUM)
+    )
+}
+
 /// The congestion controls that we have; `none` is ours alone.
 const CONGESTION: [&str; 3] = ["cubic", "reno", "none"];
 
@@ -110,6 +121,7 @@ impl Stack {
         let entry = self.sockets.get(id)?;
         let options = &entry.options;
         let number = match (level, name) {
+            _ if is_raw(level, name) => return self.get_raw(id, level, name),
             (SOL_SOCKET, _) => return self.get_socket_level(id, name, len),
             (SOL_IP, IP_TOS) => i32::from(options.tos),
             (SOL_IP, IP_TTL) => i32::from(options.ttl.unwrap_or(self.net.config.ttl)),
@@ -212,6 +224,7 @@ impl Stack {
     pub(super) fn set_special(&mut self, id: SocketId, level: i32, name: i32, value: &[u8]) -> Result<()> {
         let number = int(level, value);
         match (level, name) {
+            _ if is_raw(level, name) => return self.set_raw(id, level, name, value),
             (SOL_SOCKET, _) => return self.set_socket_level(id, name, value),
             (SOL_IP, IP_MULTICAST_IF) => return self.set_multicast_interface(id, value),
             (SOL_IP, IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP) => {

@@ -271,11 +271,12 @@ SOL_SOCKET: {
     SO_RCVMARK = FLAG;
     SO_PASSPIDFD = NOT_HERE;
     SO_PEERPIDFD = Value::Refused(Errno::ENODATA, Errno::ENOPROTOOPT);
+    SO_VERBATIM = Value::Special, not !RAW => ENOPROTOOPT;
 }
 SOL_IP: {
     IP_TOS = Value::Special;
     IP_TTL = Value::Special;
-    IP_HDRINCL = Value::ReadOnly(0, Errno::ENOPROTOOPT);
+    IP_HDRINCL = Value::Special, not !RAW => ENOPROTOOPT;
     IP_OPTIONS = bytes(0, 40, true);
     IP_ROUTER_ALERT = Value::ReadOnly(0, Errno::EINVAL);
     IP_RECVOPTS = FLAG;
@@ -320,6 +321,7 @@ SOL_IP: {
     IP_UNICAST_IF = Value::Special;
     IP_LOCAL_PORT_RANGE = Value::Stored { default: 0, fix: any };
     IP_PROTOCOL = Value::ReadOnly(0, Errno::ENOPROTOOPT);
+    IP_CSUM_BAD = Value::Special, not !RAW => ENOPROTOOPT;
 }
 SOL_IPV6: {
     IPV6_ADDRFORM = Value::Refused(Errno::ENOTCONN, Errno::EINVAL);
@@ -328,7 +330,7 @@ SOL_IPV6: {
     IPV6_2292DSTOPTS = FLAG;
     IPV6_2292RTHDR = FLAG;
     IPV6_2292PKTOPTIONS = bytes(0, 2048, true);
-    IPV6_CHECKSUM = NO_SUCH;
+    IPV6_CHECKSUM = Value::Special, not !RAW => ENOPROTOOPT;
     IPV6_2292HOPLIMIT = FLAG;
     IPV6_NEXTHOP = NO_SUCH;
     IPV6_FLOWINFO = FLAG;
@@ -352,7 +354,7 @@ SOL_IPV6: {
     IPV6_FLOWINFO_SEND = FLAG;
     IPV6_IPSEC_POLICY = Value::Refused(Errno::ENOPROTOOPT, Errno::EOPNOTSUPP);
     IPV6_XFRM_POLICY = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
-    IPV6_HDRINCL = NO_SUCH;
+    IPV6_HDRINCL = Value::Special, not !RAW => ENOPROTOOPT;
     MCAST_JOIN_GROUP = Value::Special;
     MCAST_BLOCK_SOURCE = Value::WriteOnlyBytes { least: 264, most: 264 };
     MCAST_UNBLOCK_SOURCE = Value::WriteOnlyBytes { least: 264, most: 264 };
@@ -384,6 +386,14 @@ SOL_IPV6: {
     IPV6_UNICAST_IF = Value::Special;
     IPV6_RECVFRAGSIZE = FLAG;
     IPV6_FREEBIND = on!(freebind);
+}
+SOL_RAW: {
+    ICMP_FILTER = Value::Special;
+    IPV6_CHECKSUM = Value::Special;
+    IPV6_HDRINCL = Value::Special;
+}
+SOL_ICMPV6: {
+    ICMP6_FILTER = Value::Special;
 }
 SOL_TCP: {
     TCP_NODELAY = on!(nodelay);

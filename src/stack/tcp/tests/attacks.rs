@@ -153,6 +153,7 @@ fn too_big(wire: &Wire, client: SocketId, seq: u32, mtu: u32) -> NetError {
         source: tuple.local,
         destination: tuple.remote,
         protocol: 6,
+        header: Vec::new(),
         quoted,
         origin: 2,
         kind: 3,
