@@ -13,8 +13,8 @@ use super::options::Options;
 use super::raw::RawSocket;
 use super::table::{Entry, Part};
 use crate::base::constants::{
-    AF_INET, AF_INET6, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, MSG_ERRQUEUE, POLLNVAL,
-    SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
+    AF_INET, AF_INET6, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, MSG_ERRQUEUE,
+    POLLNVAL, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
 };
 use crate::base::{ControlMessage, Errno, Instant, Reason, Result, SockAddr, SocketId};
 
@@ -189,7 +189,9 @@ impl Stack {
             // udp_sendmsg takes AF_UNSPEC for AF_INET; all zeros, it has no port.
             Some(SockAddr::Unspec) if udp => return Err(Errno::EINVAL.because(Reason::NoDestination)),
             // Raw sockets of both families take AF_UNSPEC, but IPv6's address has more bytes.
-            Some(SockAddr::Unspec) if raw && entry.domain == AF_INET => Some(destination(entry, SockAddr::Unspec)?),
+            Some(SockAddr::Unspec) if raw && entry.domain == AF_INET => {
+                Some(destination(entry, SockAddr::Unspec)?)
+            }
             Some(address) if raw && entry.domain == AF_INET6 && address.family() != AF_INET6 => {
                 return Err(Errno::EINVAL.because(Reason::WrongFamily));
             }
@@ -346,7 +348,9 @@ fn supported(domain: i32, kind: i32, protocol: i32) -> Result<i32> {
         // 0 is ours (raw(7) does not have it): every IPv4 packet.
         (SOCK_RAW, IPPROTO_IP) if domain == AF_INET => Ok(protocol),
         (SOCK_RAW, 1..) => Ok(protocol),
-        (SOCK_STREAM | SOCK_DGRAM | SOCK_RAW, _) => Err(Errno::EPROTONOSUPPORT.because(Reason::WrongProtocol)),
+        (SOCK_STREAM | SOCK_DGRAM | SOCK_RAW, _) => {
+            Err(Errno::EPROTONOSUPPORT.because(Reason::WrongProtocol))
+        }
         _ => Err(Errno::ESOCKTNOSUPPORT.because(Reason::WrongType)),
     }
 }

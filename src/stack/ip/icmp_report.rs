@@ -90,7 +90,10 @@ fn lost(quote: &[u8]) -> Option<(Header, u8, (&[u8], &[u8]))> {
         }
     };
     // RFC 792: "The internet header plus the first 64 bits of the original datagram's data."
-    quote.split_at_checked(from).filter(|(_, quoted)| quoted.len() >= 8).map(|parts| (header, protocol, parts))
+    quote
+        .split_at_checked(from)
+        .filter(|(_, quoted)| quoted.len() >= 8)
+        .map(|parts| (header, protocol, parts))
 }
 
 impl Net {

@@ -20,7 +20,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use crate::base::IfIndex;
-use crate::base::constants::{AF_INET, AF_INET6, IP_PMTUDISC_WANT, IPPROTO_ICMP, IPPROTO_ICMPV6, SOCK_DGRAM, SOCK_STREAM};
+use crate::base::constants::{
+    AF_INET, AF_INET6, IP_PMTUDISC_WANT, IPPROTO_ICMP, IPPROTO_ICMPV6, SOCK_DGRAM, SOCK_STREAM,
+};
 use crate::stack::Config;
 
 /// A socket's options, in the units that the protocols compute with.

@@ -78,7 +78,8 @@ impl Stack {
         let mut verdict = None;
         let time = self.net.now;
         for id in self.raw_receivers(AF_INET, IPPROTO_IP, source, destination, Some(interface)) {
-            let tells = self.sockets.get(id).and_then(|entry| entry.raw()).is_ok_and(|raw| raw.tells_checksums);
+            let tells =
+                self.sockets.get(id).and_then(|entry| entry.raw()).is_ok_and(|raw| raw.tells_checksums);
             let wrong = match (&glance, tells) {
                 (Some(glance), true) => {
                     *verdict.get_or_insert_with(|| wrong_checksums(frame.bytes(), glance))

@@ -62,7 +62,8 @@ pub(super) fn fill(packet: &mut [u8], rule: Verbatim, with: Filling) -> bool {
     let is_v4 = packet[0] >> 4 == 4;
     let header = &mut packet[..length];
     let word = |header: &[u8], at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
-    let set = |header: &mut [u8], at: usize, value: u16| header[at..at + 2].copy_from_slice(&value.to_be_bytes());
+    let set =
+        |header: &mut [u8], at: usize, value: u16| header[at..at + 2].copy_from_slice(&value.to_be_bytes());
     // A checksum that is right for what was written is meant to be right.
     let was_right = checksum(header) == 0;
     let (wrote_length, wrote_sum) = (word(header, 2), word(header, 10));
@@ -141,7 +142,8 @@ mod tests {
 
     #[test]
     fn what_is_no_header_is_left_alone() {
-        let garbage: [Vec<u8>; 4] = [vec![], vec![0x45; 19], [vec![0x44], vec![0; 40]].concat(), vec![0x4f; 59]];
+        let garbage: [Vec<u8>; 4] =
+            [vec![], vec![0x45; 19], [vec![0x44], vec![0; 40]].concat(), vec![0x4f; 59]];
         for bytes in garbage {
             for rule in [Verbatim::Linux, Verbatim::FillZeros, Verbatim::Untouched] {
                 let mut copy = bytes.clone();
