@@ -199,6 +199,9 @@ pub enum SockAddr {
 }
 
 /// struct sockaddr_ll, packet(7): an interface, a protocol, a station.
+///
+/// `protocol` is a plain number here, as in Python's tuples; C's `sll_protocol` is in network byte order. The protocol that
+/// socket(2) is given for AF_PACKET is in network byte order everywhere: `htons(ETH_P_ALL)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct LinkAddr {
     /// ETH_P_*, as a plain number (not in network byte order); 0 = the socket's own.
@@ -217,19 +220,12 @@ pub struct LinkAddr {
 
 impl LinkAddr {
     /// Frames of one protocol (ETH_P_*) on one interface: what bind(2) takes.
-    pub const fn bind(interface: IfIndex, protocol: i32) -> Self {
-        Self {
-            protocol: protocol as u16,
-            interface: interface.0,
-            hardware: 0,
-            packet_type: 0,
-            address: [0; 8],
-            length: 0,
-        }
+    pub const fn bind(interface: IfIndex, protocol: u16) -> Self {
+        Self { protocol, interface: interface.0, hardware: 0, packet_type: 0, address: [0; 8], length: 0 }
     }
 
     /// A station on an interface: what sendto(2) takes.
-    pub const fn station(interface: IfIndex, protocol: i32, mac: Mac) -> Self {
+    pub const fn station(interface: IfIndex, protocol: u16, mac: Mac) -> Self {
         let [a, b, c, d, e, f] = mac.0;
         Self { address: [a, b, c, d, e, f, 0, 0], length: 6, ..Self::bind(interface, protocol) }
     }
@@ -256,6 +252,14 @@ impl SockAddr {
             Self::V4(a) => Some(SocketAddr::V4(*a)),
             Self::V6(a) => Some(SocketAddr::V6(*a)),
             Self::Unspec | Self::Link(_) => None,
+        }
+    }
+
+    /// The address of a packet socket or a frame, if it is one.
+    pub const fn link(&self) -> Option<&LinkAddr> {
+        match self {
+            Self::Link(address) => Some(address),
+            _ => None,
         }
     }
 

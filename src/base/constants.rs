@@ -1,7 +1,21 @@
 //! Linux's numbers under their names, the same on x86_64 and aarch64. See socket(2), ip(7), ipv6(7), tcp(7).
 #![allow(missing_docs)] // the names are the documentation
 
-macro_rules! constants { ($($name:ident = $value:expr;)*) => { $(pub const $name: i32 = $value;)* }; }
+macro_rules! constants {
+    ($type:ident: $($name:ident = $value:expr;)*) => { $(pub const $name: $type = $value;)* };
+    ($($name:ident = $value:expr;)*) => { $(pub const $name: i32 = $value;)* };
+}
+
+// packet(7): the fields of struct sockaddr_ll, as wide as they are there, so that `htons(ETH_P_ALL)` is what it is in C.
+constants! { u16:
+    ETH_P_LOOP = 0x60; ETH_P_IP = 0x0800; ETH_P_ARP = 0x0806; ETH_P_8021Q = 0x8100; ETH_P_IPV6 = 0x86dd;
+    ETH_P_8021AD = 0x88a8; ETH_P_802_3 = 1; ETH_P_ALL = 3; ETH_P_802_2 = 4;
+    ARPHRD_ETHER = 1; ARPHRD_LOOPBACK = 772;
+}
+constants! { u8:
+    PACKET_HOST = 0; PACKET_BROADCAST = 1; PACKET_MULTICAST = 2; PACKET_OTHERHOST = 3; PACKET_OUTGOING = 4;
+    PACKET_LOOPBACK = 5;
+}
 
 constants! {
     AF_UNSPEC = 0; AF_UNIX = 1; AF_LOCAL = 1; AF_INET = 2; AF_INET6 = 10; AF_NETLINK = 16; AF_ROUTE = 16;
@@ -90,12 +104,9 @@ constants! {
     PACKET_TX_TIMESTAMP = 16; PACKET_TIMESTAMP = 17; PACKET_FANOUT = 18; PACKET_TX_HAS_OFF = 19;
     PACKET_QDISC_BYPASS = 20; PACKET_ROLLOVER_STATS = 21; PACKET_FANOUT_DATA = 22; PACKET_IGNORE_OUTGOING = 23;
     PACKET_VNET_HDR_SZ = 24;
-    PACKET_HOST = 0; PACKET_BROADCAST = 1; PACKET_MULTICAST = 2; PACKET_OTHERHOST = 3; PACKET_OUTGOING = 4;
-    PACKET_LOOPBACK = 5;
     PACKET_MR_MULTICAST = 0; PACKET_MR_PROMISC = 1; PACKET_MR_ALLMULTI = 2; PACKET_MR_UNICAST = 3;
-    ETH_P_LOOP = 0x60; ETH_P_IP = 0x0800; ETH_P_ARP = 0x0806; ETH_P_8021Q = 0x8100; ETH_P_IPV6 = 0x86dd;
-    ETH_P_8021AD = 0x88a8; ETH_P_802_3 = 1; ETH_P_ALL = 3; ETH_P_802_2 = 4;
-    ARPHRD_ETHER = 1; ARPHRD_LOOPBACK = 772;
+    TP_STATUS_USER = 1; TP_STATUS_CSUMNOTREADY = 8; TP_STATUS_CSUM_VALID = 0x80;
+    TPACKET_V1 = 0; TPACKET_V2 = 1; TPACKET_V3 = 2;
     ICMP_FILTER = 1; ICMP6_FILTER = 1;
 
     // Ours: no kernel has them (there they are ENOPROTOOPT).

@@ -2,13 +2,17 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-use crate::base::constants::{AF_INET6, AI_PASSIVE, SOCK_STREAM};
-use crate::base::{Errno, Result, SockAddr};
+use crate::base::constants::{AF_INET6, AF_PACKET, AI_PASSIVE, SOCK_STREAM};
+use crate::base::{Errno, LinkAddr, Mac, Result, SockAddr};
 use crate::driver::Host;
 
 /// Something that stands for addresses: a [`SockAddr`], an address of `std::net`, `(ip, port)`, or Python's `(host, port)`
 /// and `(host, port, flowinfo, scope_id)` whose host may be a name (asked of the host's own resolver), `""` (every address)
 /// or `"<broadcast>"`.
+///
+/// Of `AF_PACKET` sockets: a [`LinkAddr`], or Python's tuples `(interface, protocol)`, `(interface, protocol, packet_type)`,
+/// `(interface, protocol, packet_type, hardware_type)` and `(interface, protocol, packet_type, hardware_type, address)`: the
+/// interface is a name (`""` = every one), the protocol a plain number (`ETH_P_IP`), the address a [`Mac`] or bytes.
 pub trait ToSockAddr {
     /// The addresses, the best one first. `family` is the socket's (`AF_UNSPEC` = any), `passive` true for bind.
     ///
@@ -29,6 +33,7 @@ macro_rules! addresses {
 
 addresses!(
     SockAddr,
+    LinkAddr,
     SocketAddr,
     SocketAddrV4,
     SocketAddrV6,
@@ -41,6 +46,9 @@ addresses!(
 impl ToSockAddr for (&str, u16) {
     fn to_sock_addrs(&self, host: &Host, family: i32, passive: bool) -> Result<Vec<SockAddr>> {
         let (name, port) = *self;
+        if family == AF_PACKET {
+            return link(host, name, port, 0, 0, &[]);
+        }
         let any = || match family {
             AF_INET6 => vec![(Ipv6Addr::UNSPECIFIED, port).into()],
             _ => vec![(Ipv4Addr::UNSPECIFIED, port).into()],
@@ -59,10 +67,14 @@ impl ToSockAddr for (String, u16) {
     }
 }
 
-/// Python's address of AF_INET6: `(host, port, flowinfo, scope_id)`.
+/// Python's address of AF_INET6: `(host, port, flowinfo, scope_id)`; of AF_PACKET: `(interface, protocol, packet_type,
+/// hardware_type)`.
 impl ToSockAddr for (&str, u16, u32, u32) {
     fn to_sock_addrs(&self, host: &Host, family: i32, passive: bool) -> Result<Vec<SockAddr>> {
         let (name, port, flowinfo, scope) = *self;
+        if family == AF_PACKET {
+            return link(host, name, port, flowinfo, scope, &[]);
+        }
         let mut found = (name, port).to_sock_addrs(host, family, passive)?;
         for address in &mut found {
             if let SockAddr::V6(address) = address {
@@ -73,6 +85,26 @@ impl ToSockAddr for (&str, u16, u32, u32) {
             }
         }
         Ok(found)
+    }
+}
+
+/// Python's address of AF_PACKET: `(interface, protocol, packet_type)`.
+impl ToSockAddr for (&str, u16, u8) {
+    fn to_sock_addrs(&self, host: &Host, _: i32, _: bool) -> Result<Vec<SockAddr>> {
+        link(host, self.0, self.1, self.2.into(), 0, &[])
+    }
+}
+
+/// Python's address of AF_PACKET: `(interface, protocol, packet_type, hardware_type, address)`.
+impl ToSockAddr for (&str, u16, u8, u16, &[u8]) {
+    fn to_sock_addrs(&self, host: &Host, _: i32, _: bool) -> Result<Vec<SockAddr>> {
+        link(host, self.0, self.1, self.2.into(), self.3.into(), self.4)
+    }
+}
+
+impl ToSockAddr for (&str, u16, u8, u16, Mac) {
+    fn to_sock_addrs(&self, host: &Host, _: i32, _: bool) -> Result<Vec<SockAddr>> {
+        link(host, self.0, self.1, self.2.into(), self.3.into(), &self.4.0)
     }
 }
 
@@ -104,6 +136,32 @@ impl<T: ToSockAddr + ?Sized> ToSockAddr for &T {
     fn to_sock_addrs(&self, host: &Host, family: i32, passive: bool) -> Result<Vec<SockAddr>> {
         (**self).to_sock_addrs(host, family, passive)
     }
+}
+
+/// struct sockaddr_ll of an interface's name and the rest of Python's tuple.
+fn link(
+    host: &Host,
+    name: &str,
+    protocol: u16,
+    kind: u32,
+    hardware: u32,
+    address: &[u8],
+) -> Result<Vec<SockAddr>> {
+    let wrong = |what| Errno::EINVAL.with(what);
+    let interface = if name.is_empty() { 0 } else { host.if_nametoindex(name)? };
+    let mut bytes = [0; 8];
+    let room =
+        bytes.get_mut(..address.len()).ok_or_else(|| wrong("a station's address has at most 8 bytes"))?;
+    room.copy_from_slice(address);
+    let address = LinkAddr {
+        protocol,
+        interface,
+        hardware: hardware.try_into().map_err(|_| wrong("a hardware type (ARPHRD_*) is at most 65535"))?,
+        packet_type: kind.try_into().map_err(|_| wrong("a packet type (PACKET_*) is at most 255"))?,
+        address: bytes,
+        length: address.len() as u8,
+    };
+    Ok(vec![address.into()])
 }
 
 /// A number, or a name for the resolver. The socket's type does not matter here, so one of them is enough.

@@ -104,8 +104,11 @@ pub fn setdefaulttimeout(timeout: Option<Duration>) {
 }
 
 impl Host {
-    /// socket(2): a new socket of this host. `kind` is `SOCK_STREAM` or `SOCK_DGRAM`, with `SOCK_NONBLOCK` and `SOCK_CLOEXEC`
-    /// where wanted; protocol 0 is the usual one of the kind.
+    /// socket(2): a new socket of this host. `kind` is `SOCK_STREAM`, `SOCK_DGRAM` or `SOCK_RAW`, with `SOCK_NONBLOCK` and
+    /// `SOCK_CLOEXEC` where wanted; protocol 0 is the usual one of the kind.
+    ///
+    /// For `AF_PACKET` the protocol is in network byte order, as in C and Python: `htons(ETH_P_ALL)`; with 0 the socket hears
+    /// nothing until it is bound.
     ///
     /// # Errors
     /// EAFNOSUPPORT, EINVAL, ESOCKTNOSUPPORT, EPROTONOSUPPORT as Linux; ENFILE's place is taken by EMFILE.
@@ -117,7 +120,20 @@ impl Host {
     /// assert_eq!((socket.family(), socket.type_(), socket.getblocking()), (AF_INET6, SOCK_DGRAM, false));
     /// # Ok::<(), sockatoo::Error>(())
     /// ```
-    pub fn socket(&self, family: i32, kind: i32, protocol: i32) -> Result<Socket> {
+    ///
+    /// ```
+    /// use sockatoo::{Host, socket::*};
+    /// let host = Host::builder().build()?;
+    /// let sniffer = host.socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL))?;
+    /// sniffer.bind(("lo", ETH_P_IP))?; // here the protocol is a plain number
+    /// host.socket(AF_INET, SOCK_DGRAM, 0)?.sendto(b"hello", 0, ("127.0.0.1", 9))?;
+    /// let (frame, address) = sniffer.recvfrom(2048, 0)?;
+    /// assert!(frame.ends_with(b"hello"));
+    /// assert_eq!(address.link().unwrap().packet_type, PACKET_HOST);
+    /// # Ok::<(), sockatoo::Error>(())
+    /// ```
+    pub fn socket(&self, family: i32, kind: i32, protocol: impl Into<i32>) -> Result<Socket> {
+        let protocol = protocol.into();
         let plain = kind & !(SOCK_NONBLOCK | SOCK_CLOEXEC);
         let id = self.call(|stack| stack.socket(family, plain, protocol))?;
         let socket = Socket::adopt(self, id, family, plain, protocol);
@@ -178,13 +194,13 @@ impl Socket {
         &self.description.host
     }
 
-    /// The address family: `AF_INET`, `AF_INET6`.
+    /// The address family: `AF_INET`, `AF_INET6`, `AF_PACKET`.
     #[doc(alias = "SO_DOMAIN")]
     pub fn family(&self) -> i32 {
         self.description.family
     }
 
-    /// The socket's type without flags: `SOCK_STREAM`, `SOCK_DGRAM`. Python's `type`.
+    /// The socket's type without flags: `SOCK_STREAM`, `SOCK_DGRAM`, `SOCK_RAW`. Python's `type`.
     #[doc(alias = "SO_TYPE")]
     #[doc(alias = "type")]
     pub fn type_(&self) -> i32 {

@@ -45,6 +45,7 @@ pub(crate) use config::Config;
 pub(crate) use counters::Log;
 pub(crate) use keyed_hash::keyed_hash;
 pub(crate) use net::{Cast, Datagram, Hints, Inbound, InterfaceConfig, IpHead, Net, NetError, Path};
+pub(crate) use packet::Captured;
 pub use verbs::Census;
 pub(crate) use verbs::{Received, SendTo};
 
@@ -62,7 +63,6 @@ pub(crate) struct Stack {
     udp: udp::Udp,
     ping: icmp::Ping,
     raw: raw::Raw,
-    packet: packet::Packets,
 }
 
 impl Stack {
@@ -77,7 +77,6 @@ impl Stack {
             udp: udp::Udp::default(),
             ping: icmp::Ping::default(),
             raw: raw::Raw::default(),
-            packet: packet::Packets::default(),
             net,
         }
     }
@@ -90,8 +89,16 @@ impl Stack {
         self.dispatch();
     }
 
-    /// The next frame to put on a wire.
+    /// A frame that somebody else sent from an interface's station passed by (a shadow of the kernel's own interface).
+    pub(crate) fn overhear(&mut self, now: Instant, interface: IfIndex, frame: &Frame) {
+        self.net.now = now;
+        self.net.overhear(interface, frame);
+        self.dispatch();
+    }
+
+    /// The next frame to put on a wire. What a verb made is seen by the packet sockets before it leaves.
     pub(crate) fn frame_out(&mut self) -> Option<(IfIndex, Frame)> {
+        self.dispatch();
         self.net.frame_out()
     }
 
@@ -149,6 +156,7 @@ impl Stack {
                 }
                 Inbound::Arrived(interface, frame) => self.raw_arrived(interface, frame),
                 Inbound::Passed(passed) => self.packet_input(passed),
+                Inbound::LinkDown(interface) => self.packet_link_down(interface),
                 Inbound::AddressGone(address) => self.tcp_address_gone(address),
             }
         }

@@ -7,6 +7,7 @@
 //!
 //! | method | file |
 //! |---|---|
+//! | `transmit`, `overhear` | link/tap.rs |
 //! | `add_interface`, `set_link`, `add_address`, `remove_address`, `is_local`, `is_broadcast` | link/interface.rs |
 //! | `set_neighbour` | link/neighbour.rs |
 //! | `add_route`, `remove_route`, `path` | ip/route.rs |
@@ -23,7 +24,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use super::ip::{ErrorLimit, Identifications, PathMtus, Reassembly, Routes};
-use super::link::{Interface, Neighbours};
+use super::link::{Interface, Neighbours, Tap};
 use super::packet::Passed;
 use super::raw::Wanted;
 use super::timers::Timers;
@@ -105,6 +106,8 @@ pub(crate) enum Inbound {
     Arrived(IfIndex, Frame),
     /// A copy of a frame for the packet sockets.
     Passed(Passed),
+    /// This interface's link went down.
+    LinkDown(IfIndex),
     /// This local address was removed: its connections end.
     AddressGone(IpAddr),
 }
@@ -171,6 +174,8 @@ pub(crate) struct Net {
     pub(super) outbound: VecDeque<(IfIndex, Frame)>,
     /// Interface n at place n - 1.
     pub(super) interfaces: Vec<Interface>,
+    /// What the packet sockets listen to.
+    pub(super) taps: Vec<Tap>,
     pub(super) neighbours: Neighbours,
     pub(super) routes: Routes,
     pub(super) path_mtus: PathMtus,
@@ -214,6 +219,7 @@ impl Net {
             inbound: VecDeque::new(),
             outbound: VecDeque::new(),
             interfaces: vec![Interface::loopback()],
+            taps: Vec::new(),
             neighbours: Neighbours::default(),
             routes: Routes::default(),
             path_mtus: PathMtus::default(),

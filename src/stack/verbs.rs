@@ -13,8 +13,8 @@ use super::options::Options;
 use super::raw::RawSocket;
 use super::table::{Entry, Part};
 use crate::base::constants::{
-    AF_INET, AF_INET6, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, MSG_ERRQUEUE,
-    POLLNVAL, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
+    AF_INET, AF_INET6, AF_PACKET, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP,
+    MSG_ERRQUEUE, POLLNVAL, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
 };
 use crate::base::{ControlMessage, Errno, Instant, Reason, Result, SockAddr, SocketId};
 
@@ -45,15 +45,20 @@ impl Stack {
         if self.sockets.len() >= self.net.config.max_sockets {
             return Err(Errno::EMFILE.because(Reason::TooManySockets));
         }
-        let options = Options::new(&self.net.config, domain, kind, protocol);
+        // packet_create leaves SO_PROTOCOL at 0.
+        let told = if domain == AF_PACKET { 0 } else { protocol };
+        let options = Options::new(&self.net.config, domain, kind, told);
         let part = match protocol {
+            _ if domain == AF_PACKET => Part::Packet(Default::default()),
             _ if kind == SOCK_RAW => Part::Raw(RawSocket::new(domain, protocol)),
             IPPROTO_TCP => Part::Tcp(Default::default()),
             IPPROTO_UDP => Part::Udp(Default::default()),
             _ => Part::Ping(Default::default()),
         };
-        let id = self.sockets.insert(Entry::new(domain, kind, protocol, options, part));
-        if kind == SOCK_RAW {
+        let id = self.sockets.insert(Entry::new(domain, kind, told, options, part));
+        if domain == AF_PACKET {
+            self.packet_create(id, protocol)?;
+        } else if kind == SOCK_RAW {
             self.raw_open(id);
         }
         Ok(id)
@@ -232,6 +237,9 @@ impl Stack {
     /// shutdown(2): SHUT_RD, SHUT_WR, SHUT_RDWR.
     pub(crate) fn shutdown(&mut self, id: SocketId, how: i32) -> Result<()> {
         let entry = self.sockets.get_mut(id)?;
+        if let Part::Packet(_) = entry.protocol_part {
+            return Err(Errno::EOPNOTSUPP.because(Reason::WrongKind));
+        }
         if !matches!(how, SHUT_RD | SHUT_WR | SHUT_RDWR) {
             return Err(Errno::EINVAL.because(Reason::OptionValue));
         }
@@ -286,6 +294,9 @@ impl Stack {
     /// getpeername(2).
     pub(crate) fn getpeername(&self, id: SocketId) -> Result<SockAddr> {
         let entry = self.sockets.get(id)?;
+        if let Part::Packet(_) = entry.protocol_part {
+            return Err(Errno::EOPNOTSUPP.because(Reason::WrongKind));
+        }
         // inet_getname: a datagram socket connected to port 0 has no peer either.
         let remote = entry.remote.filter(|remote| remote.port() != 0);
         let remote = remote.ok_or(Errno::ENOTCONN.because(Reason::NotConnected))?;
@@ -299,7 +310,6 @@ impl Stack {
     pub(crate) fn poll(&self, id: SocketId) -> i32 {
         match self.sockets.get(id) {
             Ok(entry) if matches!(entry.protocol_part, Part::Tcp(_)) => self.tcp_poll(id),
-            Ok(entry) if matches!(entry.protocol_part, Part::Packet(_)) => self.packet_poll(id),
             Ok(entry) => entry.poll_datagram(),
             Err(_) => POLLNVAL,
         }
@@ -308,9 +318,10 @@ impl Stack {
     /// ioctl(2) FIONREAD / SIOCINQ: bytes to read (of a datagram socket: of the next datagram).
     pub(crate) fn readable(&self, id: SocketId) -> Result<usize> {
         let entry = self.sockets.get(id)?;
-        match entry.queue() {
-            Some(queue) => Ok(queue.next_len()),
-            None => self.tcp_readable(id),
+        match (entry.queue(), &entry.protocol_part) {
+            (Some(queue), _) => Ok(queue.next_len()),
+            (None, Part::Packet(packet)) => Ok(packet.next_len()),
+            (None, _) => self.tcp_readable(id),
         }
     }
 
@@ -334,8 +345,13 @@ fn supported(domain: i32, kind: i32, protocol: i32) -> Result<i32> {
     /// SOCK_MAX and IPPROTO_MAX of Linux: numbers from here on are no types, no protocols.
     const TYPES: i32 = 11;
     const PROTOCOLS: i32 = 263;
-    if !matches!(domain, AF_INET | AF_INET6) {
+    if !matches!(domain, AF_INET | AF_INET6 | AF_PACKET) {
         return Err(Errno::EAFNOSUPPORT.because(Reason::WrongDomain));
+    }
+    if domain == AF_PACKET && (0..TYPES).contains(&kind) {
+        // packet_create: any protocol; SOCK_PACKET is obsolete since Linux 2.2.
+        let known = matches!(kind, SOCK_RAW | SOCK_DGRAM);
+        return known.then_some(protocol).ok_or(Errno::ESOCKTNOSUPPORT.because(Reason::WrongType));
     }
     if !(0..TYPES).contains(&kind) || !(0..PROTOCOLS).contains(&protocol) {
         return Err(Errno::EINVAL.because(Reason::WrongType));

@@ -12,7 +12,6 @@ use crate::base::constants::{
     POLLIN, POLLOUT, POLLRDHUP,
 };
 use crate::base::{ControlMessage, Errno, Error, Frame, IfIndex, Instant, Reason, Result, SocketId};
-use crate::stack::options::Timestamp;
 use crate::stack::table::{Entry, Part};
 use crate::stack::{Cast, Datagram, Hints, NetError, Received, Stack};
 
@@ -55,7 +54,7 @@ pub(crate) struct Queue {
 
 /// What a datagram of `len` bytes is charged with: about what Linux charges (skb->truesize), so that SO_RCVBUF holds
 /// about as many here as there: the buffer, rounded up as an allocator does, and its bookkeeping.
-fn charge(len: usize) -> usize {
+pub(in crate::stack) fn charge(len: usize) -> usize {
     let buffer = len + 368;
     256 + if buffer <= 4096 { buffer.next_power_of_two() } else { buffer.next_multiple_of(4096) }
 }
@@ -131,8 +130,10 @@ impl Entry {
 
     /// What poll(2) says of a datagram socket (datagram_poll).
     pub(crate) fn poll_datagram(&self) -> i32 {
-        let (waiting, errors) =
-            self.queue().map_or((false, false), |q| (!q.datagrams.is_empty(), !q.errors.is_empty()));
+        let (waiting, errors) = match &self.protocol_part {
+            Part::Packet(packet) => (packet.is_readable(), false),
+            _ => self.queue().map_or((false, false), |q| (!q.datagrams.is_empty(), !q.errors.is_empty())),
+        };
         let mut events = POLLOUT;
         if self.error.is_some() || errors {
             events |= POLLERR;
@@ -151,14 +152,8 @@ impl Entry {
 
     /// The control messages that the options ask for, in Linux's order.
     fn control(&self, datagram: &Queued, epoch: Duration) -> Vec<ControlMessage> {
-        let mut control = Vec::new();
         let options = &self.options;
-        let since_1970 = epoch + datagram.time.since(Instant::ZERO);
-        match options.timestamp {
-            Timestamp::Off => {}
-            Timestamp::Micro => control.push(ControlMessage::Timestamp(since_1970)),
-            Timestamp::Nano => control.push(ControlMessage::TimestampNs(since_1970)),
-        }
+        let mut control: Vec<_> = options.timestamp_message(epoch, datagram.time).into_iter().collect();
         let v4 = datagram.destination.is_ipv4();
         if options.packet_info6 && self.domain == AF_INET6 {
             let destination = mapped(datagram.destination);
@@ -189,7 +184,7 @@ impl Entry {
 }
 
 /// Fills the slices one behind the other; says how many bytes found room.
-fn scatter(to: &mut [IoSliceMut<'_>], mut from: &[u8]) -> usize {
+pub(in crate::stack) fn scatter(to: &mut [IoSliceMut<'_>], mut from: &[u8]) -> usize {
     let all = from.len();
     for slice in to {
         let n = slice.len().min(from.len());

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::base::{Direction, Errno, Error, Frame, IfIndex, LinkType, Mac, Reason};
+use crate::base::{Direction, Errno, Error, Frame, IfIndex, Mac, Reason};
 use crate::stack::net::{Cast, Inbound};
 use crate::stack::{Net, ip::Hop};
 
@@ -22,7 +22,8 @@ impl Interface {
         }
         // 224.0.0.1 and ff02::1: every host is a member. A MAC of a group stands for several groups; ip/ looks closer.
         destination.is_multicast()
-            && (destination == Mac([1, 0, 0x5e, 0, 0, 1])
+            && (self.index == IfIndex::LO
+                || destination == Mac([1, 0, 0x5e, 0, 0, 1])
                 || destination == Mac([0x33, 0x33, 0, 0, 0, 1])
                 || self.groups.iter().any(|g| Mac::of_group(g.address) == destination))
     }
@@ -44,7 +45,8 @@ impl Net {
         if !link.up {
             return self.drop_in(Reason::LinkDown, interface);
         }
-        let accepted = interface == IfIndex::LO || link.accepts(destination);
+        let (own, accepted) = (link.mac, link.accepts(destination));
+        self.tap_in(interface, own, &frame);
         // IPPROTO_IP sees the packets for other stations too.
         if self.raw_wanted.has_all() && u16::from_be_bytes([t0, t1]) == IPV4 {
             let mut copy = frame.clone();
@@ -94,26 +96,15 @@ impl Net {
         ethertype: u16,
         mut frame: Frame,
     ) -> Result<(), Error> {
-        let now = self.now;
-        let Some(link) = self.interface_mut(interface) else {
+        let Some(link) = self.interface(interface) else {
             return Err(Errno::ENODEV.because(Reason::NoInterface));
         };
-        if !link.up {
-            link.counters.tx_drops += 1;
-            self.note(Reason::LinkDown, Some(interface), None);
-            return Err(Errno::ENETDOWN.because(Reason::LinkDown));
-        }
+        let source = link.mac;
         let header = frame.push(HEADER);
         header[..6].copy_from_slice(&destination.0);
-        header[6..12].copy_from_slice(&link.mac.0);
+        header[6..12].copy_from_slice(&source.0);
         header[12..].copy_from_slice(&ethertype.to_be_bytes());
-        frame.link = LinkType::Ethernet;
-        frame.time = now;
-        frame.direction = Direction::Out;
-        link.counters.tx_packets += 1;
-        link.counters.tx_bytes += frame.len() as u64;
-        self.outbound.push_back((interface, frame));
-        Ok(())
+        self.transmit(interface, frame, None, None)
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Interface {
     pub(crate) addresses: Vec<Address>,
     pub(crate) groups: Vec<Group>,
     pub(crate) counters: Counters,
+    /// How many ask for the frames of other stations (PACKET_MR_PROMISC).
+    promiscuity: u32,
     /// Router solicitations still to send.
     pub(in crate::stack) solicitations_left: u8,
 }
@@ -121,6 +123,7 @@ impl Interface {
             addresses: Vec::new(),
             groups: Vec::new(),
             counters: Counters::default(),
+            promiscuity: 0,
             solicitations_left: 0,
         }
     }
@@ -142,6 +145,11 @@ impl Interface {
             lo.addresses.push(Address::new(cidr, AddressOrigin::Static));
         }
         lo
+    }
+
+    /// Somebody wants the frames of other stations, too.
+    pub(crate) fn is_promiscuous(&self) -> bool {
+        self.promiscuity > 0
     }
 
     /// Its addresses that may be used.
@@ -232,6 +240,7 @@ impl Net {
         }
         if !up {
             self.note(Reason::LinkDown, Some(interface), None);
+            self.inbound.push_back(Inbound::LinkDown(interface));
             self.forget_neighbours(interface);
             return;
         }
@@ -245,6 +254,13 @@ impl Net {
         }
         self.report_groups(interface);
         self.solicit_routers(interface);
+    }
+
+    /// One more who wants the frames of other stations on this interface, or one less (dev_set_promiscuity).
+    pub(in crate::stack) fn promiscuous(&mut self, interface: IfIndex, on: bool) {
+        let Some(link) = self.interface_mut(interface) else { return };
+        link.promiscuity =
+            if on { link.promiscuity.saturating_add(1) } else { link.promiscuity.saturating_sub(1) };
     }
 
     /// EEXIST if the interface has it, EINVAL for what can't be a host's address, ENODEV without such an interface.

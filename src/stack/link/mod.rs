@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `interface.rs` | [`Interface`]: name, MAC, MTU, link state, counters; the host's addresses |
 //! | `ethernet.rs` | the frame's header: which frames are ours, who gets the packet, the header of what leaves |
+//! | `tap.rs` | what packet sockets see of the frames that pass; [`Net::transmit`](super::Net::transmit): a whole frame out |
 //! | `neighbour.rs` | the neighbour table: states, packets that wait, failures. ARP and NDP fill it |
 //! | `arp.rs` | ARP (RFC 826), gratuitous ARP, conflicts (RFC 5227) |
 //! | `ndp.rs` | neighbour solicitation and advertisement (RFC 4861) |
 //! | `autoconf.rs` | duplicate address detection, router discovery, stateless addresses (RFC 4861, RFC 4862) |
 //!
-//! A packet out: `ip/output.rs` -> `Net::emit` (ethernet.rs) -> `Net::neighbour_out` (neighbour.rs) -> `Net::ethernet_out`.
+//! A packet out: `ip/output.rs` -> `Net::emit` (ethernet.rs) -> `Net::neighbour_out` (neighbour.rs) -> `Net::ethernet_out` ->
+//! `Net::transmit` (tap.rs). A frame in: `Net::ethernet_in` (ethernet.rs).
 
 mod arp;
 mod autoconf;
@@ -17,8 +19,10 @@ mod ethernet;
 mod interface;
 mod ndp;
 mod neighbour;
+mod tap;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use interface::{Address, AddressOrigin, AddressState, Interface};
 pub(crate) use neighbour::{NeighbourState, Neighbours};
+pub(in crate::stack) use tap::{LINK_HEADER, Passing, Tap};

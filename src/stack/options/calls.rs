@@ -36,6 +36,8 @@ fn kind_of(entry: &Entry) -> u8 {
 fn has_level(entry: &Entry, level: i32) -> bool {
     match level {
         SOL_SOCKET => true,
+        SOL_PACKET => kind_of(entry) == PACKET,
+        _ if kind_of(entry) == PACKET => false,
         // ipv6_setsockopt: "if (level == SOL_IP && sk->sk_type != SOCK_RAW)"
         SOL_IP => !(kind_of(entry) == RAW && entry.domain == AF_INET6),
         SOL_RAW => kind_of(entry) == RAW,
@@ -61,6 +63,20 @@ fn least(level: i32, name: i32) -> usize {
         (SOL_IPV6, IPV6_DONTFRAG | IPV6_AUTOFLOWLABEL | IPV6_RECVFRAGSIZE) => 0,
         _ => 4,
     }
+}
+
+/// packet_setsockopt takes an int and nothing longer for these.
+fn is_exact(name: i32) -> bool {
+    matches!(
+        name,
+        PACKET_COPY_THRESH
+            | PACKET_VERSION
+            | PACKET_RESERVE
+            | PACKET_LOSS
+            | PACKET_TIMESTAMP
+            | PACKET_TX_HAS_OFF
+            | PACKET_QDISC_BYPASS
+    )
 }
 
 /// The first four bytes as an int; of SOL_IP one byte will do; what is missing is 0.
@@ -129,6 +145,9 @@ impl Stack {
         }
         let is_int = matches!(row.value, Value::Field { .. } | Value::Stored { .. } | Value::ReadOnly(..));
         if is_int && value.len() < least(level, name) {
+            return Err(wrong_length());
+        }
+        if level == SOL_PACKET && value.len() != 4 && is_exact(name) {
             return Err(wrong_length());
         }
         let number = int(level, value);

@@ -19,10 +19,10 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use crate::base::IfIndex;
 use crate::base::constants::{
     AF_INET, AF_INET6, IP_PMTUDISC_WANT, IPPROTO_ICMP, IPPROTO_ICMPV6, SOCK_DGRAM, SOCK_STREAM,
 };
+use crate::base::{ControlMessage, IfIndex, Instant};
 use crate::stack::Config;
 
 /// A socket's options, in the units that the protocols compute with.
@@ -116,6 +116,11 @@ pub(crate) struct Options {
     /// IPV6_DONTFRAG: what does not fit is EMSGSIZE.
     pub(crate) dont_fragment6: bool,
 
+    // SOL_PACKET
+    pub(crate) packet_auxdata: bool,
+    /// PACKET_IGNORE_OUTGOING.
+    pub(crate) ignore_outgoing: bool,
+
     /// What Linux knows and nothing here acts on, as it was set: (level, name) to bytes.
     stored: BTreeMap<(i32, i32), Vec<u8>>,
 }
@@ -193,6 +198,8 @@ impl Options {
             multicast_loop6: true,
             multicast_all6: true,
             dont_fragment6: false,
+            packet_auxdata: false,
+            ignore_outgoing: false,
             stored: BTreeMap::new(),
         }
     }
@@ -206,6 +213,16 @@ impl Options {
     /// Bytes of data that the send buffer holds.
     pub(crate) fn send_space(&self) -> usize {
         if self.send_buffer_set { self.send_buffer / 2 } else { self.send_buffer }
+    }
+
+    /// SO_TIMESTAMP, SO_TIMESTAMPNS: the control message of what came at `time`; `epoch` is the clock's beginning since 1970.
+    pub(crate) fn timestamp_message(&self, epoch: Duration, time: Instant) -> Option<ControlMessage> {
+        let since_1970 = epoch + time.since(Instant::ZERO);
+        match self.timestamp {
+            Timestamp::Off => None,
+            Timestamp::Micro => Some(ControlMessage::Timestamp(since_1970)),
+            Timestamp::Nano => Some(ControlMessage::TimestampNs(since_1970)),
+        }
     }
 
     /// How long an orphan waits in FIN_WAIT2; `None` = not at all.

@@ -123,6 +123,7 @@ impl Stack {
         let number = match (level, name) {
             _ if is_raw(level, name) => return self.get_raw(id, level, name),
             (SOL_SOCKET, _) => return self.get_socket_level(id, name, len),
+            (SOL_PACKET, _) => return self.packet_get_option(id, name, len),
             (SOL_IP, IP_TOS) => i32::from(options.tos),
             (SOL_IP, IP_TTL) => i32::from(options.ttl.unwrap_or(self.net.config.ttl)),
             (SOL_IP, IP_MTU) => self.path_mtu(entry)?,
@@ -212,7 +213,10 @@ impl Stack {
             SO_NETNS_COOKIE if len != 8 => return Err(wrong_length()),
             SO_NETNS_COOKIE => return Ok(1_u64.to_ne_bytes().to_vec()),
             SO_MEMINFO => {
-                let charged = entry.queue().map_or(0, |queue| queue.charged());
+                let charged = match &entry.protocol_part {
+                    Part::Packet(packet) => packet.charged(),
+                    _ => entry.queue().map_or(0, |queue| queue.charged()),
+                };
                 let words = [charged, options.recv_buffer, 0, options.send_buffer, 0, 0, 0, 0, 0];
                 return Ok(words.iter().flat_map(|v| (*v as u32).to_ne_bytes()).collect());
             }
@@ -226,6 +230,7 @@ impl Stack {
         match (level, name) {
             _ if is_raw(level, name) => return self.set_raw(id, level, name, value),
             (SOL_SOCKET, _) => return self.set_socket_level(id, name, value),
+            (SOL_PACKET, _) => return self.packet_set_option(id, name, value),
             (SOL_IP, IP_MULTICAST_IF) => return self.set_multicast_interface(id, value),
             (SOL_IP, IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP) => {
                 let group = in_addr(value, 0).ok_or_else(wrong_length)?;

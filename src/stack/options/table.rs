@@ -441,6 +441,25 @@ SOL_UDP: {
     UDP_SEGMENT = Value::Stored { default: 0, fix: within::<65_535> };
     UDP_GRO = FLAG;
 }
+SOL_PACKET: {
+    PACKET_ADD_MEMBERSHIP = Value::Special;
+    PACKET_DROP_MEMBERSHIP = Value::Special;
+    PACKET_RX_RING = Value::Special;
+    PACKET_STATISTICS = Value::SpecialReadOnly;
+    PACKET_COPY_THRESH = Value::WriteOnly { fix: any };
+    PACKET_AUXDATA = on!(packet_auxdata);
+    PACKET_ORIGDEV = FLAG;
+    PACKET_VERSION = Value::Stored { default: 0, fix: within::<2> };
+    PACKET_HDRLEN = Value::SpecialReadOnly;
+    PACKET_RESERVE = Value::Stored { default: 0, fix: not_negative };
+    PACKET_TX_RING = Value::Special;
+    PACKET_LOSS = FLAG;
+    PACKET_TIMESTAMP = Value::Stored { default: 0, fix: any };
+    PACKET_TX_HAS_OFF = FLAG;
+    PACKET_QDISC_BYPASS = FLAG;
+    PACKET_ROLLOVER_STATS = Value::Refused(Errno::EINVAL, Errno::ENOPROTOOPT);
+    PACKET_IGNORE_OUTGOING = Value::Special;
+}
 }
 
 /// The row of an option.

@@ -1,66 +1,154 @@
 //! Packet sockets (AF_PACKET, packet(7)): every frame that comes and goes.
+//!
+//! | file | what |
+//! |---|---|
+//! | `mod.rs` | [`PacketSocket`]: made, bound to an interface and a protocol, closed |
+//! | `input.rs` | a frame that passed: who gets a copy; recvmsg(2) |
+//! | `output.rs` | sendmsg(2): frames as they are, packets that get a link header |
+//! | `options.rs` | what is more than an int at SOL_PACKET: memberships, statistics, rings |
+//!
+//! A frame in: `link/ethernet.rs` -> `Net::pass` (link/tap.rs: is there anybody?) -> `Stack::packet_input`, before IP sees it.
+//! A frame out: `Stack::packet_send` -> `Net::transmit` (link/tap.rs), which shows it to the others.
 
-use std::io::{IoSlice, IoSliceMut};
+mod input;
+mod options;
+mod output;
+#[cfg(test)]
+mod tests;
 
-use super::{Received, SendTo, Stack};
-use crate::base::{Errno, Frame, IfIndex, LinkAddr, Result, SocketId};
+use super::Stack;
+use super::link::Tap;
+use super::table::{Entry, Part};
+use crate::base::constants::{ARPHRD_ETHER, ARPHRD_LOOPBACK};
+use crate::base::{Errno, IfIndex, LinkAddr, Mac, Reason, Result, SocketId};
 
-/// What all packet sockets share.
-#[derive(Debug, Default)]
-pub(crate) struct Packets {}
+pub(crate) use input::{Captured, Passed};
 
 /// What a packet socket has of its own.
 #[derive(Debug, Default)]
-pub(crate) struct PacketSocket {}
+pub(crate) struct PacketSocket {
+    /// ETH_P_*; 0 = it hears nothing.
+    protocol: u16,
+    /// `None` = every interface.
+    interface: Option<IfIndex>,
+    queue: input::Queue,
+    memberships: Vec<options::Membership>,
+}
 
-/// A frame that passed an interface, Ethernet header first, for the packet sockets.
-#[derive(Debug)]
-pub(crate) struct Passed {
-    pub(crate) frame: Frame,
-    pub(crate) interface: IfIndex,
-    /// PACKET_HOST, PACKET_OUTGOING ...
-    pub(crate) packet_type: u8,
+impl Entry {
+    pub(super) fn packet(&self) -> Result<&PacketSocket> {
+        match &self.protocol_part {
+            Part::Packet(packet) => Ok(packet),
+            _ => Err(Errno::EOPNOTSUPP.because(Reason::WrongKind)),
+        }
+    }
+
+    pub(super) fn packet_mut(&mut self) -> Result<&mut PacketSocket> {
+        match &mut self.protocol_part {
+            Part::Packet(packet) => Ok(packet),
+            _ => Err(Errno::EOPNOTSUPP.because(Reason::WrongKind)),
+        }
+    }
+}
+
+impl PacketSocket {
+    /// Bytes of the next frame.
+    pub(super) fn next_len(&self) -> usize {
+        self.queue.front().map_or(0, |captured| captured.frame.len())
+    }
+
+    /// Bytes of memory that the queue is charged with.
+    pub(super) fn charged(&self) -> usize {
+        self.queue.charged()
+    }
+
+    pub(super) fn is_readable(&self) -> bool {
+        self.queue.front().is_some()
+    }
 }
 
 impl Stack {
-    /// A frame passed an interface: every packet socket that it fits gets its copy.
-    pub(super) fn packet_input(&mut self, _passed: Passed) {}
-
-    /// bind(2).
-    pub(super) fn packet_bind(&mut self, _id: SocketId, _address: LinkAddr) -> Result<()> {
-        Err(Errno::EOPNOTSUPP.into())
+    /// packet_create: `protocol` is socket(2)'s, in network byte order. With one, the socket hears every interface at once.
+    pub(super) fn packet_create(&mut self, id: SocketId, protocol: i32) -> Result<()> {
+        self.sockets.get_mut(id)?.packet_mut()?.protocol = u16::from_be(protocol as u16);
+        self.packet_listen(id)
     }
 
-    /// getsockname(2).
-    pub(super) fn packet_name(&self, _id: SocketId) -> Result<LinkAddr> {
-        Err(Errno::EOPNOTSUPP.into())
+    /// packet_do_bind: an interface or any, and a protocol; 0 keeps the one that the socket has.
+    pub(super) fn packet_bind(&mut self, id: SocketId, address: LinkAddr) -> Result<()> {
+        let interface = (address.interface != 0).then_some(IfIndex(address.interface));
+        let up = match interface {
+            None => true,
+            Some(index) => {
+                let link = self.net.interface(index);
+                link.ok_or(Errno::ENODEV.because(Reason::NoInterface))?.up
+            }
+        };
+        let entry = self.sockets.get_mut(id)?;
+        let packet = entry.packet_mut()?;
+        let protocol = if address.protocol == 0 { packet.protocol } else { address.protocol };
+        if (packet.protocol, packet.interface) == (protocol, interface) {
+            return Ok(());
+        }
+        (packet.protocol, packet.interface) = (protocol, interface);
+        if !up && protocol != 0 {
+            // Bound all the same: frames come when the link is back.
+            entry.error = Some(Errno::ENETDOWN.because(Reason::LinkDown));
+            self.ready.wake(id);
+        }
+        self.packet_listen(id)
     }
 
-    /// sendmsg(2).
-    pub(super) fn packet_send(
-        &mut self,
-        _id: SocketId,
-        _data: &[IoSlice<'_>],
-        _how: &SendTo<'_>,
-    ) -> Result<usize> {
-        Err(Errno::EOPNOTSUPP.into())
+    /// Tells link/ what the socket listens to now.
+    pub(super) fn packet_listen(&mut self, id: SocketId) -> Result<()> {
+        let entry = self.sockets.get(id)?;
+        let packet = entry.packet()?;
+        let tap = Tap {
+            socket: id,
+            interface: packet.interface,
+            protocol: packet.protocol,
+            ignore_outgoing: entry.options.ignore_outgoing,
+        };
+        self.net.taps.retain(|other| other.socket != id);
+        if tap.protocol != 0 {
+            self.net.taps.push(tap);
+        }
+        Ok(())
     }
 
-    /// recvmsg(2).
-    pub(super) fn packet_recv(
-        &mut self,
-        _id: SocketId,
-        _data: &mut [IoSliceMut<'_>],
-        _flags: i32,
-    ) -> Result<Received> {
-        Err(Errno::EOPNOTSUPP.into())
+    /// packet_notifier: who is bound to the interface is told once.
+    pub(super) fn packet_link_down(&mut self, interface: IfIndex) {
+        for at in 0..self.net.taps.len() {
+            let Some(tap) = self.net.taps.get(at).filter(|tap| tap.interface == Some(interface)) else {
+                continue;
+            };
+            let id = tap.socket;
+            if let Ok(entry) = self.sockets.get_mut(id) {
+                entry.error = Some(Errno::ENETDOWN.because(Reason::LinkDown));
+                self.ready.wake(id);
+            }
+        }
     }
 
-    /// poll(2).
-    pub(super) fn packet_poll(&self, _id: SocketId) -> i32 {
-        0
+    /// getsockname(2): packet_getname.
+    pub(super) fn packet_name(&self, id: SocketId) -> Result<LinkAddr> {
+        let packet = self.sockets.get(id)?.packet()?;
+        let Some(interface) = packet.interface else {
+            return Ok(LinkAddr { protocol: packet.protocol, ..LinkAddr::default() });
+        };
+        let mac = self.net.interface(interface).map_or(Mac::ZERO, |link| link.mac);
+        let hardware = hardware(interface);
+        Ok(LinkAddr { hardware, ..LinkAddr::station(interface, packet.protocol, mac) })
     }
 
     /// What close(2) undoes.
-    pub(super) fn packet_close(&mut self, _id: SocketId) {}
+    pub(super) fn packet_close(&mut self, id: SocketId) {
+        self.net.taps.retain(|tap| tap.socket != id);
+        self.packet_drop_memberships(id);
+    }
+}
+
+/// ARPHRD_*.
+fn hardware(interface: IfIndex) -> u16 {
+    if interface == IfIndex::LO { ARPHRD_LOOPBACK } else { ARPHRD_ETHER }
 }

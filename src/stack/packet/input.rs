@@ -1,0 +1,183 @@
+//! Frames that passed, for the packet sockets that want them; recvmsg(2).
+
+use std::collections::VecDeque;
+use std::io::IoSliceMut;
+
+use super::{PacketSocket, hardware};
+use crate::base::constants::{
+    MSG_DONTWAIT, MSG_ERRQUEUE, MSG_PEEK, MSG_TRUNC, PACKET_OUTGOING, SOCK_DGRAM, TP_STATUS_CSUM_VALID,
+    TP_STATUS_USER,
+};
+use crate::base::{
+    Checksum, ControlMessage, Errno, Frame, LinkAddr, Mac, PacketAuxiliary, Reason, Result, SocketId,
+};
+use crate::stack::datagram::{charge, scatter};
+use crate::stack::link::{LINK_HEADER, Passing};
+use crate::stack::table::Entry;
+use crate::stack::{Received, Stack};
+
+/// A frame that passed an interface, Ethernet header first, on its way to the packet sockets.
+#[derive(Debug)]
+pub(crate) struct Passed {
+    pub(in crate::stack) frame: Frame,
+    pub(in crate::stack) passing: Passing,
+}
+
+/// A frame in a socket's queue: the bytes that the program gets, and what is known of them.
+#[derive(Debug)]
+pub(crate) struct Captured {
+    /// `time` is when it passed.
+    pub(crate) frame: Frame,
+    /// struct sockaddr_ll of recvfrom(2).
+    pub(crate) address: LinkAddr,
+    /// Bytes before the filter cut them.
+    pub(crate) len: usize,
+}
+
+/// What a packet socket has received, bounded by SO_RCVBUF; what did not fit is counted.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    frames: VecDeque<Captured>,
+    /// Memory charged, in bytes.
+    charged: usize,
+    /// `tp_packets` and `tp_drops` of PACKET_STATISTICS: taken in, and lost, since it was last read.
+    taken: u32,
+    lost: u32,
+}
+
+impl Queue {
+    pub(super) fn front(&self) -> Option<&Captured> {
+        self.frames.front()
+    }
+
+    pub(super) fn charged(&self) -> usize {
+        self.charged
+    }
+
+    /// packet_rcv: false if the buffer is full already.
+    fn push(&mut self, captured: Captured, limit: usize) -> bool {
+        if self.charged >= limit {
+            self.lost = self.lost.wrapping_add(1);
+            return false;
+        }
+        self.taken = self.taken.wrapping_add(1);
+        self.charged += charge(captured.frame.len());
+        self.frames.push_back(captured);
+        true
+    }
+
+    fn pop(&mut self) -> Option<Captured> {
+        let captured = self.frames.pop_front()?;
+        self.charged -= charge(captured.frame.len());
+        Some(captured)
+    }
+
+    /// PACKET_STATISTICS: all that passed the filter, and how many of those were lost; reading resets both.
+    pub(super) fn take_statistics(&mut self) -> (u32, u32) {
+        let (taken, lost) = (std::mem::take(&mut self.taken), std::mem::take(&mut self.lost));
+        (taken.wrapping_add(lost), lost)
+    }
+}
+
+/// The address that recvfrom(2) tells of a frame.
+fn address_of(frame: &Frame, passing: &Passing) -> LinkAddr {
+    let source =
+        frame.bytes().get(6..12).and_then(|mac| <[u8; 6]>::try_from(mac).ok()).map_or(Mac::ZERO, Mac);
+    LinkAddr {
+        hardware: hardware(passing.interface),
+        packet_type: passing.packet_type,
+        ..LinkAddr::station(passing.interface, passing.protocol, source)
+    }
+}
+
+impl Stack {
+    /// A frame passed an interface: every packet socket that wants it gets its copy, the last one the frame itself.
+    pub(in crate::stack) fn packet_input(&mut self, passed: Passed) {
+        let Passed { frame, passing } = passed;
+        let address = address_of(&frame, &passing);
+        let mut wanting = self.net.taps.iter().filter(|tap| tap.wants(&passing)).map(|tap| tap.socket);
+        let Some(first) = wanting.next() else { return };
+        let others: Vec<SocketId> = wanting.collect();
+        for id in others {
+            self.packet_deliver(id, frame.clone(), address);
+        }
+        self.packet_deliver(first, frame, address);
+    }
+
+    fn packet_deliver(&mut self, id: SocketId, mut frame: Frame, address: LinkAddr) {
+        let Ok(entry) = self.sockets.get_mut(id) else { return };
+        if entry.kind == SOCK_DGRAM {
+            frame.pull(LINK_HEADER);
+        }
+        let len = frame.len();
+        let limit = entry.options.recv_buffer;
+        let Ok(packet) = entry.packet_mut() else { return };
+        if packet.queue.push(Captured { frame, address, len }, limit) {
+            self.ready.wake(id);
+        } else {
+            let interface = Some(crate::base::IfIndex(address.interface));
+            self.net.note(Reason::ReceiveQueueFull, interface, Some(id));
+        }
+    }
+
+    /// recvmsg(2): packet_recvmsg.
+    pub(in crate::stack) fn packet_recv(
+        &mut self,
+        id: SocketId,
+        data: &mut [IoSliceMut<'_>],
+        flags: i32,
+    ) -> Result<Received> {
+        if flags & !(MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC | MSG_ERRQUEUE) != 0 {
+            return Err(Errno::EINVAL.because(Reason::WrongKind));
+        }
+        if flags & MSG_ERRQUEUE != 0 {
+            // Nothing is time-stamped on its way out.
+            return Err(Errno::EAGAIN.because(Reason::NoData));
+        }
+        let epoch = self.net.config.epoch;
+        let entry = self.sockets.get_mut(id)?;
+        entry.take_error()?;
+        let packet: &PacketSocket = entry.packet()?;
+        let captured = packet.queue.front().ok_or(Errno::EAGAIN.because(Reason::NoData))?;
+        let whole = captured.frame.len();
+        let copied = scatter(data, captured.frame.bytes());
+        let mut control: Vec<_> =
+            entry.options.timestamp_message(epoch, captured.frame.time).into_iter().collect();
+        if entry.options.packet_auxdata {
+            control.push(ControlMessage::PacketAuxiliary(auxiliary(entry, captured)));
+        }
+        let received = Received {
+            len: if flags & MSG_TRUNC != 0 { whole } else { copied },
+            from: Some(captured.address.into()),
+            flags: if copied < whole { MSG_TRUNC } else { 0 },
+            control,
+        };
+        if flags & MSG_PEEK == 0 {
+            entry.packet_mut()?.queue.pop();
+        }
+        Ok(received)
+    }
+
+    /// The next frame itself, for who reads many: EAGAIN while there is none.
+    pub(crate) fn packet_capture(&mut self, id: SocketId) -> Result<Captured> {
+        let entry = self.sockets.get_mut(id)?;
+        entry.take_error()?;
+        entry.packet_mut()?.queue.pop().ok_or(Errno::EAGAIN.because(Reason::NoData))
+    }
+}
+
+/// struct tpacket_auxdata. VLAN tags stand in the frame, where they were on the wire: `tp_vlan_tci` is never valid.
+fn auxiliary(entry: &Entry, captured: &Captured) -> PacketAuxiliary {
+    let outgoing = captured.address.packet_type == PACKET_OUTGOING;
+    let valid = !outgoing && captured.frame.checksum == Checksum::Valid;
+    let status = TP_STATUS_USER | if valid { TP_STATUS_CSUM_VALID } else { 0 };
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    PacketAuxiliary {
+        status: status as u32,
+        len: number(captured.len),
+        snaplen: number(captured.frame.len()),
+        mac: 0,
+        net: if entry.kind == SOCK_DGRAM { 0 } else { LINK_HEADER as u16 },
+        ..PacketAuxiliary::default()
+    }
+}
