@@ -105,6 +105,12 @@ impl Port {
         }
     }
 
+    /// Tells the device whether somebody wants the frames of other stations.
+    pub(super) fn follow_promiscuity(&mut self, stack: &Stack) {
+        let on = stack.net.interface(self.interface).is_some_and(|link| link.is_promiscuous());
+        self.device.set_promiscuous(on);
+    }
+
     /// When [`Port::turn`] has something to do though nothing arrives.
     pub(super) fn deadline(&self) -> Option<Instant> {
         [self.device.deadline(), self.busy_until].into_iter().flatten().min()

@@ -72,6 +72,9 @@ impl State {
 
     /// Puts what the stack has made on the wires. What goes to `lo` comes straight back.
     pub(super) fn flush(&mut self, now: Instant) {
+        if self.stack.net.take_promiscuity_changed() {
+            self.ports.iter_mut().for_each(|port| port.follow_promiscuity(&self.stack));
+        }
         for _ in 0..LOOPBACK_ROUNDS {
             let mut looped = self.unsettled;
             while let Some((interface, frame)) = self.stack.frame_out() {

@@ -89,13 +89,6 @@ impl Stack {
         self.dispatch();
     }
 
-    /// A frame that somebody else sent from an interface's station passed by (a shadow of the kernel's own interface).
-    pub(crate) fn overhear(&mut self, now: Instant, interface: IfIndex, frame: &Frame) {
-        self.net.now = now;
-        self.net.overhear(interface, frame);
-        self.dispatch();
-    }
-
     /// The next frame to put on a wire. What a verb made is seen by the packet sockets before it leaves.
     pub(crate) fn frame_out(&mut self) -> Option<(IfIndex, Frame)> {
         self.dispatch();

@@ -7,7 +7,7 @@
 //!
 //! | method | file |
 //! |---|---|
-//! | `transmit`, `overhear` | link/tap.rs |
+//! | `transmit` | link/tap.rs |
 //! | `add_interface`, `set_link`, `add_address`, `remove_address`, `is_local`, `is_broadcast` | link/interface.rs |
 //! | `set_neighbour` | link/neighbour.rs |
 //! | `add_route`, `remove_route`, `path` | ip/route.rs |
@@ -176,6 +176,8 @@ pub(crate) struct Net {
     pub(super) interfaces: Vec<Interface>,
     /// What the packet sockets listen to.
     pub(super) taps: Vec<Tap>,
+    /// Some interface has become promiscuous, or is so no more.
+    pub(super) promiscuity_changed: bool,
     pub(super) neighbours: Neighbours,
     pub(super) routes: Routes,
     pub(super) path_mtus: PathMtus,
@@ -220,6 +222,7 @@ impl Net {
             outbound: VecDeque::new(),
             interfaces: vec![Interface::loopback()],
             taps: Vec::new(),
+            promiscuity_changed: false,
             neighbours: Neighbours::default(),
             routes: Routes::default(),
             path_mtus: PathMtus::default(),

@@ -31,9 +31,9 @@ impl Interface {
 
 impl Net {
     pub(in crate::stack) fn ethernet_in(&mut self, interface: IfIndex, mut frame: Frame) {
-        // What the kernel sends on a wire that is shared with it: nothing for us.
+        // What the kernel sends on a wire that is shared with it: for packet sockets alone.
         if self.is_shadow(interface) && frame.direction == Direction::Out {
-            return;
+            return self.tap_out(interface, None, None, &frame);
         }
         let Some(link) = self.interface_mut(interface) else { return };
         link.counters.rx_packets += 1;

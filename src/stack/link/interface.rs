@@ -259,8 +259,14 @@ impl Net {
     /// One more who wants the frames of other stations on this interface, or one less (dev_set_promiscuity).
     pub(in crate::stack) fn promiscuous(&mut self, interface: IfIndex, on: bool) {
         let Some(link) = self.interface_mut(interface) else { return };
-        link.promiscuity =
-            if on { link.promiscuity.saturating_add(1) } else { link.promiscuity.saturating_sub(1) };
+        let n = link.promiscuity;
+        link.promiscuity = if on { n.saturating_add(1) } else { n.saturating_sub(1) };
+        self.promiscuity_changed = true;
+    }
+
+    /// True once after it changed who is promiscuous: their devices have to be told.
+    pub(crate) fn take_promiscuity_changed(&mut self) -> bool {
+        std::mem::take(&mut self.promiscuity_changed)
     }
 
     /// EEXIST if the interface has it, EINVAL for what can't be a host's address, ENODEV without such an interface.

@@ -86,13 +86,14 @@ impl Net {
         self.pass(frame, passing);
     }
 
-    /// A frame that somebody else sent from this interface's station: the kernel beside us. Only packet sockets see it.
-    pub(in crate::stack) fn overhear(&mut self, interface: IfIndex, frame: &Frame) {
-        self.tap_out(interface, None, None, frame);
-    }
-
     /// A frame goes out. Its protocol is what its sender says, else what stands in its header.
-    fn tap_out(&mut self, interface: IfIndex, sender: Option<SocketId>, said: Option<u16>, frame: &Frame) {
+    pub(super) fn tap_out(
+        &mut self,
+        interface: IfIndex,
+        sender: Option<SocketId>,
+        said: Option<u16>,
+        frame: &Frame,
+    ) {
         if self.taps.is_empty() {
             return;
         }

@@ -185,7 +185,7 @@ fn memberships_are_counted_and_end_with_the_socket() {
         [&2_u32.to_ne_bytes()[..], &kind, &length, &[1; 8]].concat()
     };
     let promiscuous = |stack: &Stack| stack.net.interface(WIRE).unwrap().is_promiscuous();
-    let mut ask = |stack: &mut Stack, id, name, value: &[u8]| stack.setsockopt(id, SOL_PACKET, name, value);
+    let ask = |stack: &mut Stack, id, name, value: &[u8]| stack.setsockopt(id, SOL_PACKET, name, value);
     for id in ids {
         ask(&mut stack, id, PACKET_ADD_MEMBERSHIP, &request(PACKET_MR_PROMISC, 0)).unwrap();
         ask(&mut stack, id, PACKET_ADD_MEMBERSHIP, &request(PACKET_MR_PROMISC, 0)).unwrap();
