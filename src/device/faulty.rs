@@ -110,6 +110,10 @@ impl<D: Device> Device for Faulty<D> {
         self.switch.fault() != Fault::Down && self.device.is_up()
     }
 
+    fn set_promiscuous(&mut self, on: bool) {
+        self.device.set_promiscuous(on);
+    }
+
     fn notes(&mut self, tell: &mut dyn FnMut(Reason, u64)) {
         self.device.notes(tell);
     }

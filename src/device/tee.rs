@@ -84,10 +84,6 @@ impl<D: Device, R: Recorder> Device for Tee<D, R> {
         self.device.set_promiscuous(on);
     }
 
-    fn set_promiscuous(&mut self, on: bool) {
-        self.device.set_promiscuous(on);
-    }
-
     fn notes(&mut self, tell: &mut dyn FnMut(Reason, u64)) {
         if !self.failure_told && self.recorder.has_failed() {
             self.failure_told = true;
