@@ -42,6 +42,11 @@ impl Count for Received {
 }
 impl<T> Count for (SocketId, T) {}
 impl Count for Vec<u8> {}
+impl Count for Vec<crate::stack::Captured> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+}
 impl Count for crate::base::SockAddr {}
 
 impl Socket {

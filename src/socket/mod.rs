@@ -5,6 +5,7 @@
 //! | `handle.rs` | [`Socket`]: made, shared ([`Socket::dup`]), detached, closed; blocking or not |
 //! | `calls.rs` | bind, listen, accept, connect, shutdown, names, ioctl |
 //! | `transfer.rs` | the send and recv families, sendfile |
+//! | `batch.rs` | many datagrams or frames in one call: sendmmsg, recvmmsg, capture |
 //! | `blocking.rs` | the one loop in which a call waits |
 //! | `address.rs` | [`ToSockAddr`]: everything that can stand for an address, names included |
 //! | `option.rs` | getsockopt and setsockopt |
@@ -23,6 +24,7 @@
 //! may, in `blocking.rs` (`Host::wait`). The constants (`AF_INET`, `SO_KEEPALIVE`, ...) are Linux's, under their names.
 
 mod address;
+mod batch;
 mod blocking;
 mod calls;
 mod convert;
@@ -42,7 +44,9 @@ mod typed;
 
 pub use crate::base::ControlMessage;
 pub use crate::base::constants::*;
+pub use crate::stack::Captured;
 pub use address::ToSockAddr;
+pub use batch::Outgoing;
 pub use convert::{htonl, htons, inet_aton, inet_ntoa, inet_ntop, inet_pton, ntohl, ntohs};
 pub use descriptor::{fromfd, take_fileno};
 pub use file::SocketFile;

@@ -45,7 +45,7 @@ pub(crate) use config::Config;
 pub(crate) use counters::Log;
 pub(crate) use keyed_hash::keyed_hash;
 pub(crate) use net::{Cast, Datagram, Hints, Inbound, InterfaceConfig, IpHead, Net, NetError, Path};
-pub(crate) use packet::Captured;
+pub use packet::Captured;
 pub use verbs::Census;
 pub(crate) use verbs::{Received, SendTo};
 

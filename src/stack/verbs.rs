@@ -16,7 +16,7 @@ use crate::base::constants::{
     AF_INET, AF_INET6, AF_PACKET, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP,
     MSG_ERRQUEUE, POLLNVAL, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
 };
-use crate::base::{ControlMessage, Errno, Instant, Reason, Result, SockAddr, SocketId};
+use crate::base::{ControlMessage, Errno, Error, Instant, Reason, Result, SockAddr, SocketId};
 
 /// What sendmsg(2) is told beside the data.
 #[derive(Clone, Copy, Debug, Default)]
@@ -231,6 +231,14 @@ impl Stack {
             }
             Part::Ping(_) | Part::Raw(_) => self.datagram_recv(id, data, flags),
             Part::Packet(_) => self.packet_recv(id, data, flags),
+        }
+    }
+
+    /// An error that a call has seen but could not tell: the next one tells it (sk_err).
+    pub(crate) fn set_pending_error(&mut self, id: SocketId, error: Error) {
+        if let Ok(entry) = self.sockets.get_mut(id) {
+            entry.error = Some(error);
+            self.ready.wake(id);
         }
     }
 

@@ -23,15 +23,15 @@ pub(crate) struct Passed {
     pub(in crate::stack) passing: Passing,
 }
 
-/// A frame in a socket's queue: the bytes that the program gets, and what is known of them.
+/// A frame as a packet socket has received it: the bytes, and what is known of them.
 #[derive(Debug)]
-pub(crate) struct Captured {
-    /// `time` is when it passed.
-    pub(crate) frame: Frame,
-    /// struct sockaddr_ll of recvfrom(2).
-    pub(crate) address: LinkAddr,
-    /// Bytes before the filter cut them.
-    pub(crate) len: usize,
+pub struct Captured {
+    /// The bytes; of a SOCK_DGRAM socket without link header. Its `time`, on the host's clock, is when it passed the interface.
+    pub frame: Frame,
+    /// What recvfrom(2) tells of it.
+    pub address: LinkAddr,
+    /// Bytes that it had before the socket's filter cut it.
+    pub len: usize,
 }
 
 /// What a packet socket has received, bounded by SO_RCVBUF; what did not fit is counted.
@@ -158,11 +158,15 @@ impl Stack {
         Ok(received)
     }
 
-    /// The next frame itself, for who reads many: EAGAIN while there is none.
-    pub(crate) fn packet_capture(&mut self, id: SocketId) -> Result<Captured> {
+    /// The next frames themselves, up to `most`; EAGAIN while there is none.
+    pub(crate) fn packet_capture(&mut self, id: SocketId, most: usize) -> Result<Vec<Captured>> {
         let entry = self.sockets.get_mut(id)?;
         entry.take_error()?;
-        entry.packet_mut()?.queue.pop().ok_or(Errno::EAGAIN.because(Reason::NoData))
+        let queue = &mut entry.packet_mut()?.queue;
+        if queue.front().is_none() {
+            return Err(Errno::EAGAIN.because(Reason::NoData));
+        }
+        Ok(std::iter::from_fn(|| queue.pop()).take(most).collect())
     }
 }
 

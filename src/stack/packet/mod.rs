@@ -22,7 +22,8 @@ use super::table::{Entry, Part};
 use crate::base::constants::{ARPHRD_ETHER, ARPHRD_LOOPBACK};
 use crate::base::{Errno, IfIndex, LinkAddr, Mac, Reason, Result, SocketId};
 
-pub(crate) use input::{Captured, Passed};
+pub use input::Captured;
+pub(crate) use input::Passed;
 
 /// What a packet socket has of its own.
 #[derive(Debug, Default)]
