@@ -93,6 +93,7 @@ reasons! {
     TcpChecksum = "tcp.checksum", "the TCP checksum is wrong";
     TcpMalformed = "tcp.malformed", "the TCP header is malformed";
     TcpNoSocket = "tcp.no-socket", "no socket takes the segment; answered with RST";
+    TcpRstSilenced = "tcp.rst-silenced", "no socket takes the segment; the RST that was due is switched off (no_rst)";
     TcpNoSyn = "tcp.no-syn", "a listener takes only SYNs; dropped in silence";
     TcpRefused = "tcp.refused", "the peer answered the SYN with RST: nothing listens there";
     TcpReset = "tcp.reset", "the peer sent RST";

@@ -58,7 +58,12 @@ fn made(args: &HostArgs) -> Result<(Host, Station), Trouble> {
     for gateway in &args.gateway {
         builder = builder.gateway(gateway)?;
     }
-    builder = builder.no_rst(args.no_rst);
+    for port in &args.no_rst {
+        builder = match port {
+            0 => builder.no_rst(true),
+            port => builder.no_rst_port(*port),
+        };
+    }
     for server in &args.dns {
         builder = builder.dns(server)?;
     }

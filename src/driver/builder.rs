@@ -13,7 +13,7 @@ use super::state::{Shared, State};
 use super::world::Seat;
 use crate::base::{Cidr, Errno, IfIndex, Mac, Result};
 use crate::device::{Device, Impair, Impairment, Loopback, Packet, Tap, Tee};
-use crate::stack::{Config, Stack};
+use crate::stack::{Config, NoRst, Stack};
 use crate::sys::{memory, random};
 use crate::trace::{PcapWriter, Recorder};
 
@@ -252,7 +252,15 @@ impl HostBuilder {
     /// Never answers a segment without a socket by RST: for handshakes made by hand.
     #[must_use]
     pub fn no_rst(mut self, on: bool) -> Self {
-        self.config.no_rst = on;
+        self.config.no_rst = if on { NoRst::All } else { NoRst::None };
+        self
+    }
+
+    /// Never answers a segment from or to this port by RST if no socket takes it: a handshake made by hand, while the rest of the
+    /// host goes on as usual. May be repeated.
+    #[must_use]
+    pub fn no_rst_port(mut self, port: u16) -> Self {
+        self.config.no_rst.add(port);
         self
     }
 

@@ -1,5 +1,6 @@
 //! What a stack is told at its birth. Sizes in bytes.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How a host behaves; the names in brackets are Linux's sysctls.
@@ -53,11 +54,45 @@ pub(crate) struct Config {
     pub(crate) slaac: bool,
     /// IPv6: neighbour solicitations of duplicate address detection; 0 = none (dad_transmits).
     pub(crate) dad_transmits: u8,
-    /// Never answer a segment without a socket by RST.
-    pub(crate) no_rst: bool,
+    /// Which segments without a socket are not answered by RST.
+    pub(crate) no_rst: NoRst,
     /// The addresses are the kernel's, who answers for them: the host says nothing of itself on its wires (see
     /// [`crate::stack::Net::is_shadow`]).
     pub(crate) shadow: bool,
+}
+
+/// Which segments that no socket takes get no RST: those of connections that somebody makes by hand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum NoRst {
+    /// Each gets its RST.
+    #[default]
+    None,
+    /// None gets one.
+    All,
+    /// Those from or to one of these ports get none.
+    Ports(BTreeSet<u16>),
+}
+
+impl NoRst {
+    /// True if a segment with these two ports gets no RST.
+    pub(crate) fn silences(&self, ports: [u16; 2]) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Ports(silent) => ports.iter().any(|port| silent.contains(port)),
+        }
+    }
+
+    /// One more port is silent.
+    pub(crate) fn add(&mut self, port: u16) {
+        match self {
+            Self::All => {}
+            Self::None => *self = Self::Ports(BTreeSet::from([port])),
+            Self::Ports(silent) => {
+                silent.insert(port);
+            }
+        }
+    }
 }
 
 impl Default for Config {
@@ -87,7 +122,7 @@ impl Default for Config {
             icmp_per_second: 1000,
             slaac: true,
             dad_transmits: 1,
-            no_rst: false,
+            no_rst: NoRst::None,
             shadow: false,
         }
     }

@@ -41,7 +41,7 @@ mod verbs;
 
 use crate::base::{Event, Frame, IfIndex, Instant, SocketId};
 
-pub(crate) use config::Config;
+pub(crate) use config::{Config, NoRst};
 pub(crate) use counters::Log;
 pub(crate) use keyed_hash::keyed_hash;
 pub(crate) use net::{Cast, Datagram, Hints, Inbound, InterfaceConfig, IpHead, Net, NetError, Path};

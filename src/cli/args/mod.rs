@@ -115,9 +115,10 @@ pub(in crate::cli) struct HostArgs {
     /// Record every frame into this file, for Wireshark, tshark or tcpdump
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) pcap: Option<PathBuf>,
-    /// Never answer a segment by RST if no socket takes it (as a kernel would): for connections made by hand
-    #[arg(long)]
-    pub(in crate::cli) no_rst: bool,
+    /// Never answer a segment by RST if no socket takes it (as a kernel would), or none from or to this port: for
+    /// connections made by hand; may be repeated
+    #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true, default_missing_value = "0")]
+    pub(in crate::cli) no_rst: Vec<u16>,
 }
 
 #[derive(Debug, Args)]

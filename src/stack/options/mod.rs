@@ -20,7 +20,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use crate::base::constants::{
-    AF_INET, AF_INET6, IP_PMTUDISC_WANT, IPPROTO_ICMP, IPPROTO_ICMPV6, SOCK_DGRAM, SOCK_STREAM,
+    AF_INET, AF_INET6, IP_PMTUDISC_WANT, IPPROTO_ICMP, IPPROTO_ICMPV6, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
 };
 use crate::base::{ControlMessage, IfIndex, Instant};
 use crate::stack::Config;
@@ -140,8 +140,8 @@ impl Options {
         let stream = kind == SOCK_STREAM;
         let ping = kind == SOCK_DGRAM && (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6);
         Self {
-            // ping_init_sock: any number of ping programs may run at a time.
-            reuse_address: ping,
+            // ping_init_sock: any number of ping programs may run at a time. inetsw_array: raw sockets are INET_PROTOSW_REUSE.
+            reuse_address: ping || kind == SOCK_RAW,
             reuse_port: false,
             keepalive: false,
             linger: None,

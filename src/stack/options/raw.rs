@@ -27,14 +27,20 @@ impl Stack {
     /// What getsockopt(2) tells; `len` is the room for it.
     pub(super) fn get_raw(&self, id: SocketId, level: i32, name: i32) -> Result<Vec<u8>> {
         let entry = self.sockets.get(id)?;
-        if (level, name) == (SOL_IP, IP_HDRINCL) {
-            // Every kind of socket tells it.
-            let included = entry.raw().is_ok_and(|raw| raw.header_included);
-            return Ok(i32::from(included).to_ne_bytes().to_vec());
-        }
-        let raw = entry.raw()?;
         let six = entry.domain == AF_INET6;
+        let raw = match (level, name) {
+            // Every kind of socket tells these.
+            (SOL_IP, IP_HDRINCL | IP_ROUTER_ALERT) | (SOL_IPV6, IPV6_ROUTER_ALERT) if entry.raw().is_err() => {
+                return Ok(0_i32.to_ne_bytes().to_vec());
+            }
+            _ => entry.raw()?,
+        };
         let number = match (level, name) {
+            (SOL_IP, IP_HDRINCL) => i32::from(raw.header_included),
+            (SOL_IP, IP_ROUTER_ALERT) | (SOL_IPV6, IPV6_ROUTER_ALERT) => {
+                i32::from(raw.router_alert == Some(true))
+            }
+            (SOL_RAW, ICMP_FILTER) if six => return Err(unknown()),
             (SOL_SOCKET, SO_VERBATIM) => raw.verbatim.number(),
             (SOL_IP, IP_CSUM_BAD) => i32::from(raw.tells_checksums),
             (SOL_IPV6 | SOL_RAW, IPV6_HDRINCL) if six => i32::from(raw.header_included),
@@ -57,6 +63,9 @@ impl Stack {
         let entry = self.sockets.get_mut(id)?;
         let (protocol, filters) = (entry.protocol, has_filter(entry, level));
         let six = entry.domain == AF_INET6;
+        if level == SOL_IPV6 && value.len() < 4 {
+            return Err(wrong_length());
+        }
         let raw = entry.raw_mut()?;
         let number = int(level, value);
         match (level, name) {
@@ -65,6 +74,20 @@ impl Stack {
             }
             (SOL_IP, IP_CSUM_BAD) => raw.tells_checksums = number != 0,
             (SOL_IP, IP_HDRINCL) => raw.header_included = number != 0,
+            // ip_ra_control, ip6_ra_control
+            (SOL_IP, IP_ROUTER_ALERT) if protocol == IPPROTO_RAW => return Err(out_of_range()),
+            (SOL_IPV6, IPV6_ROUTER_ALERT) if protocol != IPPROTO_RAW => return Err(unknown()),
+            (SOL_IP, IP_ROUTER_ALERT) | (SOL_IPV6, IPV6_ROUTER_ALERT) => {
+                let on = if six { number >= 0 } else { number != 0 };
+                match (on, raw.router_alert) {
+                    (true, Some(_)) => return Err(Errno::EADDRINUSE.because(Reason::AlreadyMember)),
+                    (false, None) => return Err(Errno::ENOBUFS.because(Reason::NotMember)),
+                    (true, None) => raw.router_alert = Some(number != 0),
+                    (false, Some(_)) => raw.router_alert = None,
+                }
+                // A router here hands nobody the packets that it forwards.
+                self.net.note(Reason::OptionStored, None, Some(id));
+            }
             (SOL_RAW | ICMPV6, ICMP_FILTER) if !(six && level == SOL_RAW) => {
                 if !filters {
                     return Err(Errno::EOPNOTSUPP.because(Reason::WrongKind));
@@ -81,7 +104,7 @@ impl Stack {
             // do_raw_setsockopt
             (SOL_RAW, _) if !six => return Err(unknown()),
             // do_rawv6_setsockopt
-            (SOL_IPV6 | SOL_RAW, _) if value.len() < 4 => return Err(wrong_length()),
+            (SOL_RAW, _) if value.len() < 4 => return Err(wrong_length()),
             (SOL_IPV6 | SOL_RAW, IPV6_HDRINCL) => raw.header_included = number != 0,
             (SOL_IPV6 | SOL_RAW, IPV6_CHECKSUM) => {
                 // RFC 3542 3.1: "attempts to set it on an ICMPv6 socket will fail"; at the level SOL_RAW Linux lets it pass. "An

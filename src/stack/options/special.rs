@@ -102,8 +102,8 @@ fn is_raw(level: i32, name: i32) -> bool {
         (level, name),
         (SOL_RAW | SOL_ICMPV6, _)
             | (SOL_SOCKET, SO_VERBATIM)
-            | (SOL_IP, IP_HDRINCL | IP_CSUM_BAD)
-            | (SOL_IPV6, IPV6_HDRINCL | IPV6_CHECKSUM)
+            | (SOL_IP, IP_HDRINCL | IP_CSUM_BAD | IP_ROUTER_ALERT)
+            | (SOL_IPV6, IPV6_HDRINCL | IPV6_CHECKSUM | IPV6_ROUTER_ALERT)
     )
 }
 
@@ -127,6 +127,8 @@ impl Stack {
             (SOL_IP, IP_TOS) => i32::from(options.tos),
             (SOL_IP, IP_TTL) => i32::from(options.ttl.unwrap_or(self.net.config.ttl)),
             (SOL_IP, IP_MTU) => self.path_mtu(entry)?,
+            // inet_num: the port; of raw sockets the protocol stands in its place.
+            (SOL_IP, IP_PROTOCOL) => entry.local.map_or(0, |local| i32::from(local.port())),
             (SOL_IP, IP_MULTICAST_IF) => {
                 let source = options.multicast_source.unwrap_or(Ipv4Addr::UNSPECIFIED);
                 i32::from_ne_bytes(source.octets())
@@ -296,7 +298,8 @@ impl Stack {
                 None => return Err(out_of_range()),
             },
             (SOL_IPV6, IPV6_V6ONLY) => {
-                if entry.claim.is_some() {
+                // inet_num is set: the port, and the protocol of raw sockets, from their birth.
+                if entry.local.is_some_and(|local| local.port() != 0) {
                     return Err(Errno::EINVAL.because(Reason::AlreadyBound));
                 }
                 entry.options.v6only = number != 0;

@@ -237,7 +237,7 @@ SOL_SOCKET: {
     SO_DOMAIN = Value::SpecialReadOnly;
     SO_RXQ_OVFL = FLAG;
     SO_WIFI_STATUS = FLAG;
-    SO_PEEK_OFF = Value::Stored { default: -1, fix: any }, not PING => EOPNOTSUPP;
+    SO_PEEK_OFF = Value::Stored { default: -1, fix: any }, not PING | RAW => EOPNOTSUPP;
     SO_NOFCS = FLAG;
     SO_LOCK_FILTER = FLAG;
     SO_SELECT_ERR_QUEUE = FLAG;
@@ -253,7 +253,7 @@ SOL_SOCKET: {
     SO_INCOMING_NAPI_ID = Value::ReadOnly(0, Errno::ENOPROTOOPT);
     SO_COOKIE = Value::SpecialReadOnly;
     SO_PEERGROUPS = Value::Refused(Errno::ENODATA, Errno::ENOPROTOOPT);
-    SO_ZEROCOPY = BIT, not PING => EOPNOTSUPP;
+    SO_ZEROCOPY = BIT, not PING | RAW => EOPNOTSUPP;
     SO_TXTIME = Value::StoredBytes { least: 8, most: 8, none: false, default: &[0; 8] };
     SO_BINDTOIFINDEX = Value::Special;
     SO_TIMESTAMP_NEW = Value::Special;
@@ -278,7 +278,7 @@ SOL_IP: {
     IP_TTL = Value::Special;
     IP_HDRINCL = Value::Special, not !RAW => ENOPROTOOPT;
     IP_OPTIONS = bytes(0, 40, true);
-    IP_ROUTER_ALERT = Value::ReadOnly(0, Errno::EINVAL);
+    IP_ROUTER_ALERT = Value::Special, not !RAW => EINVAL;
     IP_RECVOPTS = FLAG;
     IP_RETOPTS = FLAG;
     IP_PKTINFO = on!(packet_info);
@@ -295,7 +295,7 @@ SOL_IP: {
     IP_TRANSPARENT = FLAG;
     IP_RECVORIGDSTADDR = FLAG;
     IP_MINTTL = Value::Stored { default: 0, fix: within::<255> };
-    IP_NODEFRAG = Value::ReadOnly(0, Errno::ENOPROTOOPT);
+    IP_NODEFRAG = FLAG, not !RAW => ENOPROTOOPT;
     IP_CHECKSUM = FLAG;
     IP_BIND_ADDRESS_NO_PORT = FLAG;
     IP_RECVFRAGSIZE = FLAG, not TCP => EINVAL;
@@ -320,7 +320,7 @@ SOL_IP: {
     IP_MULTICAST_ALL = zero_or_one!(multicast_all);
     IP_UNICAST_IF = Value::Special;
     IP_LOCAL_PORT_RANGE = Value::Stored { default: 0, fix: any };
-    IP_PROTOCOL = Value::ReadOnly(0, Errno::ENOPROTOOPT);
+    IP_PROTOCOL = Value::SpecialReadOnly;
     IP_CSUM_BAD = Value::Special, not !RAW => ENOPROTOOPT;
 }
 SOL_IPV6: {
@@ -340,7 +340,7 @@ SOL_IPV6: {
     IPV6_MULTICAST_LOOP = zero_or_one!(multicast_loop6);
     IPV6_JOIN_GROUP = Value::Special;
     IPV6_LEAVE_GROUP = Value::Special;
-    IPV6_ROUTER_ALERT = Value::ReadOnly(0, Errno::ENOPROTOOPT);
+    IPV6_ROUTER_ALERT = Value::Special;
     IPV6_MTU_DISCOVER = number!(mtu_discover6, (0..=5));
     IPV6_MTU = Value::Special;
     IPV6_RECVERR = on!(recv_error6);

@@ -6,13 +6,19 @@ use crate::base::constants::*;
 use crate::base::{Errno, Reason, SocketId};
 use crate::stack::Stack;
 
-const KINDS: [(&str, i32, i32, i32); 6] = [
+const KINDS: [(&str, i32, i32, i32); 12] = [
     ("tcp4", AF_INET, SOCK_STREAM, 0),
     ("udp4", AF_INET, SOCK_DGRAM, 0),
     ("ping4", AF_INET, SOCK_DGRAM, IPPROTO_ICMP),
     ("tcp6", AF_INET6, SOCK_STREAM, 0),
     ("udp6", AF_INET6, SOCK_DGRAM, 0),
     ("ping6", AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6),
+    ("raw4", AF_INET, SOCK_RAW, 253),
+    ("icmp4", AF_INET, SOCK_RAW, IPPROTO_ICMP),
+    ("send4", AF_INET, SOCK_RAW, IPPROTO_RAW),
+    ("raw6", AF_INET6, SOCK_RAW, 253),
+    ("icmp6", AF_INET6, SOCK_RAW, IPPROTO_ICMPV6),
+    ("send6", AF_INET6, SOCK_RAW, IPPROTO_RAW),
 ];
 
 /// What is different here, and is meant to be: the machine's own numbers, and what we do not have.

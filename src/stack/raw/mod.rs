@@ -59,6 +59,8 @@ pub(crate) struct RawSocket {
     pub(crate) filter: [u32; 8],
     /// IPV6_CHECKSUM: where in the payload the checksum stands that we write and verify.
     pub(crate) checksum6: Option<usize>,
+    /// IP_ROUTER_ALERT, IPV6_ROUTER_ALERT: `Some` once asked for; kept only.
+    pub(crate) router_alert: Option<bool>,
     /// IP_CSUM_BAD: tell of wrong checksums.
     pub(crate) tells_checksums: bool,
 }
@@ -74,6 +76,7 @@ impl RawSocket {
             filter: [0; 8],
             // RFC 3542 3.1: "the kernel will calculate and insert the ICMPv6 checksum for ICMPv6 raw sockets".
             checksum6: (domain == AF_INET6 && protocol == IPPROTO_ICMPV6).then_some(2),
+            router_alert: None,
             tells_checksums: false,
         }
     }

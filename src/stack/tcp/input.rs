@@ -93,10 +93,13 @@ impl Tcp {
         segment: &Segment,
         interface: IfIndex,
     ) {
-        rest.net.note(Reason::TcpNoSocket, Some(interface), None);
-        if rest.net.config.no_rst || rest.net.is_shadow(interface) || segment.has(RST) {
-            return;
+        if segment.has(RST) || rest.net.is_shadow(interface) {
+            return rest.net.note(Reason::TcpNoSocket, Some(interface), None);
         }
+        if rest.net.config.no_rst.silences([tuple.local_port, tuple.remote_port]) {
+            return rest.net.note(Reason::TcpRstSilenced, Some(interface), None);
+        }
+        rest.net.note(Reason::TcpNoSocket, Some(interface), None);
         // RFC 9293 3.10.7.1: "If the ACK bit is off, sequence number zero is used, <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>.
         // If the ACK bit is on, <SEQ=SEG.ACK><CTL=RST>."
         let reset = if segment.has(ACK) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::wire::{A, B, Wire, is_tcp, pattern};
 use crate::base::constants::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP};
 use crate::base::{Errno, Reason};
+use crate::stack::NoRst;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -75,10 +76,22 @@ fn refused() {
 
 #[test]
 fn no_rst_where_the_host_is_told_so() {
-    let mut wire = Wire::with(|config| config.no_rst = true);
-    let client = wire.connect(A, "192.0.2.2:81");
-    wire.millis(500);
-    assert_eq!(wire.hosts[A].poll(client), 0);
+    let silent = |no_rst: NoRst| {
+        let mut wire = Wire::with(|config| config.no_rst = no_rst.clone());
+        let client = wire.connect(A, "192.0.2.2:81");
+        wire.millis(500);
+        let silenced = wire.hosts[B].net.log.count(Reason::TcpRstSilenced) > 0;
+        assert_eq!(silenced, wire.hosts[A].poll(client) == 0);
+        silenced
+    };
+    assert!(silent(NoRst::All));
+    assert!(silent(NoRst::Ports([80, 81].into())));
+    assert!(!silent(NoRst::Ports([80].into())));
+    assert!(!silent(NoRst::None));
+    let mut ports = NoRst::None;
+    ports.add(81);
+    // From the port counts as well as to it: one's own end of a connection made by hand may be the server's or the client's.
+    assert!(ports.silences([81, 40_000]) && ports.silences([40_000, 81]) && !ports.silences([80, 40_000]));
 }
 
 #[test]
