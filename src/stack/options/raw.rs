@@ -30,7 +30,9 @@ impl Stack {
         let six = entry.domain == AF_INET6;
         let raw = match (level, name) {
             // Every kind of socket tells these.
-            (SOL_IP, IP_HDRINCL | IP_ROUTER_ALERT) | (SOL_IPV6, IPV6_ROUTER_ALERT) if entry.raw().is_err() => {
+            (SOL_IP, IP_HDRINCL | IP_ROUTER_ALERT) | (SOL_IPV6, IPV6_ROUTER_ALERT)
+                if entry.raw().is_err() =>
+            {
                 return Ok(0_i32.to_ne_bytes().to_vec());
             }
             _ => entry.raw()?,
