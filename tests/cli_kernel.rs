@@ -106,6 +106,44 @@ fn without_an_address_we_stand_on_the_kernels() {
 }
 
 #[test]
+fn doctor_asks_as_a_station_of_our_own() {
+    let Some(wire) = wire() else { return };
+    let finding = |words: &str| {
+        let done = wire.run(words);
+        let answer: serde_json::Value = serde_json::from_slice(&done.stdout).expect("JSON");
+        let findings = answer["findings"].as_array().expect("a list").clone();
+        let found = findings.into_iter().find(|f| f["key"] == "own_station").expect("it was asked");
+        (found["ok"] == true, found["detail"].as_str().expect("words").to_owned())
+    };
+    let (ok, said) = finding("doctor --json -i wire1");
+    assert!(!ok && said.contains("knows nobody"), "{said}");
+    let known = |address: &str| {
+        let words = format!("neigh replace {address} lladdr 02:00:00:00:00:01 dev wire1");
+        assert!(wire.ours.command("ip").args(words.split(' ')).status().expect("ip").success());
+    };
+    known("2001:db8::1");
+    let (ok, said) = finding("doctor --json -i wire1");
+    assert!(ok && said.contains("2001:db8::1 answers a station of our own"), "{said}");
+    known("192.0.2.1");
+    let (ok, said) = finding("doctor --json -i wire1");
+    assert!(ok && said.contains("192.0.2.1 answers a station of our own"), "{said}");
+    // A neighbour that answers nobody says nothing of us.
+    assert!(
+        wire.ours
+            .command("ip")
+            .args(["neigh", "del", "2001:db8::1", "dev", "wire1"])
+            .status()
+            .expect("ip")
+            .success()
+    );
+    wire.kernel.set("net.ipv4.conf.all.arp_ignore", "8").expect("set");
+    let (ok, said) = finding("doctor --json -i wire1");
+    assert!(!ok && said.contains("the kernel's own station neither"), "{said}");
+    let (ok, said) = finding("doctor --json -i nope");
+    assert!(!ok && said.contains("there is no interface nope"), "{said}");
+}
+
+#[test]
 fn a_tap_that_another_program_has_is_an_interface() {
     let Some(wire) = wire() else { return };
     let tap = wire.ours.tap("tap0", &["198.51.100.1/24"]).expect("a TAP");

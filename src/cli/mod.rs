@@ -10,7 +10,7 @@
 //! | `craft/` | `sockatoo craft`: packets from an expression, shown in every way |
 //! | `diff.rs` | `sockatoo diff`: two captures, field by field |
 //! | `packet_json.rs` | a packet with all its fields in JSON |
-//! | `doctor.rs` | `sockatoo doctor`: what this machine allows |
+//! | `doctor/` | `sockatoo doctor`: what this machine allows |
 //! | `say.rs` | printing, colours, errors with a hint |
 //! | `exit.rs` | the exit codes |
 //! | `interrupt.rs` | Ctrl-C |

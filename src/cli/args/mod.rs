@@ -208,6 +208,9 @@ pub(in crate::cli) struct NcArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DoctorArgs {
+    /// Also ask a neighbour on this interface as a station of our own, and see whether the answer comes
+    #[arg(short, long = "if", value_name = "IF")]
+    pub(in crate::cli) interface: Option<String>,
     /// Try a user namespace in this process, and say so by the exit code
     #[arg(long, hide = true)]
     pub(in crate::cli) try_user_namespace: bool,

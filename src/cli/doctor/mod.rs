@@ -1,5 +1,12 @@
 //! `sockatoo doctor`: what this machine allows, and the command that mends what is missing. It tries things where it can, in a
 //! namespace of its own, and changes nothing.
+//!
+//! | file | what |
+//! |---|---|
+//! | `mod.rs` | the machine: kernel, rights, devices, namespaces, programs |
+//! | `interface.rs` | `-i IF`: whether frames for a station of our own come back there |
+
+mod interface;
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,10 +14,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use super::args::DoctorArgs;
-use super::exit::Exit;
-use super::say::{self, Trouble};
 use crate::base::constants::{AF_PACKET, SOCK_RAW};
+use crate::cli::args::DoctorArgs;
+use crate::cli::exit::Exit;
+use crate::cli::say::{self, Trouble};
 use crate::lab::{Netns, become_root_in_user_namespace};
 use crate::sys::descriptor;
 use crate::sys::privilege::{self, Capability};
@@ -28,11 +35,14 @@ struct Finding {
     mend: String,
 }
 
-pub(super) fn run(args: &DoctorArgs, as_json: bool) -> Result<Exit, Trouble> {
+pub(in crate::cli) fn run(args: &DoctorArgs, as_json: bool) -> Result<Exit, Trouble> {
     if args.try_user_namespace {
         return Ok(if become_root_in_user_namespace().is_ok() { Exit::Ok } else { Exit::No });
     }
-    let findings = look();
+    let mut findings = look();
+    if let Some(name) = &args.interface {
+        findings.extend(interface::look(name));
+    }
     let all = findings.iter().all(|f| f.ok || !f.needed);
     if as_json {
         let findings: Vec<_> = findings
@@ -218,7 +228,7 @@ fn program(name: &'static str, package: &str, why: &str) -> Finding {
 }
 
 /// Where a program is, as a shell would find it.
-pub(super) fn find(name: &str) -> Option<PathBuf> {
+pub(in crate::cli) fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let more = ["/usr/sbin", "/sbin"].map(PathBuf::from);
     std::env::split_paths(&path).chain(more).map(|dir| dir.join(name)).find(|file| file.is_file())
