@@ -19,6 +19,8 @@ pub struct Kind {
     pub source: &'static str,
     /// In the order of their bits.
     pub fields: &'static [Field],
+    /// Of options: nothing but padding is behind it (`eol`).
+    pub ends: bool,
 }
 
 /// A field of a layer.
@@ -148,7 +150,7 @@ impl Kind {
         source: &'static str,
         fields: &'static [Field],
     ) -> Self {
-        Self { name, aliases: &[], scapy: name, title, source, fields }
+        Self { name, aliases: &[], scapy: name, title, source, fields, ends: false }
     }
 
     /// Scapy's name of it, which expressions understand, too.
@@ -160,6 +162,12 @@ impl Kind {
     /// Other spellings.
     pub(crate) const fn also(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
+        self
+    }
+
+    /// An option that ends the list of options.
+    pub(crate) const fn ending(mut self) -> Self {
+        self.ends = true;
         self
     }
 

@@ -1,0 +1,108 @@
+//! Which layer stands behind which: read from left to right when a packet is taken apart, from right to left when it is built.
+
+use super::icmp::ERRORS;
+use super::{
+    AH, ARP, DESTINATION, DOT1Q, DOT3, ESP, ETHER, FRAGMENT, HOP_BY_HOP, ICMP, IP, IPV6, LLC, PAYLOAD,
+    ROUTING, SNAP, TCP, UDP,
+};
+use crate::base::LinkType;
+use crate::wire::packet::dissection::Section;
+use crate::wire::packet::kind::Kind;
+
+/// One field that tells what is behind its layer.
+struct Binding {
+    /// The layers that have the field.
+    under: &'static [&'static Kind],
+    /// The field.
+    field: &'static str,
+    /// What its numbers mean. Of several numbers for a layer, building takes the first.
+    over: &'static [(u64, &'static Kind)],
+}
+
+/// Rows that stand further up win.
+static BINDINGS: &[Binding] = &[
+    Binding {
+        under: &[&ETHER, &DOT1Q, &SNAP],
+        field: "type",
+        over: &[
+            (0x0800, &IP),
+            (0x86dd, &IPV6),
+            (0x0806, &ARP),
+            (0x8100, &DOT1Q),
+            (0x88a8, &DOT1Q),
+            (0x9100, &DOT1Q),
+        ],
+    },
+    Binding { under: &[&LLC], field: "dsap", over: &[(0xaa, &SNAP)] },
+    Binding { under: &[&LLC], field: "ssap", over: &[(0xaa, &SNAP)] },
+    Binding {
+        under: &[&IP],
+        field: "proto",
+        over: &[(1, &ICMP), (6, &TCP), (17, &UDP), (4, &IP), (41, &IPV6), (50, &ESP), (51, &AH)],
+    },
+    Binding {
+        under: &[&IPV6, &HOP_BY_HOP, &ROUTING, &FRAGMENT, &DESTINATION, &AH],
+        field: "next",
+        over: &[
+            (6, &TCP),
+            (17, &UDP),
+            (0, &HOP_BY_HOP),
+            (43, &ROUTING),
+            (44, &FRAGMENT),
+            (60, &DESTINATION),
+            (50, &ESP),
+            (51, &AH),
+            (4, &IP),
+            (41, &IPV6),
+            (1, &ICMP),
+        ],
+    },
+];
+
+/// Layers that always have the same one behind them, whatever their fields say.
+static ALWAYS: &[(&Kind, &Kind)] = &[(&DOT3, &LLC)];
+
+/// What the bytes of a link begin with.
+pub(crate) fn first(link: LinkType, bytes: &[u8]) -> &'static Kind {
+    match (link, bytes) {
+        // IEEE 802.3 3.2.6: up to 1500 it is a length.
+        (LinkType::Ethernet, [_, _, _, _, _, _, _, _, _, _, _, _, a, b, ..])
+            if u16::from_be_bytes([*a, *b]) <= 1500 =>
+        {
+            &DOT3
+        }
+        (LinkType::Ethernet, _) => &ETHER,
+        (LinkType::Ip, [byte, ..]) if byte >> 4 == 6 => &IPV6,
+        (LinkType::Ip, _) => &IP,
+    }
+}
+
+/// What is behind this layer.
+pub(crate) fn behind(section: &Section) -> &'static Kind {
+    let kind = section.kind;
+    // RFC 791 3.2: only the first fragment has the header of what is inside.
+    if section.number("frag").is_some_and(|offset| offset > 0) {
+        return &PAYLOAD;
+    }
+    // RFC 1122 3.2.2: an error quotes the header and the first bytes of the packet that it is about.
+    if std::ptr::eq(kind, &ICMP) && section.number("type").is_some_and(|t| ERRORS.contains(&t)) {
+        return &IP;
+    }
+    let row = |b: &Binding| {
+        let value = b.under.iter().any(|k| std::ptr::eq(*k, kind)).then(|| section.number(b.field))??;
+        b.over.iter().find(|(number, _)| *number == value).map(|(_, kind)| *kind)
+    };
+    BINDINGS
+        .iter()
+        .find_map(row)
+        .or_else(|| ALWAYS.iter().find(|(under, _)| std::ptr::eq(*under, kind)).map(|(_, over)| *over))
+        .unwrap_or(&PAYLOAD)
+}
+
+/// What this field of a layer holds if `over` is behind it.
+pub(crate) fn number(under: &Kind, field: &str, over: &Kind) -> Option<u64> {
+    BINDINGS
+        .iter()
+        .filter(|b| b.field == field && b.under.iter().any(|k| std::ptr::eq(*k, under)))
+        .find_map(|b| b.over.iter().find(|(_, kind)| std::ptr::eq(*kind, over)).map(|(number, _)| *number))
+}
