@@ -212,7 +212,15 @@ pub fn parse(message: &[u8]) -> Result<Message, Malformed> {
     Ok(parsed)
 }
 
-fn put_name(message: &mut Vec<u8>, name: &str) -> Result<(), Malformed> {
+/// The name at a place of a message, pointers followed, and the place behind it.
+pub(crate) fn name(message: &[u8], at: usize) -> Result<(String, usize), Malformed> {
+    let mut reader = Reader { message, at };
+    let name = reader.name()?;
+    Ok((name, reader.at))
+}
+
+/// Appends a name, without pointers.
+pub(crate) fn put_name(message: &mut Vec<u8>, name: &str) -> Result<(), Malformed> {
     let start = message.len();
     let name = name.strip_suffix('.').unwrap_or(name);
     if !name.is_empty() {

@@ -1,9 +1,11 @@
 //! Bytes, and the meaning of each field in them.
 
+use std::net::IpAddr;
 use std::ops::Range;
 
-use super::kind::{Field, Kind};
-use super::layer::Value;
+use super::kind::{Field, Kind, When};
+use super::layer::{Choice, Layer, Value};
+use super::layers::{IP, IPV6, PAYLOAD};
 use crate::base::LinkType;
 
 /// A packet's bytes with every field in them: what [`Dissection::of`] reads, and what [`super::Packet::build`] has written.
@@ -75,5 +77,59 @@ impl Seen {
     /// Its bytes; of a field that does not fill them, those that it touches.
     pub const fn range(&self) -> Range<usize> {
         self.bits.start / 8..self.bits.end.div_ceil(8)
+    }
+}
+
+impl Section {
+    /// A field, by its name.
+    pub fn seen(&self, name: &str) -> Option<&Seen> {
+        self.fields.iter().find(|seen| seen.field.name == name)
+    }
+
+    /// What a field that is a number holds.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        match self.seen(name)?.value {
+            Value::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// What a field that is an IP address holds.
+    pub fn address(&self, name: &str) -> Option<IpAddr> {
+        match self.seen(name)?.value {
+            Value::V4(address) => Some(address.into()),
+            Value::V6(address) => Some(address.into()),
+            _ => None,
+        }
+    }
+
+    /// Of an IP layer: where the packet is to go.
+    pub(super) fn destination(&self) -> Option<IpAddr> {
+        (std::ptr::eq(self.kind, &IP) || std::ptr::eq(self.kind, &IPV6))
+            .then(|| self.address("dst"))?
+    }
+
+    /// The layer that builds this one: every field of it is set.
+    pub(super) fn layer(&self) -> Layer {
+        let places = self.kind.fields.iter().enumerate();
+        let set = places.filter_map(|(place, field)| {
+            let seen = self.fields.iter().find(|seen| std::ptr::eq(seen.field, field))?;
+            Some((place, Choice::One(seen.value.clone())))
+        });
+        Layer { set: set.collect(), ..Layer::new(self.kind) }
+    }
+
+    /// A place that is soon to be filled.
+    pub(super) const fn empty() -> Self {
+        Self { kind: &PAYLOAD, range: 0..0, fields: Vec::new(), note: None }
+    }
+
+    /// Has a layer with these fields this one, too?
+    pub(super) fn has(&self, field: &Field) -> bool {
+        match field.when {
+            When::Always => true,
+            When::Is(name, values) => self.number(name).is_some_and(|n| values.contains(&n)),
+            When::Not(name, values) => self.number(name).is_some_and(|n| !values.contains(&n)),
+        }
     }
 }

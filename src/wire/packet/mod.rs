@@ -9,11 +9,15 @@
 //! | `build.rs` | [`Packet::build`]: layers to bytes; what is not set is filled in |
 //! | `dissection.rs` | [`Dissection`]: bytes and the meaning of each field; also what building gives |
 //! | `dissect.rs` | bytes to a [`Dissection`], whatever they are |
+//! | `rules.rs` | lengths, checksums, next protocols: worked out for building, compared when taking apart |
+//! | `value.rs` | does a value fit into a field; its bytes |
+//! | `bits.rs` | numbers of any width at any bit |
 //! | `each.rs` | a packet with ranges, lists and chance in it: the packets that it stands for |
 //! | `template.rs` | [`Template`]: the same at speed: built once, then only what varies is written |
 //!
 //! The text of a packet (`ip(dst=192.0.2.1)/tcp(dport=80)`) is expression/'s business, its pictures are show/'s.
 
+mod bits;
 mod build;
 mod builder;
 mod dissect;
@@ -22,7 +26,9 @@ mod each;
 mod kind;
 mod layer;
 mod layers;
+mod rules;
 mod template;
+mod value;
 
 pub use build::{Nowhere, Surroundings};
 pub use builder::*;

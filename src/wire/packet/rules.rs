@@ -1,0 +1,204 @@
+//! What a rule gives in a packet: building writes it, taking apart compares with it. One branch for each [`Rule`].
+
+use std::net::IpAddr;
+
+use super::dissection::{Dissection, Section, Seen};
+use super::kind::{Fill, Rule};
+use super::layer::Value;
+use super::layers::{self, DOT1Q, IP, IPV6, PADDING, ROUTING, UDP};
+use crate::wire::checksum::{checksum, transport_checksum};
+
+/// A packet, and where each of its layers ends, what is behind it included: where its lengths say (padding is behind that).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Whole<'a> {
+    pub bytes: &'a [u8],
+    pub sections: &'a [Section],
+    pub ends: &'a [usize],
+}
+
+/// What a rule gives that needs nothing but the layer itself: lengths and counts of what is in it. They also hold for options.
+pub(super) fn own(rule: Rule, section: &Section, seen: &Seen) -> Option<u64> {
+    let of = |name: &str| section.seen(name);
+    Some(match rule {
+        Rule::HeaderLength { unit, less } => units(section.range.len(), unit, less),
+        Rule::Count(name) => of(name).map_or(0, |seen| match &seen.value {
+            Value::List(list) => list.len() as u64,
+            _ => seen.inner.len() as u64,
+        }),
+        Rule::LengthOf(name) => of(name).map_or(0, |seen| seen.range().len() as u64),
+        Rule::Rest => section.range.end.saturating_sub(seen.range().end) as u64,
+        _ => return None,
+    })
+}
+
+/// What a rule gives that looks at other layers. `None` if it can't be worked out from the bytes.
+pub(super) fn outer(rule: Rule, whole: Whole<'_>, at: usize, seen: &Seen) -> Option<u64> {
+    let section = whole.sections.get(at)?;
+    let end = *whole.ends.get(at)?;
+    Some(match rule {
+        Rule::Length { unit, less } => units(end.saturating_sub(section.range.start), unit, less),
+        Rule::Next(otherwise) => next(whole.sections, at, seen.field.name).unwrap_or(otherwise),
+        Rule::HeaderChecksum => {
+            let header = zeroed(whole.bytes.get(section.range.clone())?, section.range.start, seen);
+            checksum(&header).into()
+        }
+        Rule::Checksum => {
+            let all = zeroed(whole.bytes.get(section.range.start..end)?, section.range.start, seen);
+            checksum(&all).into()
+        }
+        Rule::TransportChecksum => {
+            let segment = zeroed(whole.bytes.get(section.range.start..end)?, section.range.start, seen);
+            let (source, destination) = addresses(whole.sections.get(..at)?)?;
+            let protocol = protocol(section)?;
+            let sum = transport_checksum(source, destination, protocol, &segment);
+            // RFC 768: "If the computed checksum is zero, it is transmitted as all ones".
+            if sum == 0 && std::ptr::eq(section.kind, &UDP) { 0xffff } else { sum.into() }
+        }
+        _ => return None,
+    })
+}
+
+/// Is a checksum right as it is? In one pass, without a copy. `None` if that can't be told.
+pub(super) fn sums_up(rule: Rule, whole: Whole<'_>, at: usize) -> Option<bool> {
+    let section = whole.sections.get(at)?;
+    let all = || whole.bytes.get(section.range.start..*whole.ends.get(at)?);
+    let sum = match rule {
+        Rule::HeaderChecksum => checksum(whole.bytes.get(section.range.clone())?),
+        Rule::Checksum => checksum(all()?),
+        Rule::TransportChecksum => {
+            let (source, destination) = addresses(whole.sections.get(..at)?)?;
+            transport_checksum(source, destination, protocol(section)?, all()?)
+        }
+        _ => return None,
+    };
+    Some(sum == 0)
+}
+
+/// So many bytes in units, rounded up, some of them not counted.
+fn units(bytes: usize, unit: u8, less: u8) -> u64 {
+    (bytes.div_ceil(usize::from(unit.max(1))) as u64).saturating_sub(less.into())
+}
+
+/// The number of the layer behind this one.
+fn next(sections: &[Section], at: usize, field: &str) -> Option<u64> {
+    let (under, over) = (sections.get(at)?, sections.get(at + 1)?);
+    let is_tag = |section: Option<&Section>| section.is_some_and(|s| std::ptr::eq(s.kind, &DOT1Q));
+    // IEEE 802.1Q 9.5: the tag of the service provider, the outer one, has a type of its own.
+    if field == "type" && is_tag(Some(over)) && is_tag(sections.get(at + 2)) {
+        return Some(0x88a8);
+    }
+    layers::number(under.kind, field, over.kind)
+}
+
+/// The protocol number in the pseudo header.
+fn protocol(section: &Section) -> Option<u8> {
+    let number = layers::number(&IP, "proto", section.kind).or_else(|| layers::number(&IPV6, "next", section.kind));
+    u8::try_from(number?).ok()
+}
+
+/// The addresses of the pseudo header: those of the nearest IP layer outside.
+fn addresses(outside: &[Section]) -> Option<(IpAddr, IpAddr)> {
+    let ip = outside.iter().rposition(|s| s.destination().is_some())?;
+    let mut destination = outside[ip].destination()?;
+    // RFC 8200 8.1: "If the IPv6 packet contains a Routing header, the Destination Address used in the pseudo-header is that of
+    // the final destination".
+    for routing in outside[ip..].iter().filter(|s| std::ptr::eq(s.kind, &ROUTING)) {
+        if let Some(Value::List(way)) = routing.seen("addresses").map(|seen| &seen.value)
+            && routing.number("left").is_some_and(|left| left > 0)
+            // RFC 8754 2: the last segment of the way stands first.
+            && let Some(Value::V6(last)) = if routing.number("type") == Some(4) { way.first() } else { way.last() }
+        {
+            destination = (*last).into();
+        }
+    }
+    Some((outside[ip].address("src")?, destination))
+}
+
+/// The bytes of a layer with the bytes of one field zero.
+fn zeroed(bytes: &[u8], start: usize, seen: &Seen) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let range = seen.range();
+    if let Some(field) = bytes.get_mut(range.start.saturating_sub(start)..range.end.saturating_sub(start)) {
+        field.fill(0);
+    }
+    bytes
+}
+
+/// A value that is not this one: what `bad` stands for. Never 0, which means "no checksum" to some, nor another form of the same sum.
+pub(crate) const fn wrong(right: u64, bits: usize) -> u64 {
+    match (right ^ 1) & super::bits::mask(bits) {
+        0 if bits > 1 => right ^ 3,
+        wrong => wrong,
+    }
+}
+
+/// Where each layer of a packet that is being built ends: all at the same place, in front of the padding.
+pub(super) fn ends_of_built(sections: &[Section], bytes: usize) -> Vec<usize> {
+    let padding = sections.iter().find(|s| std::ptr::eq(s.kind, &PADDING)).map(|s| s.range.start);
+    let end = padding.unwrap_or(bytes);
+    sections.iter().map(|s| end.max(s.range.end)).collect()
+}
+
+impl Dissection {
+    /// The verdict on each length and checksum of a layer that the rules know.
+    pub(super) fn judge(&mut self, ends: &[usize]) {
+        let mut unknown = None;
+        for at in 0..self.sections.len() {
+            let whole = Whole { bytes: &self.bytes, sections: &self.sections, ends };
+            let verdicts = verdicts(whole, at, unknown);
+            unknown = unknown.or_else(|| missing(whole, at));
+            let section = &mut self.sections[at];
+            for (place, verdict) in verdicts {
+                section.fields[place].verdict = verdict;
+            }
+        }
+    }
+}
+
+use super::dissection::Verdict;
+
+/// Why what is behind this layer can't be judged: because not all of it is there.
+fn missing(whole: Whole<'_>, at: usize) -> Option<&'static str> {
+    let section = &whole.sections[at];
+    let fragment = section.number("frag").is_some_and(|offset| offset > 0)
+        || section.number("more") == Some(1)
+        || std::ptr::eq(section.kind, &IP) && section.number("flags").is_some_and(|flags| flags & 1 != 0);
+    if fragment {
+        return Some("a fragment");
+    }
+    let short = section.fields.iter().any(|seen| {
+        matches!((seen.field.fill, &seen.value), (Fill::Rule(Rule::Length { unit, less }), Value::Number(said))
+            if outer(Rule::Length { unit, less }, whole, at, seen).is_some_and(|there| *said > there))
+    });
+    short.then_some("not all of its bytes are there")
+}
+
+fn verdicts(whole: Whole<'_>, at: usize, unknown: Option<&'static str>) -> Vec<(usize, Verdict)> {
+    let section = &whole.sections[at];
+    let short = missing(whole, at).filter(|_| !std::ptr::eq(section.kind, &IP));
+    let judge = |seen: &Seen| {
+        let (Fill::Rule(rule), Value::Number(value)) = (seen.field.fill, &seen.value) else { return None };
+        let right = match rule {
+            Rule::HeaderLength { .. } | Rule::Count(_) | Rule::LengthOf(_) | Rule::Rest => own(rule, section, seen)?,
+            Rule::Length { .. } => match unknown {
+                Some(why) => return Some(Verdict::Unknown(why)),
+                None => outer(rule, whole, at, seen)?,
+            },
+            Rule::HeaderChecksum if sums_up(rule, whole, at)? => *value,
+            Rule::HeaderChecksum => outer(rule, whole, at, seen)?,
+            Rule::Checksum | Rule::TransportChecksum => {
+                // RFC 768: "An all zero transmitted checksum value means that the transmitter generated no checksum".
+                let optional = std::ptr::eq(section.kind, &UDP) && *value == 0;
+                match unknown.or(short) {
+                    _ if optional && matches!(addresses(&whole.sections[..at]), Some((IpAddr::V4(_), _))) => return None,
+                    Some(why) => return Some(Verdict::Unknown(why)),
+                    None if !optional && sums_up(rule, whole, at)? => *value,
+                    None => outer(rule, whole, at, seen)?,
+                }
+            }
+            _ => return None,
+        };
+        Some(if right == *value { Verdict::Right } else { Verdict::Wrong(right) })
+    };
+    section.fields.iter().enumerate().filter_map(|(place, seen)| Some((place, judge(seen)?))).collect()
+}
