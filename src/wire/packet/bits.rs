@@ -48,7 +48,10 @@ mod tests {
                     let before = get(&bytes, 0..start);
                     assert_eq!(before, Some(if background == 0 { 0 } else { mask(start) }));
                     let after = start + width..96.min(start + width + 64);
-                    assert_eq!(get(&bytes, after.clone()), Some(if background == 0 { 0 } else { mask(after.len()) }));
+                    assert_eq!(
+                        get(&bytes, after.clone()),
+                        Some(if background == 0 { 0 } else { mask(after.len()) })
+                    );
                 }
             }
         }

@@ -2,13 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::bits;
 use super::dissection::{Dissection, Origin, Section, Seen, Verdict};
 use super::kind::{Field, Fill, Kind, Rule, Shape};
 use super::layer::{Choice, Layer, Packet, Value};
 use super::layers::{ARP, IP, IPV6};
 use super::rules::{Whole, ends_of_built, outer, own, wrong};
 use super::value::{bytes_of, fit};
-use super::bits;
 use crate::base::{Errno, Error, LinkType, Mac};
 
 /// Where a packet will set out: what a builder can't know by itself.
@@ -152,7 +152,9 @@ impl Builder {
             }
             (_, Value::Layers(layers)) => {
                 if layers.len() > MOST {
-                    return Err(Errno::EINVAL.with(format!("{}.{} has too many items", kind.name, field.name)));
+                    return Err(
+                        Errno::EINVAL.with(format!("{}.{} has too many items", kind.name, field.name))
+                    );
                 }
                 for layer in layers {
                     inner.push(self.layer(layer, depth + 1)?);
@@ -175,7 +177,8 @@ impl Builder {
             Fill::Rule(Rule::HeaderLength { unit, .. }) => Some(usize::from(unit)),
             _ => None,
         });
-        let Some(options) = section.fields.last_mut().filter(|s| matches!(s.field.shape, Shape::Layers(_))) else {
+        let Some(options) = section.fields.last_mut().filter(|s| matches!(s.field.shape, Shape::Layers(_)))
+        else {
             return;
         };
         let length = self.bytes.len() - section.range.start;
@@ -280,12 +283,14 @@ impl Builder {
                 IpAddr::V4(_) => return None,
             },
             (Rule::SourceMac, Shape::Mac) => Value::Mac(stations().0.unwrap_or(Mac::ZERO)),
-            (Rule::DestinationMac, Shape::Mac) => Value::Mac(match (destination, next.iter().find_map(station)) {
-                (_, Some(mac)) => mac,
-                (Some(IpAddr::V4(Ipv4Addr::BROADCAST)), _) => Mac::BROADCAST,
-                (Some(to), _) if to.is_multicast() => Mac::of_group(to),
-                _ => stations().1.unwrap_or(Mac::BROADCAST),
-            }),
+            (Rule::DestinationMac, Shape::Mac) => {
+                Value::Mac(match (destination, next.iter().find_map(station)) {
+                    (_, Some(mac)) => mac,
+                    (Some(IpAddr::V4(Ipv4Addr::BROADCAST)), _) => Mac::BROADCAST,
+                    (Some(to), _) if to.is_multicast() => Mac::of_group(to),
+                    _ => stations().1.unwrap_or(Mac::BROADCAST),
+                })
+            }
             _ => return None,
         })
     }
@@ -311,7 +316,8 @@ fn station(section: &Section) -> Option<Mac> {
 fn wish(layer: &Layer, field: &Field, choice: Option<&Choice>) -> Result<(Wish, Origin), Error> {
     let filled = match field.fill {
         Fill::Rule(Rule::Present(name)) => {
-            let set = layer.kind.field(name).is_some_and(|at| layer.set.iter().any(|(place, _)| *place == at));
+            let set =
+                layer.kind.field(name).is_some_and(|at| layer.set.iter().any(|(place, _)| *place == at));
             Wish::Value(Value::Number(set.into()))
         }
         Fill::Rule(rule) => Wish::Rule(rule, false),
@@ -330,7 +336,9 @@ fn wish(layer: &Layer, field: &Field, choice: Option<&Choice>) -> Result<(Wish, 
                 layer.kind.name, field.name
             )));
         }
-        (Some(choice), _) => (Wish::Value(fit(layer.kind, field, first(layer, field, choice)?)?), Origin::Set),
+        (Some(choice), _) => {
+            (Wish::Value(fit(layer.kind, field, first(layer, field, choice)?)?), Origin::Set)
+        }
     })
 }
 

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
+use super::bits;
 use super::dissection::{Dissection, Origin, Section, Seen, Verdict};
 use super::kind::{Field, Fill, Kind, Rule, Shape};
 use super::layer::Value;
 use super::layers::{self, PADDING, PAYLOAD};
-use super::bits;
 use crate::base::{LinkType, Mac};
 use crate::wire::dns;
 
@@ -47,7 +47,8 @@ impl Dissection {
 fn end_of(section: &Section, limit: usize) -> usize {
     let said = section.fields.iter().find_map(|seen| match (seen.field.fill, &seen.value) {
         (Fill::Rule(Rule::Length { unit, less }), Value::Number(number)) => {
-            let bytes = usize::try_from(*number).ok()?.saturating_add(less.into()).saturating_mul(unit.into());
+            let bytes =
+                usize::try_from(*number).ok()?.saturating_add(less.into()).saturating_mul(unit.into());
             Some(section.range.start.saturating_add(bytes))
         }
         _ => None,
@@ -72,7 +73,8 @@ impl Reader<'_> {
             if !section.has(field) {
                 continue;
             }
-            let Some(seen) = self.field(field, at, header.unwrap_or(room.end), room.end, &section, depth) else {
+            let Some(seen) = self.field(field, at, header.unwrap_or(room.end), room.end, &section, depth)
+            else {
                 section.note = Some(format!("the bytes end within {}", field.name));
                 return section;
             };
@@ -80,9 +82,10 @@ impl Reader<'_> {
             if let (Fill::Rule(rule), Value::Number(number)) = (seen.field.fill, &seen.value) {
                 let number = usize::try_from(*number).unwrap_or(usize::MAX);
                 let end = match rule {
-                    Rule::HeaderLength { unit, less } => {
-                        Some(room.start.saturating_add(number.saturating_add(less.into()).saturating_mul(unit.into())))
-                    }
+                    Rule::HeaderLength { unit, less } => Some(
+                        room.start
+                            .saturating_add(number.saturating_add(less.into()).saturating_mul(unit.into())),
+                    ),
                     Rule::Rest => Some((at / 8).saturating_add(number)),
                     _ => None,
                 };
@@ -108,7 +111,9 @@ impl Reader<'_> {
         // A field that may be of any length ends where another one says, else where the header ends.
         let told = |wanted: fn(&'static str) -> Rule| {
             section.fields.iter().find_map(|seen| match (seen.field.fill, &seen.value) {
-                (Fill::Rule(rule), Value::Number(n)) if rule == wanted(field.name) => usize::try_from(*n).ok(),
+                (Fill::Rule(rule), Value::Number(n)) if rule == wanted(field.name) => {
+                    usize::try_from(*n).ok()
+                }
                 _ => None,
             })
         };
@@ -143,7 +148,8 @@ impl Reader<'_> {
                 let mut list = Vec::new();
                 let count = told(Rule::Count).unwrap_or(usize::MAX);
                 while list.len() < count
-                    && let Some((value, length)) = self.bytes.get(end..open()).and_then(|rest| item(*shape, rest))
+                    && let Some((value, length)) =
+                        self.bytes.get(end..open()).and_then(|rest| item(*shape, rest))
                 {
                     list.push(value);
                     end += length;
@@ -226,7 +232,9 @@ impl Reader<'_> {
             _ => self.layer(any, room, depth).number(any.fields.get(which)?.name)?,
         };
         kinds.iter().rev().skip(1).rev().find(|kind| {
-            numbered(kind).and_then(|at| kind.fields.get(at)).is_some_and(|f| matches!(f.fill, Fill::Number(n) if n == number))
+            numbered(kind)
+                .and_then(|at| kind.fields.get(at))
+                .is_some_and(|f| matches!(f.fill, Fill::Number(n) if n == number))
         })
     }
 }

@@ -105,8 +105,7 @@ impl Section {
 
     /// Of an IP layer: where the packet is to go.
     pub(super) fn destination(&self) -> Option<IpAddr> {
-        (std::ptr::eq(self.kind, &IP) || std::ptr::eq(self.kind, &IPV6))
-            .then(|| self.address("dst"))?
+        (std::ptr::eq(self.kind, &IP) || std::ptr::eq(self.kind, &IPV6)).then(|| self.address("dst"))?
     }
 
     /// The layer that builds this one: every field of it is set.

@@ -92,7 +92,8 @@ fn next(sections: &[Section], at: usize, field: &str) -> Option<u64> {
 
 /// The protocol number in the pseudo header.
 fn protocol(section: &Section) -> Option<u8> {
-    let number = layers::number(&IP, "proto", section.kind).or_else(|| layers::number(&IPV6, "next", section.kind));
+    let number =
+        layers::number(&IP, "proto", section.kind).or_else(|| layers::number(&IPV6, "next", section.kind));
     u8::try_from(number?).ok()
 }
 
@@ -179,7 +180,9 @@ fn verdicts(whole: Whole<'_>, at: usize, unknown: Option<&'static str>) -> Vec<(
     let judge = |seen: &Seen| {
         let (Fill::Rule(rule), Value::Number(value)) = (seen.field.fill, &seen.value) else { return None };
         let right = match rule {
-            Rule::HeaderLength { .. } | Rule::Count(_) | Rule::LengthOf(_) | Rule::Rest => own(rule, section, seen)?,
+            Rule::HeaderLength { .. } | Rule::Count(_) | Rule::LengthOf(_) | Rule::Rest => {
+                own(rule, section, seen)?
+            }
             Rule::Length { .. } => match unknown {
                 Some(why) => return Some(Verdict::Unknown(why)),
                 None => outer(rule, whole, at, seen)?,
@@ -190,7 +193,9 @@ fn verdicts(whole: Whole<'_>, at: usize, unknown: Option<&'static str>) -> Vec<(
                 // RFC 768: "An all zero transmitted checksum value means that the transmitter generated no checksum".
                 let optional = std::ptr::eq(section.kind, &UDP) && *value == 0;
                 match unknown.or(short) {
-                    _ if optional && matches!(addresses(&whole.sections[..at]), Some((IpAddr::V4(_), _))) => return None,
+                    _ if optional && matches!(addresses(&whole.sections[..at]), Some((IpAddr::V4(_), _))) => {
+                        return None;
+                    }
                     Some(why) => return Some(Verdict::Unknown(why)),
                     None if !optional && sums_up(rule, whole, at)? => *value,
                     None => outer(rule, whole, at, seen)?,

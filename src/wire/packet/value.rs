@@ -26,7 +26,13 @@ impl Field {
 /// the layer's and the field's name, and what would fit.
 pub(crate) fn fit(kind: &Kind, field: &Field, value: &Value) -> Result<Value, Error> {
     fit_shape(field.shape, field.names, value).ok_or_else(|| {
-        Errno::EINVAL.with(format!("{}.{} is {}, not {}", kind.name, field.name, wanted(field.shape), said(value)))
+        Errno::EINVAL.with(format!(
+            "{}.{} is {}, not {}",
+            kind.name,
+            field.name,
+            wanted(field.shape),
+            said(value)
+        ))
     })
 }
 
@@ -59,9 +65,9 @@ fn fit_shape(shape: Shape, names: &[(u64, &str)], value: &Value) -> Option<Value
         (Shape::Layers(_), Value::Layers(layers)) => Value::Layers(layers.clone()),
         // Bytes instead of options stand there as they are.
         (Shape::Layers(_), Value::Bytes(bytes)) => Value::Layers(vec![raw(bytes.clone())]),
-        (Shape::List(item), Value::List(list)) => Value::List(
-            list.iter().map(|value| fit_shape(*item, names, value)).collect::<Option<_>>()?,
-        ),
+        (Shape::List(item), Value::List(list)) => {
+            Value::List(list.iter().map(|value| fit_shape(*item, names, value)).collect::<Option<_>>()?)
+        }
         (Shape::List(item), Value::Number(_) | Value::Mac(_) | Value::V4(_) | Value::V6(_)) => {
             Value::List(vec![fit_shape(*item, names, value)?])
         }
@@ -114,7 +120,10 @@ fn number(text: &str) -> Option<u64> {
 /// `SA` where each flag is a letter, `MF+DF` where they are words.
 fn flags(words: &[&str], text: &str) -> Option<u64> {
     let flag = |text: &str| {
-        words.iter().position(|word| word.eq_ignore_ascii_case(text)).and_then(|bit| 1u64.checked_shl(bit as u32))
+        words
+            .iter()
+            .position(|word| word.eq_ignore_ascii_case(text))
+            .and_then(|bit| 1u64.checked_shl(bit as u32))
     };
     let add = |all: u64, part: &str| Some(all | flag(part)?);
     let by_words = text.split(['+', '|', ',']).filter(|part| !part.is_empty()).try_fold(0, add);

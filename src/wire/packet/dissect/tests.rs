@@ -35,7 +35,10 @@ fn a_syn_as_scapy_builds_it() {
         00140050 00000000 00000000 50022000 c7a30000 68656c6c6f");
     assert_eq!(built.bytes, expected);
     let read = Dissection::of(built.link, &built.bytes);
-    assert_eq!(read.sections.iter().map(|s| s.kind.name).collect::<Vec<_>>(), ["ether", "ip", "tcp", "payload"]);
+    assert_eq!(
+        read.sections.iter().map(|s| s.kind.name).collect::<Vec<_>>(),
+        ["ether", "ip", "tcp", "payload"]
+    );
     for (built, read) in built.sections.iter().zip(&read.sections) {
         assert_eq!(built.range, read.range);
         for (built, read) in built.fields.iter().zip(&read.fields) {

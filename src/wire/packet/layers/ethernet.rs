@@ -1,8 +1,8 @@
 //! Ethernet with its tags, LLC and SNAP, ARP.
 
 use super::names::ETHERTYPES;
-use crate::wire::packet::kind::{Field, Fill, Kind, Rule};
 use crate::base::Mac;
+use crate::wire::packet::kind::{Field, Fill, Kind, Rule};
 
 const DST: Field = Field::mac("dst").rule(Rule::DestinationMac).about("station that the frame is for");
 const SRC: Field = Field::mac("src").rule(Rule::SourceMac).about("station that sends the frame");
@@ -12,8 +12,9 @@ const TYPE: Field = Field::bits("type", 16)
     .names(ETHERTYPES)
     .about("what is behind it");
 
-pub(crate) static ETHER: Kind =
-    Kind::new("ether", "Ethernet", "IEEE 802.3 3.2.6", &[DST, SRC, TYPE]).scapy("Ether").also(&["eth", "ethernet"]);
+pub(crate) static ETHER: Kind = Kind::new("ether", "Ethernet", "IEEE 802.3 3.2.6", &[DST, SRC, TYPE])
+    .scapy("Ether")
+    .also(&["eth", "ethernet"]);
 
 /// The frame whose type field is a length: 1500 or less.
 pub(crate) static DOT3: Kind = Kind::new(
@@ -50,7 +51,11 @@ pub(crate) static LLC: Kind = Kind::new(
     &[
         Field::bits("dsap", 8).rule(Rule::Next(0)).about("service access point of the receiver"),
         Field::bits("ssap", 8).rule(Rule::Next(0)).about("service access point of the sender"),
-        Field::bits("ctrl", 8).or(3).also(&["control"]).names(&[(3, "ui")]).about("3 = unnumbered information"),
+        Field::bits("ctrl", 8)
+            .or(3)
+            .also(&["control"])
+            .names(&[(3, "ui")])
+            .about("3 = unnumbered information"),
     ],
 )
 .scapy("LLC");
@@ -61,7 +66,11 @@ pub(crate) static SNAP: Kind = Kind::new(
     "IEEE 802 9.2",
     &[
         Field::bits("oui", 24).also(&["OUI"]).about("who defines `type`; 0 = it is an EtherType"),
-        Field::bits("type", 16).rule(Rule::Next(0)).also(&["code"]).names(ETHERTYPES).about("what is behind it"),
+        Field::bits("type", 16)
+            .rule(Rule::Next(0))
+            .also(&["code"])
+            .names(ETHERTYPES)
+            .about("what is behind it"),
     ],
 )
 .scapy("SNAP");
@@ -71,8 +80,16 @@ pub(crate) static ARP: Kind = Kind::new(
     "ARP",
     "RFC 826",
     &[
-        Field::bits("hwtype", 16).or(1).also(&["hrd"]).names(&[(1, "ether")]).about("kind of station address"),
-        Field::bits("ptype", 16).or(0x0800).also(&["pro"]).names(ETHERTYPES).about("kind of protocol address"),
+        Field::bits("hwtype", 16)
+            .or(1)
+            .also(&["hrd"])
+            .names(&[(1, "ether")])
+            .about("kind of station address"),
+        Field::bits("ptype", 16)
+            .or(0x0800)
+            .also(&["pro"])
+            .names(ETHERTYPES)
+            .about("kind of protocol address"),
         Field::bits("hwlen", 8).or(6).also(&["hln"]).about("bytes of a station address"),
         Field::bits("plen", 8).or(4).also(&["pln"]).about("bytes of a protocol address"),
         Field::bits("op", 16)

@@ -46,10 +46,7 @@ pub(crate) static ICMP: Kind = Kind::new(
             ])
             .about("what it is about"),
         Field::bits("code", 8).about("the case of it"),
-        Field::bits("checksum", 16)
-            .rule(Rule::Checksum)
-            .also(&["chksum"])
-            .about("over header and data"),
+        Field::bits("checksum", 16).rule(Rule::Checksum).also(&["chksum"]).about("over header and data"),
         // RFC 792: echo, timestamp, information request; RFC 950 Appendix I: address mask.
         Field::bits("id", 16).when(When::Is("type", NUMBERED)).about("whose question it is"),
         Field::bits("seq", 16).when(When::Is("type", NUMBERED)).about("which question it is"),
@@ -81,9 +78,7 @@ pub(crate) static ICMP: Kind = Kind::new(
             .also(&["ptr"])
             .when(When::Is("type", &[PARAMETER]))
             .about("the byte of the quoted packet that is wrong"),
-        Field::bits("unused", 8)
-            .also(&["reserved"])
-            .when(When::Is("type", &[UNREACHABLE, TIME_EXCEEDED])),
+        Field::bits("unused", 8).also(&["reserved"]).when(When::Is("type", &[UNREACHABLE, TIME_EXCEEDED])),
         // RFC 4884 4.
         Field::bits("length", 8)
             .when(When::Is("type", &[UNREACHABLE, TIME_EXCEEDED, PARAMETER]))

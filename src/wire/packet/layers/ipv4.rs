@@ -29,10 +29,7 @@ pub(crate) static IP: Kind = Kind::new(
             .also(&["protocol", "p"])
             .names(PROTOCOLS)
             .about("what is behind the header"),
-        Field::bits("checksum", 16)
-            .rule(Rule::HeaderChecksum)
-            .also(&["chksum"])
-            .about("over the header"),
+        Field::bits("checksum", 16).rule(Rule::HeaderChecksum).also(&["chksum"]).about("over the header"),
         Field::v4("src").rule(Rule::Source).also(&["source"]).about("address of the sender"),
         Field::v4("dst")
             .fill(Fill::V4(Ipv4Addr::LOCALHOST))
@@ -89,9 +86,7 @@ static OPTIONS: &[Kind] = &[
             Field::list("times", &Shape::Bits(32))
                 .when(When::Is("flag", &[0]))
                 .about("milliseconds since midnight UT"),
-            Field::layers("entries", TIMESTAMP_ENTRY)
-                .when(When::Not("flag", &[0]))
-                .about("who, and when"),
+            Field::layers("entries", TIMESTAMP_ENTRY).when(When::Not("flag", &[0])).about("who, and when"),
         ],
     )
     .scapy("IPOption_Timestamp")
@@ -124,11 +119,12 @@ static OPTIONS: &[Kind] = &[
         &[which(136), LEN, Field::bits("id", 16).also(&["security"]).about("of SATNET")],
     )
     .scapy("IPOption_Stream_Id"),
-    Kind::new("option", "Option", "RFC 791 3.1", &[
-        which(94),
-        LEN,
-        Field::bytes("data").also(&["value"]).about("what is behind type and length"),
-    ])
+    Kind::new(
+        "option",
+        "Option",
+        "RFC 791 3.1",
+        &[which(94), LEN, Field::bytes("data").also(&["value"]).about("what is behind type and length")],
+    )
     .scapy("IPOption"),
 ];
 

@@ -68,7 +68,10 @@ pub(crate) static ROUTING: Kind = Kind::new(
         Field::bits("left", 8).also(&["segleft"]).about("addresses that are still to be visited"),
         Field::bits("reserved", 32).when(When::Is("type", &[0, 2])),
         // RFC 8754 2.
-        Field::bits("last", 8).also(&["lastentry"]).when(When::Is("type", &[4])).about("index of the last segment"),
+        Field::bits("last", 8)
+            .also(&["lastentry"])
+            .when(When::Is("type", &[4]))
+            .about("index of the last segment"),
         Field::bits("flags", 8).when(When::Is("type", &[4])),
         Field::bits("tag", 16).when(When::Is("type", &[4])),
         Field::list("addresses", &Shape::V6).when(When::Is("type", &[0, 2, 4])).about("the way"),
@@ -139,34 +142,51 @@ const OPTION_LEN: Field = Field::bits("len", 8)
 /// Destination Options and Hop-by-Hop Options at IANA.
 static OPTIONS: &[Kind] = &[
     Kind::new("pad1", "Pad1", "RFC 8200 4.2", &[which(0)]).scapy("Pad1"),
-    Kind::new("padn", "PadN", "RFC 8200 4.2", &[
-        which(1),
-        OPTION_LEN,
-        Field::bytes("data").also(&["optdata"]).about("zeros"),
-    ])
+    Kind::new(
+        "padn",
+        "PadN",
+        "RFC 8200 4.2",
+        &[which(1), OPTION_LEN, Field::bytes("data").also(&["optdata"]).about("zeros")],
+    )
     .scapy("PadN"),
-    Kind::new("router_alert", "Router Alert", "RFC 2711 2.1", &[
-        which(5),
-        OPTION_LEN,
-        Field::bits("value", 16).names(&[(0, "mld"), (1, "rsvp"), (2, "active-networks")]),
-    ])
+    Kind::new(
+        "router_alert",
+        "Router Alert",
+        "RFC 2711 2.1",
+        &[
+            which(5),
+            OPTION_LEN,
+            Field::bits("value", 16).names(&[(0, "mld"), (1, "rsvp"), (2, "active-networks")]),
+        ],
+    )
     .scapy("RouterAlert"),
-    Kind::new("jumbo", "Jumbo Payload", "RFC 2675 2", &[
-        which(0xc2),
-        OPTION_LEN,
-        Field::bits("jumbo_len", 32).also(&["jumboplen"]).about("bytes behind the IPv6 header"),
-    ])
+    Kind::new(
+        "jumbo",
+        "Jumbo Payload",
+        "RFC 2675 2",
+        &[
+            which(0xc2),
+            OPTION_LEN,
+            Field::bits("jumbo_len", 32).also(&["jumboplen"]).about("bytes behind the IPv6 header"),
+        ],
+    )
     .scapy("Jumbo"),
-    Kind::new("home", "Home Address", "RFC 6275 6.3", &[
-        which(0xc9),
-        OPTION_LEN,
-        Field::v6("addr").also(&["hoa"]).about("of a mobile node"),
-    ])
+    Kind::new(
+        "home",
+        "Home Address",
+        "RFC 6275 6.3",
+        &[which(0xc9), OPTION_LEN, Field::v6("addr").also(&["hoa"]).about("of a mobile node")],
+    )
     .scapy("HAO"),
-    Kind::new("option", "Option", "RFC 8200 4.2", &[
-        which(0x1e),
-        OPTION_LEN,
-        Field::bytes("data").also(&["optdata"]).about("what is behind type and length"),
-    ])
+    Kind::new(
+        "option",
+        "Option",
+        "RFC 8200 4.2",
+        &[
+            which(0x1e),
+            OPTION_LEN,
+            Field::bytes("data").also(&["optdata"]).about("what is behind type and length"),
+        ],
+    )
     .scapy("HBHOptUnknown"),
 ];

@@ -35,8 +35,25 @@ use super::kind::Kind;
 
 /// Every layer, from the wire up.
 pub static KINDS: &[&Kind] = &[
-    &ETHER, &DOT3, &DOT1Q, &LLC, &SNAP, &ARP, &IP, &ICMP, &IPV6, &HOP_BY_HOP, &ROUTING, &FRAGMENT,
-    &DESTINATION, &AH, &ESP, &TCP, &UDP, &PAYLOAD, &PADDING,
+    &ETHER,
+    &DOT3,
+    &DOT1Q,
+    &LLC,
+    &SNAP,
+    &ARP,
+    &IP,
+    &ICMP,
+    &IPV6,
+    &HOP_BY_HOP,
+    &ROUTING,
+    &FRAGMENT,
+    &DESTINATION,
+    &AH,
+    &ESP,
+    &TCP,
+    &UDP,
+    &PAYLOAD,
+    &PADDING,
 ];
 
 /// The layer of this name, or of one of its other spellings.

@@ -118,7 +118,12 @@ static OPTIONS: &[Kind] = &[
         ],
     )
     .scapy("AO"),
-    Kind::new("mptcp", "Multipath TCP", "RFC 8684 3", &[which(30), LEN, Field::bytes("data").about("as it is")]),
+    Kind::new(
+        "mptcp",
+        "Multipath TCP",
+        "RFC 8684 3",
+        &[which(30), LEN, Field::bytes("data").about("as it is")],
+    ),
     Kind::new(
         "fastopen",
         "Fast Open",
@@ -127,9 +132,10 @@ static OPTIONS: &[Kind] = &[
     )
     .scapy("TFO")
     .also(&["tfo"]),
-    Kind::new("option", "Option", "RFC 9293 3.2", &[
-        which(253),
-        LEN,
-        Field::bytes("data").about("what is behind kind and length"),
-    ]),
+    Kind::new(
+        "option",
+        "Option",
+        "RFC 9293 3.2",
+        &[which(253), LEN, Field::bytes("data").about("what is behind kind and length")],
+    ),
 ];
