@@ -159,7 +159,7 @@ impl Reader<'_> {
             Shape::Layers(kinds) => {
                 let end;
                 (inner, end) = self.options(kinds, start..open(), told(Rule::Count), depth + 1);
-                (Value::Layers(inner.iter().map(Section::layer).collect()), end * 8)
+                (Value::Layers(inner.iter().map(|option| option.layer(self.bytes)).collect()), end * 8)
             }
         };
         let bits = if matches!(field.shape, Shape::Bits(_) | Shape::Flags(..)) { at } else { start * 8 }..end;

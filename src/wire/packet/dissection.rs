@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 use super::kind::{Field, Kind, When};
-use super::layer::{Choice, Layer, Value};
+use super::layer::Value;
 use super::layers::{IP, IPV6, PAYLOAD};
 use crate::base::LinkType;
 
@@ -106,16 +106,6 @@ impl Section {
     /// Of an IP layer: where the packet is to go.
     pub(super) fn destination(&self) -> Option<IpAddr> {
         (std::ptr::eq(self.kind, &IP) || std::ptr::eq(self.kind, &IPV6)).then(|| self.address("dst"))?
-    }
-
-    /// The layer that builds this one: every field of it is set.
-    pub(super) fn layer(&self) -> Layer {
-        let places = self.kind.fields.iter().enumerate();
-        let set = places.filter_map(|(place, field)| {
-            let seen = self.fields.iter().find(|seen| std::ptr::eq(seen.field, field))?;
-            Some((place, Choice::One(seen.value.clone())))
-        });
-        Layer { set: set.collect(), ..Layer::new(self.kind) }
     }
 
     /// A place that is soon to be filled.

@@ -12,6 +12,7 @@
 //! | `rules.rs` | lengths, checksums, next protocols: worked out for building, compared when taking apart |
 //! | `value.rs` | does a value fit into a field; its bytes |
 //! | `bits.rs` | numbers of any width at any bit |
+//! | `recover.rs` | [`Dissection::packet`]: from bytes back to the packet that builds them |
 //! | `each.rs` | a packet with ranges, lists and chance in it: the packets that it stands for |
 //! | `template.rs` | [`Template`]: the same at speed: built once, then only what varies is written |
 //!
@@ -26,6 +27,7 @@ mod each;
 mod kind;
 mod layer;
 mod layers;
+mod recover;
 mod rules;
 mod template;
 mod value;

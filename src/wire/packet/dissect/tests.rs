@@ -46,3 +46,12 @@ fn a_syn_as_scapy_builds_it() {
         }
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_bytes_are_built_again(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200), ip in proptest::bool::ANY) {
+        let link = if ip { LinkType::Ip } else { LinkType::Ethernet };
+        let read = Dissection::of(link, &bytes);
+        proptest::prop_assert_eq!(read.packet().build(&Nowhere).unwrap().bytes, bytes);
+    }
+}
