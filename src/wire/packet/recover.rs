@@ -41,7 +41,10 @@ impl Section {
     pub(super) fn layer(&self, packet: &[u8]) -> Layer {
         let mut layer = Layer::new(self.kind);
         for seen in &self.fields {
-            let Some(place) = self.kind.fields.iter().position(|field| std::ptr::eq(field, seen.field)) else { continue };
+            let Some(place) = self.kind.fields.iter().position(|field| std::ptr::eq(field, seen.field))
+            else {
+                continue;
+            };
             layer.set.push((place, Choice::One(seen.exact(packet))));
         }
         layer
@@ -52,8 +55,10 @@ impl Section {
     fn shorten(&self, layer: &mut Layer, outer: &dyn Fn(Rule, &Seen) -> Option<u64>) {
         let fields = layer.kind.fields;
         // Of a field and the flag that says that it is there one must stay: the field, unless it is worked out.
-        let flagged = |name: &str| fields.iter().any(|f| matches!(f.fill, Fill::Rule(Rule::Present(n)) if n == name));
-        let worked_out = |name: &str| fields.iter().any(|f| f.name == name && matches!(f.fill, Fill::Rule(_)));
+        let flagged =
+            |name: &str| fields.iter().any(|f| matches!(f.fill, Fill::Rule(Rule::Present(n)) if n == name));
+        let worked_out =
+            |name: &str| fields.iter().any(|f| f.name == name && matches!(f.fill, Fill::Rule(_)));
         layer.set.retain_mut(|(place, choice)| {
             let Some(seen) = fields.get(*place).and_then(|f| self.seen(f.name)) else { return true };
             if let Choice::One(Value::Layers(layers)) = choice {
@@ -78,7 +83,9 @@ impl Seen {
     /// The value that builds exactly the bytes of this one.
     fn exact(&self, packet: &[u8]) -> Value {
         match &self.value {
-            Value::Layers(_) => Value::Layers(self.inner.iter().map(|section| section.layer(packet)).collect()),
+            Value::Layers(_) => {
+                Value::Layers(self.inner.iter().map(|section| section.layer(packet)).collect())
+            }
             // RFC 1035 4.1.4: a name with a pointer in it, or in capitals.
             name @ Value::Name(_) => match packet.get(self.range()) {
                 Some(bytes) if bytes_of(name, Shape::Name) != bytes => Value::Bytes(bytes.to_vec()),
