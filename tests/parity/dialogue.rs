@@ -9,7 +9,7 @@ use sockatoo::SockAddr;
 use sockatoo::base::constants::*;
 use sockatoo::base::{ControlMessage, Errno};
 
-use crate::arm::{Arm, Fd, Outcome};
+use crate::arm::{Arm, Fd, Outcome, Received};
 
 /// How long a wait for readiness may last: only a case that fails waits so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(6);
@@ -132,7 +132,10 @@ impl Dialogue {
     }
 
     /// Ephemeral ports become `#1`, `#2` ...
-    fn show(&mut self, address: SockAddr) -> String {
+    fn show(&mut self, fd: Fd, address: SockAddr) -> String {
+        if let Some(link) = address.link() {
+            return self.show_link(fd, link);
+        }
         let Some(inet) = address.inet() else { return "AF_UNSPEC".into() };
         if inet.port() < 32_768 {
             return inet.to_string();
@@ -150,7 +153,7 @@ impl Dialogue {
         Fd(usize::MAX)
     }
 
-    fn who(fd: Fd) -> String {
+    pub(crate) fn who(fd: Fd) -> String {
         if fd.0 == usize::MAX { "s?".into() } else { format!("s{}", fd.0 + 1) }
     }
 
@@ -179,8 +182,12 @@ impl Dialogue {
     pub fn bind(&mut self, fd: Fd, address: impl Into<SockAddr>) -> bool {
         let address = address.into();
         let result = self.arm.bind(fd, address);
-        let line =
-            format!("{}.bind({}) = {}", Self::who(fd), self.show(address), outcome(&result, |()| "0".into()));
+        let line = format!(
+            "{}.bind({}) = {}",
+            Self::who(fd),
+            self.show(fd, address),
+            outcome(&result, |()| "0".into())
+        );
         self.note(line);
         result.is_ok()
     }
@@ -194,7 +201,7 @@ impl Dialogue {
     pub fn accept(&mut self, fd: Fd) -> Fd {
         let result = self.arm.accept(fd);
         let text = match result {
-            Ok((new, from)) => format!("{} from {}", Self::who(new), self.show(from)),
+            Ok((new, from)) => format!("{} from {}", Self::who(new), self.show(fd, from)),
             Err(number) => Errno(number).name().into(),
         };
         self.note(format!("{}.accept() = {text}", Self::who(fd)));
@@ -207,7 +214,7 @@ impl Dialogue {
         let line = format!(
             "{}.connect({}) = {}",
             Self::who(fd),
-            self.show(address),
+            self.show(fd, address),
             outcome(&result, |()| "0".into())
         );
         self.note(line);
@@ -242,7 +249,7 @@ impl Dialogue {
         let result = self.arm.sendmsg(fd, data, to, flags, control);
         let mut line = format!("{}.sendmsg({}, {}", Self::who(fd), data_text(data), names(flags, MSG_BITS));
         if let Some(to) = to {
-            line += &format!(", to {}", self.show(to));
+            line += &format!(", to {}", self.show(fd, to));
         }
         for message in control {
             line += &format!(", {}", self.control_text(fd, message));
@@ -263,7 +270,7 @@ impl Dialogue {
             ControlMessage::TimestampNs(at) => format!("TIMESTAMPNS sane={}", at.as_secs() > 1_500_000_000),
             ControlMessage::ExtendedError(e) => {
                 let offender = match e.offender {
-                    Some(a) => self.show(a.into()),
+                    Some(a) => self.show(fd, a.into()),
                     None => "nobody".into(),
                 };
                 format!(
@@ -296,6 +303,17 @@ impl Dialogue {
     /// recvmsg(2): the data and all that is told beside it.
     pub fn recvmsg(&mut self, fd: Fd, len: usize, flags: i32) -> Option<SockAddr> {
         let result = self.arm.recvmsg(fd, len, flags);
+        self.tell_received(fd, len, flags, result)
+    }
+
+    /// Writes down what recvmsg(2) gave.
+    pub(crate) fn tell_received(
+        &mut self,
+        fd: Fd,
+        len: usize,
+        flags: i32,
+        result: Outcome<Received>,
+    ) -> Option<SockAddr> {
         let head = format!("{}.recvmsg({len}, {})", Self::who(fd), names(flags, MSG_BITS));
         match result {
             Err(number) => {
@@ -305,7 +323,7 @@ impl Dialogue {
             Ok(r) => {
                 let mut line = format!("{head} = {} of {}", data_text(&r.data), r.len);
                 if let Some(from) = r.from {
-                    line += &format!(" from {}", self.show(from));
+                    line += &format!(" from {}", self.show(fd, from));
                 }
                 if r.flags != 0 {
                     line += &format!(" flags {}", names(r.flags, MSG_BITS));
@@ -336,7 +354,7 @@ impl Dialogue {
     pub fn getsockname(&mut self, fd: Fd) -> Option<SockAddr> {
         let result = self.arm.getsockname(fd);
         let text = match result {
-            Ok(address) => self.show(address),
+            Ok(address) => self.show(fd, address),
             Err(number) => Errno(number).name().into(),
         };
         self.note(format!("{}.getsockname() = {text}", Self::who(fd)));
@@ -346,7 +364,7 @@ impl Dialogue {
     pub fn getpeername(&mut self, fd: Fd) -> Option<SockAddr> {
         let result = self.arm.getpeername(fd);
         let text = match result {
-            Ok(address) => self.show(address),
+            Ok(address) => self.show(fd, address),
             Err(number) => Errno(number).name().into(),
         };
         self.note(format!("{}.getpeername() = {text}", Self::who(fd)));

@@ -165,6 +165,11 @@ fn encode(address: SockAddr) -> (libc::sockaddr_storage, socklen_t) {
             unsafe { std::ptr::write((&raw mut storage).cast(), sin6) };
             size_of::<libc::sockaddr_in6>()
         }
+        SockAddr::Link(a) => {
+            let (link, len) = crate::link::encode(&a);
+            storage = link;
+            len
+        }
         _ => size_of::<libc::sockaddr>(),
     };
     (storage, len as socklen_t)
@@ -183,6 +188,7 @@ fn decode(storage: &libc::sockaddr_storage) -> Option<SockAddr> {
             let port = u16::from_be(sin6.sin6_port);
             Some(SocketAddrV6::new(ip, port, sin6.sin6_flowinfo, sin6.sin6_scope_id).into())
         }
+        AF_PACKET => Some(crate::link::decode(storage)),
         _ => None,
     }
 }
@@ -448,6 +454,7 @@ fn decode_one(level: i32, kind: i32, data: &[u8]) -> Option<ControlMessage> {
         (SOL_IPV6, IPV6_PKTINFO) => {
             ControlMessage::PacketInfo { interface: word(data, 16), local: v6(0), destination: v6(0) }
         }
+        (SOL_PACKET, PACKET_AUXDATA) => crate::link::auxiliary(data),
         (SOL_IP, IP_RECVERR) | (SOL_IPV6, IPV6_RECVERR) => {
             // struct sock_extended_err: errno, origin, type, code, pad, info, data; then the offender's sockaddr.
             let mut storage: libc::sockaddr_storage = unsafe { zeroed() };

@@ -6,6 +6,7 @@
 //! | `arm.rs` | the calls, as both sides understand them |
 //! | `kernel.rs`, `ours.rs` | the two arms |
 //! | `dialogue.rs` | what a case speaks; writes every call and its outcome down |
+//! | `link.rs` | addresses and frames of packet sockets |
 //! | `beginnings.rs` | what many cases begin with, and calls without a line |
 //! | `compare.rs` | runs both arms, compares, tells the story of a failure |
 //! | `deviations.toml` | where we differ, and why |
@@ -29,6 +30,7 @@ mod beginnings;
 mod bind_table;
 mod dialogue;
 mod kernel;
+mod link;
 mod ours;
 
 mod bind;
@@ -38,6 +40,9 @@ mod listen;
 mod multicast;
 mod names;
 mod options;
+mod packet;
+mod packet_frames;
+mod packet_options;
 mod ping;
 mod poll_bits;
 mod reuse;

@@ -55,9 +55,9 @@ fn protocol(field: u16, rest: &[u8]) -> u16 {
     }
 }
 
-/// eth_type_trans: whom a frame is for, seen from the station `own`.
-fn packet_type(destination: Mac, own: Mac) -> u8 {
-    if destination == Mac::BROADCAST {
+/// eth_type_trans: whom a frame is for, seen from the station `own`. The loopback has no broadcast address.
+fn packet_type(interface: IfIndex, destination: Mac, own: Mac) -> u8 {
+    if destination == Mac::BROADCAST && interface != IfIndex::LO {
         PACKET_BROADCAST
     } else if destination.is_multicast() {
         PACKET_MULTICAST
@@ -79,7 +79,7 @@ impl Net {
         };
         let passing = Passing {
             interface,
-            packet_type: packet_type(Mac([d0, d1, d2, d3, d4, d5]), own),
+            packet_type: packet_type(interface, Mac([d0, d1, d2, d3, d4, d5]), own),
             protocol: protocol(u16::from_be_bytes([t0, t1]), rest),
             sender: None,
         };

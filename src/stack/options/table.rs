@@ -446,7 +446,7 @@ SOL_PACKET: {
     PACKET_DROP_MEMBERSHIP = Value::Special;
     PACKET_RX_RING = Value::Special;
     PACKET_STATISTICS = Value::SpecialReadOnly;
-    PACKET_COPY_THRESH = Value::WriteOnly { fix: any };
+    PACKET_COPY_THRESH = Value::Stored { default: 0, fix: any };
     PACKET_AUXDATA = on!(packet_auxdata);
     PACKET_ORIGDEV = FLAG;
     PACKET_VERSION = Value::Stored { default: 0, fix: within::<2> };
@@ -454,11 +454,14 @@ SOL_PACKET: {
     PACKET_RESERVE = Value::Stored { default: 0, fix: not_negative };
     PACKET_TX_RING = Value::Special;
     PACKET_LOSS = FLAG;
+    PACKET_VNET_HDR = Value::ReadOnly(0, Errno::EINVAL);
     PACKET_TIMESTAMP = Value::Stored { default: 0, fix: any };
+    PACKET_FANOUT = Value::ReadOnly(0, Errno::EINVAL);
     PACKET_TX_HAS_OFF = FLAG;
     PACKET_QDISC_BYPASS = FLAG;
     PACKET_ROLLOVER_STATS = Value::Refused(Errno::EINVAL, Errno::ENOPROTOOPT);
     PACKET_IGNORE_OUTGOING = Value::Special;
+    PACKET_VNET_HDR_SZ = Value::ReadOnly(0, Errno::EINVAL);
 }
 }
 

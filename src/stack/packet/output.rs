@@ -50,9 +50,6 @@ impl Stack {
             // dev_validate_header
             return Err(Errno::EINVAL.because(Reason::LinkShort));
         }
-        if len == 0 {
-            return Err(Errno::EINVAL.because(Reason::LinkShort));
-        }
         let mut frame = self.net.pool.frame(len);
         gather(frame.bytes_mut(), data);
         if cooked {

@@ -1,0 +1,182 @@
+//! Options of packet sockets: each asked the same questions, and what some of them do.
+
+use sockatoo::base::constants::*;
+
+use crate::arm::Fd;
+use crate::dialogue::Dialogue;
+use crate::link::{OURS, frame, mac};
+
+/// Default, then each value and what comes back, each on a socket of its own.
+fn ask(t: &mut Dialogue, name: i32) {
+    for kind in [SOCK_RAW, SOCK_DGRAM] {
+        let s = t.packet_on(0, kind, 0);
+        for len in [0, 1, 3, 4, 8, 64] {
+            t.getsockopt(s, SOL_PACKET, name, len);
+        }
+        for value in [&[][..], &[1], &[1, 0, 0], &[1, 0, 0, 0, 0, 0, 0, 0]] {
+            t.setsockopt(s, SOL_PACKET, name, value);
+        }
+        for value in [0, 1, 2, 3, 5, -1, 65_536] {
+            t.set(s, SOL_PACKET, name, value);
+            t.get(s, SOL_PACKET, name);
+        }
+    }
+}
+
+macro_rules! options {
+    ($($case:ident: $name:expr;)*) => { case! {
+        $(fn $case(t) in Lo { ask(t, $name); })*
+    } };
+}
+
+options! {
+    recv_output: PACKET_RECV_OUTPUT;
+    copy_thresh: PACKET_COPY_THRESH;
+    auxdata: PACKET_AUXDATA;
+    origdev: PACKET_ORIGDEV;
+    version: PACKET_VERSION;
+    reserve: PACKET_RESERVE;
+    loss: PACKET_LOSS;
+    timestamp: PACKET_TIMESTAMP;
+    tx_has_off: PACKET_TX_HAS_OFF;
+    qdisc_bypass: PACKET_QDISC_BYPASS;
+    rollover_stats: PACKET_ROLLOVER_STATS;
+    ignore_outgoing: PACKET_IGNORE_OUTGOING;
+    statistics: PACKET_STATISTICS;
+    rx_ring: PACKET_RX_RING;
+    tx_ring: PACKET_TX_RING;
+    fanout: PACKET_FANOUT;
+    unknown: 99;
+}
+
+/// struct packet_mreq.
+fn request(interface: u32, kind: i32, length: u16) -> Vec<u8> {
+    let (kind, length) = ((kind as u16).to_ne_bytes(), length.to_ne_bytes());
+    [&interface.to_ne_bytes()[..], &kind, &length, &[3; 8]].concat()
+}
+
+fn packets_and_drops(t: &mut Dialogue, fd: Fd) -> Option<[u32; 2]> {
+    let bytes = t.arm.getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, 8).ok()?;
+    Some([0, 4].map(|at| u32::from_ne_bytes(bytes[at..at + 4].try_into().expect("4 bytes"))))
+}
+
+case! {
+    fn other_levels(t) in Lo {
+        let s = t.packet_on(0, SOCK_RAW, 0);
+        for (level, name) in [(SOL_IP, IP_TTL), (SOL_IPV6, IPV6_V6ONLY), (SOL_TCP, TCP_NODELAY), (SOL_RAW, 1), (77, 1)] {
+            t.get(s, level, name);
+            t.set(s, level, name, 1);
+        }
+        let udp = t.udp();
+        t.get(udp, SOL_PACKET, PACKET_AUXDATA);
+        t.set(udp, SOL_PACKET, PACKET_AUXDATA, 1);
+    }
+
+    fn offload_headers(t) in Lo {
+        let cooked = t.packet_on(0, SOCK_DGRAM, 0);
+        t.set(cooked, SOL_PACKET, PACKET_VNET_HDR, 1);
+        let s = t.packet_on(0, SOCK_RAW, 0);
+        t.get(s, SOL_PACKET, PACKET_VNET_HDR);
+        t.get(s, SOL_PACKET, PACKET_VNET_HDR_SZ);
+        t.set(s, SOL_PACKET, PACKET_VNET_HDR_SZ, 11);
+        t.set(s, SOL_PACKET, PACKET_VNET_HDR, 1);
+    }
+
+    fn sharing_the_load(t) in Lo {
+        let s = t.packet_on(0, SOCK_RAW, OURS);
+        t.get(s, SOL_PACKET, PACKET_FANOUT);
+        t.set(s, SOL_PACKET, PACKET_FANOUT, 1);
+    }
+
+    fn header_lengths(t) in Lo {
+        let s = t.packet_on(0, SOCK_RAW, 0);
+        for len in [4, 8] {
+            t.getsockopt(s, SOL_PACKET, PACKET_HDRLEN, len);
+        }
+        t.set(s, SOL_PACKET, PACKET_HDRLEN, 1);
+    }
+
+    fn memberships(t) in Lo {
+        let s = t.packet_on(0, SOCK_RAW, 0);
+        for kind in [PACKET_MR_MULTICAST, PACKET_MR_PROMISC, PACKET_MR_ALLMULTI, PACKET_MR_UNICAST, 9] {
+            for length in [0, 6, 7, 9] {
+                let lo = request(1, kind, length);
+                for name in [PACKET_ADD_MEMBERSHIP, PACKET_ADD_MEMBERSHIP, PACKET_DROP_MEMBERSHIP, PACKET_DROP_MEMBERSHIP,
+                    PACKET_DROP_MEMBERSHIP] {
+                    t.setsockopt(s, SOL_PACKET, name, &lo);
+                }
+            }
+        }
+        for name in [PACKET_ADD_MEMBERSHIP, PACKET_DROP_MEMBERSHIP] {
+            t.setsockopt(s, SOL_PACKET, name, &request(77, PACKET_MR_PROMISC, 0));
+            t.setsockopt(s, SOL_PACKET, name, &request(1, PACKET_MR_PROMISC, 0)[..15]);
+            t.setsockopt(s, SOL_PACKET, name, &[]);
+            t.getsockopt(s, SOL_PACKET, name, 16);
+        }
+    }
+
+    fn counting(t) in Wire {
+        let hearer = t.packet_at(1, SOCK_RAW, OURS);
+        let s = t.packet_at(0, SOCK_RAW, 0);
+        for n in 0..5 {
+            t.send(s, &frame(mac(1), &[n; 46]), 0);
+        }
+        for _ in 0..5 {
+            t.next_frame(hearer);
+        }
+        t.getsockopt(hearer, SOL_PACKET, PACKET_STATISTICS, 8);
+        t.getsockopt(hearer, SOL_PACKET, PACKET_STATISTICS, 8);
+    }
+
+    fn what_does_not_fit_is_counted(t) in Wire {
+        let hearer = t.packet_at(1, SOCK_RAW, OURS);
+        t.set(hearer, SOL_SOCKET, SO_RCVBUF, 10_000);
+        let s = t.packet_at(0, SOCK_RAW, 0);
+        for _ in 0..100 {
+            t.send_quietly(s, &frame(mac(1), &[1; 46]));
+        }
+        let mut counted = 0;
+        let mut lost = 0;
+        t.until(|t| {
+            let [packets, drops] = packets_and_drops(t, hearer).unwrap_or_default();
+            (counted, lost) = (counted + packets, lost + drops);
+            counted >= 100
+        });
+        let mut kept = 0;
+        while t.take_quietly(hearer, 100).is_some() {
+            kept += 1;
+        }
+        t.note(format!("{counted} counted; some lost: {}; all accounted for: {}", lost > 0, kept + lost == counted));
+    }
+
+    fn auxiliary_data(t) in Wire {
+        for kind in [SOCK_RAW, SOCK_DGRAM] {
+            let hearer = t.packet_at(1, kind, OURS);
+            t.set(hearer, SOL_PACKET, PACKET_AUXDATA, 1);
+            let s = t.packet_at(0, SOCK_RAW, 0);
+            t.send(s, &frame(mac(1), b"with auxiliary data"), 0);
+            t.next_frame(hearer);
+            t.send(s, &frame(mac(1), b"with auxiliary data"), 0);
+            t.next_frame_where(hearer, 10, 0, |_| true);
+            t.close(hearer);
+        }
+    }
+
+    fn auxiliary_data_of_what_goes_out(t) in Wire {
+        let other = t.packet_at(0, SOCK_RAW, ETH_P_ALL);
+        t.set(other, SOL_PACKET, PACKET_AUXDATA, 1);
+        let s = t.packet_at(0, SOCK_RAW, 0);
+        t.send(s, &frame(mac(1), b"with auxiliary data"), 0);
+        t.next_frame(other);
+    }
+
+    fn timestamps(t) in Wire {
+        let hearer = t.packet_at(1, SOCK_RAW, OURS);
+        let s = t.packet_at(0, SOCK_RAW, 0);
+        for (name, on) in [(SO_TIMESTAMP, 1), (SO_TIMESTAMPNS, 1), (SO_TIMESTAMPNS, 0)] {
+            t.set(hearer, SOL_SOCKET, name, on);
+            t.send(s, &frame(mac(1), b"when?"), 0);
+            t.next_frame(hearer);
+        }
+    }
+}
