@@ -54,15 +54,13 @@ pub(in crate::cli) struct ViewArgs {
 /// What a packet is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum Language {
-    /// An expression, as this command reads it
+    // An expression, as this command reads it.
     Expr,
 }
 
 /// What a packet's first byte is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum BeginsWith {
-    /// An Ethernet header
     Ether,
-    /// An IP header
     Ip,
 }

@@ -1,6 +1,6 @@
 //! Every byte of a packet: which field it is, what it says, and where it comes from.
 
-use super::line::{Ink, Line, columns, wrap};
+use super::line::{Ink, Line, columns, crop, wrap};
 use super::origin::origin;
 use super::tree::{bits, content, counted, place};
 use crate::wire::packet::{Dissection, Origin, Section, Seen};
@@ -119,12 +119,13 @@ impl Table<'_> {
         about: &str,
     ) {
         let third = FIELD + (self.width - FIELD) * 2 / 5;
-        let field = wrap(field, third - FIELD - 2);
+        let room = third - FIELD - 2;
+        let field = wrap(&crop(field, room * ROWS), room);
         let about = wrap(about, self.width - third);
         let high = bytes.len().max(field.len()).max(about.len());
         for at in 0..high {
             let mut line = Line::default();
-            if at == 0 {
+            if at == 0 && !bytes.is_empty() {
                 line.push(Ink::Faint, format!("{offset:>5}"));
             }
             for (column, ink, cells) in

@@ -17,10 +17,8 @@ pub fn hexdump(packet: &Dissection) -> Vec<Line> {
         let owners: Vec<_> =
             (offset..offset + bytes.len()).map(|at| owners.get(at).copied().flatten()).collect();
         lines.push(row_of(offset, bytes, &owners));
-        let begins = |section: &&crate::wire::packet::Section| {
-            (offset..offset + bytes.len()).contains(&section.range.start) && !section.range.is_empty()
-        };
-        if packet.sections.iter().any(|section| begins(&section)) {
+        let here = offset..offset + bytes.len();
+        if packet.sections.iter().any(|s| here.contains(&s.range.start) && !s.range.is_empty()) {
             lines.push(brackets(packet, offset, &owners));
         }
     }
@@ -63,28 +61,38 @@ pub(super) fn readable(byte: u8) -> char {
     if matches!(byte, b' '..=b'~') { char::from(byte) } else { '.' }
 }
 
-/// `─ ether ───┘ └─ ip ───`: one bracket for each layer of a row.
+/// `─ ether ───┘ └─ ip ───`: one bracket for each layer of a row. A name that finds no room in its bracket stands at the right.
 fn brackets(packet: &Dissection, offset: usize, owners: &[Option<usize>]) -> Line {
     let mut line = Line::default();
+    let mut homeless = Vec::new();
     let mut at = 0;
     for run in owners.chunk_by(|a, b| a == b) {
         let (first, last) = (at, at + run.len() - 1);
         at += run.len();
-        let Some(section) = run[0].and_then(|number| packet.sections.get(number)) else { continue };
-        let width = column(last) + 2 - column(first);
-        let begin = if section.range.start >= offset { '└' } else { '─' };
+        let Some((number, section)) = run[0].and_then(|n| Some((n, packet.sections.get(n)?))) else {
+            continue;
+        };
+        let begins = section.range.start >= offset;
+        let begin = if begins { '└' } else { '─' };
         let end = if section.range.end <= offset + at { '┘' } else { '─' };
         let name = section.kind.name;
-        let inside = width - 2;
+        let inside = column(last) + 2 - column(first) - 2;
         let label = match inside.checked_sub(columns(name)) {
-            None => "─".repeat(inside),
+            None => {
+                homeless.extend(begins.then_some((number, name)));
+                "─".repeat(inside)
+            }
             Some(0) => name.into(),
             Some(1) => format!("{name}─"),
             Some(room @ 2..=3) => format!(" {name} {}", "─".repeat(room - 2)),
             Some(room) => format!("─ {name} {}", "─".repeat(room - 3)),
         };
         line.pad_to(column(first));
-        line.push(run[0].map_or(Ink::Plain, Ink::Layer), format!("{begin}{label}{end}"));
+        line.push(Ink::Layer(number), format!("{begin}{label}{end}"));
+    }
+    line.pad_to(column(ROW) + 1);
+    for (number, name) in homeless {
+        line.push(Ink::Layer(number), format!("└ {name} "));
     }
     line
 }

@@ -3,18 +3,19 @@
 use std::net::IpAddr;
 
 use super::tree::counted;
-use super::value::value;
 use crate::wire::packet::{Dissection, Field, Fill, Origin, Rule, Section, Seen, Value, Verdict};
 
 /// Where the value of a field comes from, in a sentence: `worked out: 20 of this header + TCP 20 + payload 5 = 45 bytes`.
 /// `section` is the layer or option that the field is in; `behind` are the layers behind it.
 pub(super) fn origin(packet: &Dissection, section: &Section, behind: &[Section], seen: &Seen) -> String {
     let rule = || match seen.field.fill {
+        // Nothing behind it has a number of its own.
+        Fill::Rule(Rule::Next(none)) if seen.value == Value::Number(none) => None,
         Fill::Rule(rule) => Some(explained(packet, section, behind, seen, rule)),
         _ => None,
     };
     match (seen.origin, &seen.verdict) {
-        (Origin::Filled, _) => rule().map_or_else(|| fixed(seen), |rule| format!("worked out: {rule}")),
+        (Origin::Filled, _) => rule().map_or_else(|| "default".into(), |rule| format!("worked out: {rule}")),
         (Origin::Set, Verdict::Wrong(_)) => {
             format!(
                 "set by you, and wrong: {}",
@@ -33,38 +34,26 @@ pub(super) fn origin(packet: &Dissection, section: &Section, behind: &[Section],
     }
 }
 
-/// What is filled in without a rule.
-fn fixed(seen: &Seen) -> String {
-    match (&seen.field.fill, &seen.value) {
-        (Fill::Empty, _) => "nothing, since you gave none".into(),
-        (Fill::Number(0), Value::Number(0)) => "default".into(),
-        (_, held) => format!("default {}", value(seen.field, held)),
-    }
-}
-
 fn explained(packet: &Dissection, section: &Section, behind: &[Section], seen: &Seen, rule: Rule) -> String {
     match rule {
         Rule::Length { unit, less } => length(section, behind, seen, unit, less),
+        Rule::HeaderLength { unit: 0 | 1, less: 0 } => format!("{} in all", counted(section.range.len())),
         Rule::HeaderLength { unit, less } => {
             format!("{} of header{}", counted(section.range.len()), units(unit, less))
         }
-        Rule::HeaderChecksum => format!(
-            "the Internet checksum (RFC 1071) of the {} of this header, taken as 0 itself",
-            counted(section.range.len())
-        ),
-        Rule::Checksum => format!(
-            "the Internet checksum (RFC 1071) of the {} from here to the end of the packet, taken as 0 itself",
-            counted(covered(section, behind))
-        ),
+        Rule::HeaderChecksum => {
+            format!("Internet checksum (RFC 1071) of the {} of this header", counted(section.range.len()))
+        }
+        Rule::Checksum => {
+            format!("Internet checksum (RFC 1071) of {} bytes", parts(section, behind).join(" + "))
+        }
         Rule::TransportChecksum => format!(
-            "the Internet checksum (RFC 1071) of a pseudo header (both addresses, protocol, length) and of the {} of \
-             {} and what it carries, taken as 0 itself",
-            counted(covered(section, behind)),
-            section.kind.title
+            "Internet checksum (RFC 1071) of pseudo header + {} bytes",
+            parts(section, behind).join(" + ")
         ),
-        Rule::Next(none) => match behind.first() {
-            Some(next) if seen.value != Value::Number(none) => format!("{} comes behind it", next.kind.title),
-            _ => "nothing behind it has a number of its own".into(),
+        Rule::Next(_) => match behind.first() {
+            Some(next) => format!("{} comes behind it", next.kind.title),
+            None => "by what comes behind it".into(),
         },
         Rule::Source => {
             let way =
@@ -119,6 +108,9 @@ fn length(section: &Section, behind: &[Section], seen: &Seen, unit: u8, less: u8
     }
     if less_here == section.range.len() as u64 && parts.len() > 1 {
         parts.remove(0);
+        if let [one] = &parts[..] {
+            return format!("{one} bytes{}, this header not counted", units(unit, 0));
+        }
         return format!(
             "{} = {}{}, this header not counted",
             parts.join(" + "),
@@ -146,8 +138,10 @@ fn units(unit: u8, less: u8) -> String {
     }
 }
 
-fn covered(section: &Section, behind: &[Section]) -> usize {
-    behind.iter().fold(section.range.len(), |sum, next| sum + next.range.len())
+/// A layer and those behind it, each with its bytes: `TCP 20`, `Payload 5`.
+fn parts(section: &Section, behind: &[Section]) -> Vec<String> {
+    let all = std::iter::once(section).chain(behind);
+    all.map(|section| format!("{} {}", section.kind.title, section.range.len())).collect()
 }
 
 /// Where the packet goes: the destination of this layer, or of the first one that has one.

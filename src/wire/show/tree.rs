@@ -27,12 +27,16 @@ struct Row {
 }
 
 impl Row {
-    fn line(self, left: usize) -> Line {
-        let mut line = Line::default();
-        for span in self.left.spans {
-            let room = left.saturating_sub(line.width());
-            line.push(span.ink, crop(&span.text, room));
+    /// The line, its left part cropped to so many columns: where it is longest.
+    fn line(mut self, left: usize) -> Line {
+        let over = self.left.width().saturating_sub(left);
+        if over > 0
+            && let Some(span) = self.left.spans.iter_mut().max_by_key(|span| columns(&span.text))
+        {
+            let room = columns(&span.text).saturating_sub(over);
+            span.text = crop(&span.text, room);
         }
+        let mut line = self.left;
         line.pad_to(left + 2);
         line.and(Ink::Faint, self.place)
     }
@@ -76,8 +80,9 @@ fn branches(
         left.push(Ink::Plain, " = ");
         content(seen, &mut left);
         rows.push(Row { left, place: seen_place(packet, seen) });
+        let names = seen.inner.iter().map(|inner| columns(inner.kind.name)).max().unwrap_or(0);
         for inner in &seen.inner {
-            twig(packet, inner, number, depth + 1, width, rows);
+            twig(packet, (inner, names), number, depth + 1, width, rows);
         }
     }
     if let Some(note) = &section.note {
@@ -88,10 +93,10 @@ fn branches(
     }
 }
 
-/// An option or a record: in one line, if that is wide enough; else as a tree of its own.
+/// An option or a record: in one line, if that is wide enough; else as a tree of its own. `names` is the longest name in the list.
 fn twig(
     packet: &Dissection,
-    section: &Section,
+    (section, names): (&Section, usize),
     number: usize,
     depth: usize,
     width: usize,
@@ -99,6 +104,7 @@ fn twig(
 ) {
     let mut left = Line::from("  ".repeat(depth)).and(Ink::Layer(number), section.kind.name);
     let head = left.clone();
+    left.pad_to(2 * depth + names);
     for (at, seen) in section.fields.iter().enumerate() {
         left.push(Ink::Plain, format!("{}{} = ", if at == 0 { "  " } else { ", " }, seen.field.name));
         content(seen, &mut left);
@@ -122,7 +128,7 @@ pub(super) fn content(seen: &Seen, line: &mut Line) {
         plain => line.push(Ink::Plain, value(seen.field, plain)),
     }
     if let Some(meaning) = meaning(seen.field, &seen.value) {
-        line.push(Ink::Plain, format!(" ({meaning})"));
+        line.push(Ink::Faint, format!(" ({meaning})"));
     }
     if let Some(words) = verdict(seen) {
         let ink = match seen.verdict {
