@@ -5,9 +5,9 @@ use std::path::Path;
 
 use crate::base::LinkType;
 use crate::cli::args::{BeginsWith, CraftArgs};
-use crate::cli::say::Trouble;
+use crate::cli::say::{self, Trouble};
 use crate::trace::PcapReader;
-use crate::wire::expression::ExpressionError;
+use crate::wire::expression::{Expression, ExpressionError};
 use crate::wire::packet::{Dissection, Each, Packet, Surroundings};
 use crate::wire::show::unhex;
 
@@ -104,15 +104,24 @@ impl Iterator for Packets<'_> {
     }
 }
 
-/// The packet that an expression says; a mistake in it is pointed at.
+/// The packet that an expression says; a mistake in it is pointed at. What the person should know is said beside it.
 pub(in crate::cli) fn expression(text: &str) -> Result<Packet, Trouble> {
-    text.parse().map_err(|ExpressionError { column, width, what, hint }| {
-        let trouble = Trouble::new(what).at(text, column, width);
-        match hint {
-            Some(hint) => trouble.hint(hint),
-            None => trouble,
-        }
-    })
+    // One byte more than a packet can have: the reader of expressions says that it is too much.
+    let mut read = |path: &str| {
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)?.take(u64::from(u16::MAX) + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let Expression { packet, notes } =
+        Expression::read(text, &mut read).map_err(|ExpressionError { column, width, what, hint }| {
+            let trouble = Trouble::new(what).at(text, column, width);
+            match hint {
+                Some(hint) => trouble.hint(hint),
+                None => trouble,
+            }
+        })?;
+    notes.iter().for_each(|note| say::aside(format!("note: {note}")));
+    Ok(packet)
 }
 
 /// A pcap file that can be read.

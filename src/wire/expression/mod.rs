@@ -54,6 +54,9 @@ mod text;
 mod value;
 mod write;
 
+pub(crate) use text::{write as write_bytes, write_text};
+pub(crate) use write::write_flags;
+
 /// Characters of an expression.
 const LONGEST_TEXT: usize = 1 << 20;
 /// Brackets in brackets.

@@ -115,7 +115,7 @@ fn escape(text: &[char]) -> Option<(Escaped, usize)> {
 }
 
 /// Bytes as a person would write them: text in quotes if they are text, `"A"*100` if they are all the same, else `hex(00 ff)`.
-pub(super) fn write(f: &mut impl Write, bytes: &[u8]) -> fmt::Result {
+pub(crate) fn write(f: &mut impl Write, bytes: &[u8]) -> fmt::Result {
     /// From here on, equal bytes are counted.
     const MANY: usize = 16;
     if let [first, rest @ ..] = bytes
@@ -145,7 +145,7 @@ pub(super) fn write(f: &mut impl Write, bytes: &[u8]) -> fmt::Result {
 }
 
 /// Text in quotes.
-pub(super) fn write_text(f: &mut impl Write, text: &str) -> fmt::Result {
+pub(crate) fn write_text(f: &mut impl Write, text: &str) -> fmt::Result {
     f.write_char('"')?;
     for c in text.chars() {
         match c {

@@ -180,7 +180,7 @@ fn name(field: &Field, number: u64) -> Option<&'static str> {
 }
 
 /// `SA` if each bit has a letter, `MF+DF` if each has a word, else a number.
-fn write_flags(f: &mut Formatter<'_>, letters: &[&str], number: u64) -> fmt::Result {
+pub(crate) fn write_flags(f: &mut impl Write, letters: &[&str], number: u64) -> fmt::Result {
     let is_set = |bit: &usize| *bit < 64 && number >> bit & 1 == 1;
     let set: Option<Vec<&str>> =
         (0..64).filter(is_set).map(|bit| letters.get(bit).copied().filter(|l| !l.is_empty())).collect();

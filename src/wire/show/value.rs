@@ -1,8 +1,10 @@
 //! What a field holds, in words: its value as one writes it, and what that means.
 
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::base::Mac;
+use crate::wire::expression::{write_bytes, write_flags, write_text};
 use crate::wire::packet::{Field, Fill, Rule, Seen, Shape, Value, Verdict};
 
 /// A field's value as expressions write it: `64`, `0x0800`, `SA`, `192.0.2.1`, `"hello"`.
@@ -12,8 +14,9 @@ pub fn value(field: &Field, value: &Value) -> String {
         Value::Mac(mac) => mac.to_string(),
         Value::V4(address) => address.to_string(),
         Value::V6(address) => address.to_string(),
-        Value::Bytes(bytes) => bytes_of(bytes),
-        Value::Name(name) => name.escape_debug().to_string(),
+        Value::Bytes(bytes) if bytes.is_empty() => "none".into(),
+        Value::Bytes(bytes) => written(|text| write_bytes(text, bytes)),
+        Value::Name(name) => written(|text| write_text(text, name)),
         Value::Layers(layers) if layers.is_empty() => "none".into(),
         Value::Layers(layers) => layers.iter().map(|layer| layer.kind().name).collect::<Vec<_>>().join(", "),
         Value::List(items) if items.is_empty() => "none".into(),
@@ -54,7 +57,7 @@ pub fn verdict(seen: &Seen) -> Option<String> {
 
 fn number_of(field: &Field, number: u64) -> String {
     match field.shape {
-        Shape::Flags(_, letters) => flags(letters, number),
+        Shape::Flags(_, letters) => written(|text| write_flags(text, letters, number)),
         Shape::Bits(bits) if hexadecimal(field) => {
             format!("0x{number:0width$x}", width = usize::from(bits.div_ceil(4)))
         }
@@ -76,38 +79,12 @@ const fn is_port(field: &Field) -> bool {
     matches!(field.name.as_bytes(), [.., b'p', b'o', b'r', b't'])
 }
 
-/// `SA`: letters one behind the other, from the lowest bit up. Where they are words, `DF+MF`; bits without a name as a number.
-fn flags(letters: &[&str], number: u64) -> String {
-    let mut parts = Vec::new();
-    let mut rest = number;
-    for (bit, letter) in letters.iter().enumerate().take(64) {
-        if number & (1 << bit) != 0 && !letter.is_empty() {
-            parts.push((*letter).to_string());
-            rest &= !(1 << bit);
-        }
-    }
-    let between = if parts.iter().all(|part| part.len() == 1) { "" } else { "+" };
-    match (parts.is_empty(), rest) {
-        (true, rest) => rest.to_string(),
-        (false, 0) => parts.join(between),
-        (false, rest) => format!("{}+0x{rest:x}", parts.join(between)),
-    }
-}
-
-/// `"GET /"`, where all of it can be read; else `hex(de ad be ef)`.
-fn bytes_of(bytes: &[u8]) -> String {
-    let readable = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t');
-    // Enough for every line that may be printed; the whole is in the hex dump.
-    let shown = bytes.get(..512).unwrap_or(bytes);
-    let more = if shown.len() < bytes.len() { "…" } else { "" };
-    if !bytes.is_empty() && bytes.iter().all(readable) {
-        return format!("\"{}{more}\"", shown.escape_ascii());
-    }
-    if bytes.is_empty() {
-        return "none".into();
-    }
-    let hex: Vec<_> = shown.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("hex({}{more})", hex.join(" "))
+/// What an expression's writer writes.
+fn written(write: impl FnOnce(&mut String) -> fmt::Result) -> String {
+    let mut text = String::new();
+    // A string takes whatever it is given.
+    let _ = write(&mut text);
+    text
 }
 
 const fn of_v4(address: Ipv4Addr) -> Option<&'static str> {
