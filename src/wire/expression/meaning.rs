@@ -51,7 +51,7 @@ impl Reader<'_> {
             && let Some((sender, instead)) = SENDERS.iter().find(|(sender, _)| *sender == name.text)
             && let Some(Argument { name: None, value }) = arguments.first()
             // raw("...") is a payload, raw(IP()) Scapy's way to the bytes.
-            && !(*sender == "raw" && matches!(value.what, What::Bytes(_) | What::File(_)))
+            && !(*sender == "raw" && matches!(value.what, What::Text(_) | What::Hex(_) | What::File(_)))
         {
             self.notes.push(format!("`{sender}(...)` is left out: {instead}"));
             tree = value;
@@ -86,7 +86,7 @@ impl Reader<'_> {
                 let kind = find(name)?;
                 self.with(kind, name.span, arguments, kind.positional().count() == 1)
             }
-            What::Bytes(_) | What::File(_) | What::Word(_) | What::Call(..) => {
+            What::Text(_) | What::Hex(_) | What::File(_) | What::Word(_) | What::Call(..) => {
                 let kind = find(&Word { text: "payload".into(), span: node.span })?;
                 let mut layer = Layer::new(kind);
                 if let Some(field) = kind.positional().next() {
@@ -146,7 +146,7 @@ impl Reader<'_> {
         // ('NOP', None), ('SAckOK', b''): no value.
         let is_value = |node: &&&Node| match &node.what {
             What::Word(word) => word != "None",
-            What::Bytes(bytes) => !bytes.is_empty() || kind.positional().next().is_some(),
+            What::Text(bytes) => !bytes.is_empty() || kind.positional().next().is_some(),
             _ => true,
         };
         let mut values = values.iter().filter(is_value).copied().peekable();
@@ -202,7 +202,9 @@ impl Reader<'_> {
         let named = |text: &str| find_entry(kinds, text, node.span);
         match &node.what {
             What::Word(text) => named(text),
-            What::Bytes(text) => named(&String::from_utf8_lossy(text)),
+            What::Text(text) => named(&String::from_utf8_lossy(text)),
+            // Bytes among options stand there as they are.
+            What::Hex(_) | What::File(_) => self.layer(node),
             What::Call(name, arguments) => {
                 let kind = find_entry(kinds, &name.text, name.span)?.kind();
                 self.with(kind, name.span, arguments, true)
@@ -213,7 +215,7 @@ impl Reader<'_> {
                 };
                 let mut layer = match &name.what {
                     What::Word(text) => find_entry(kinds, text, name.span)?,
-                    What::Bytes(text) => find_entry(kinds, &String::from_utf8_lossy(text), name.span)?,
+                    What::Text(text) => find_entry(kinds, &String::from_utf8_lossy(text), name.span)?,
                     _ => return Err(name.span.error("the name of an option is expected here")),
                 };
                 // ('Timestamp', (1, 2))

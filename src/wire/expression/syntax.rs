@@ -32,8 +32,10 @@ pub(super) struct Node {
 pub(super) enum What {
     /// A name, a number, an address, a network: whatever stands without quotes.
     Word(String),
-    /// `"text"`, `b'text'`, `"A"*100`, `hex(00 ff)`.
-    Bytes(Vec<u8>),
+    /// `"text"`, `b'text'`, `"A"*100`.
+    Text(Vec<u8>),
+    /// `hex(00 ff)`: as it is on the wire, also where text would be read as something else.
+    Hex(Vec<u8>),
     /// `file(path)`.
     File(String),
     /// `[a, b]`.
@@ -331,7 +333,7 @@ impl Parser<'_> {
         match text.as_str() {
             "hex" | "bytes.fromhex" | "bytearray.fromhex" => {
                 let bytes = self.hex(open)?;
-                self.bytes_node(start, bytes)
+                self.bytes_node(start, What::Hex(bytes))
             }
             "file" => {
                 let path = self.raw(open)?;
@@ -373,7 +375,7 @@ impl Parser<'_> {
         Ok(text.trim().to_string())
     }
 
-    /// `(de ad be ef)`, `("deadbeef")`, `(0xdead)`, `(de:ad)`.
+    /// What is between the brackets: `de ad be ef`, `"deadbeef"`, `0xdead`, `de:ad`.
     fn hex(&mut self, open: usize) -> Result<Vec<u8>, ExpressionError> {
         let text = self.raw(open)?;
         let span = self.since(open);
@@ -438,7 +440,7 @@ impl Parser<'_> {
                     return Err(self.here().error("a string is missing behind the +"));
                 }
                 self.at = end;
-                return self.bytes_node(start, bytes);
+                return self.bytes_node(start, What::Text(bytes));
             }
         }
     }
@@ -452,14 +454,14 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn bytes_node(&mut self, start: usize, bytes: Vec<u8>) -> Result<Node, ExpressionError> {
-        self.bytes += bytes.len();
+    fn bytes_node(&mut self, start: usize, what: What) -> Result<Node, ExpressionError> {
+        self.bytes += if let What::Text(bytes) | What::Hex(bytes) = &what { bytes.len() } else { 0 };
         if self.bytes > MOST_BYTES_IN_ALL {
             return Err(self
                 .since(start)
                 .error(format!("an expression holds at most {MOST_BYTES_IN_ALL} bytes")));
         }
-        self.node(start, What::Bytes(bytes))
+        self.node(start, what)
     }
 }
 

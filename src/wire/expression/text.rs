@@ -133,15 +133,18 @@ pub(crate) fn write(f: &mut impl Write, bytes: &[u8]) -> fmt::Result {
         Ok(text) if text.chars().all(|c| matches!(c, '\n' | '\r' | '\t') || !c.is_control()) => {
             write_text(f, text)
         }
-        _ => {
-            f.write_str("hex(")?;
-            for (number, byte) in bytes.iter().enumerate() {
-                let space = if number == 0 { "" } else { " " };
-                write!(f, "{space}{byte:02x}")?;
-            }
-            f.write_str(")")
-        }
+        _ => write_hex(f, bytes),
     }
+}
+
+/// `hex(00 ff)`.
+pub(super) fn write_hex(f: &mut impl Write, bytes: &[u8]) -> fmt::Result {
+    f.write_str("hex(")?;
+    for (number, byte) in bytes.iter().enumerate() {
+        let space = if number == 0 { "" } else { " " };
+        write!(f, "{space}{byte:02x}")?;
+    }
+    f.write_str(")")
 }
 
 /// Text in quotes.

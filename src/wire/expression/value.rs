@@ -77,7 +77,8 @@ impl Reader<'_> {
             What::Word(word) if word == "rand" => random(room, node.span, None),
             What::Word(word) if word == "bad" => bad(room, node.span),
             What::Word(word) => room.word(word, node.span),
-            What::Bytes(bytes) => room.bytes(bytes, node.span),
+            What::Text(text) => room.text(text, node.span),
+            What::Hex(bytes) => room.bytes(bytes, node.span),
             What::File(path) => {
                 let bytes = self.file(path, node.span)?;
                 room.bytes(&bytes, node.span)
@@ -268,14 +269,23 @@ impl Room {
     }
 
     /// A value in quotes: text of fields that hold text, else what is in the quotes.
+    fn text(self, text: &[u8], span: Span) -> Result<Choice, ExpressionError> {
+        match self.shape {
+            Shape::Fixed(_) | Shape::Bytes => self.bytes(text, span),
+            Shape::Name => self.name(text, span),
+            _ => self.word(String::from_utf8_lossy(text).trim(), span),
+        }
+    }
+
+    /// Bytes as they are on the wire.
     fn bytes(self, bytes: &[u8], span: Span) -> Result<Choice, ExpressionError> {
         match self.shape {
             Shape::Fixed(most) if bytes.len() > most => {
                 Err(span.error(format!("{} holds {most} bytes, these are {}", self.field.name, bytes.len())))
             }
-            Shape::Fixed(_) | Shape::Bytes => Ok(Choice::One(Value::Bytes(bytes.to_vec()))),
-            Shape::Name => self.name(bytes, span),
-            _ => self.word(String::from_utf8_lossy(bytes).trim(), span),
+            // A name may be wrong, or have a pointer in it (RFC 1035 4.1.4).
+            Shape::Fixed(_) | Shape::Bytes | Shape::Name => Ok(Choice::One(Value::Bytes(bytes.to_vec()))),
+            _ => Err(span.error(format!("{} does not hold bytes", self.field.name))),
         }
     }
 

@@ -33,8 +33,9 @@ fn write_layer(f: &mut Formatter<'_>, layer: &Layer, inner: bool) -> fmt::Result
         f.write_str("fuzz(")?;
     }
     match payload(layer) {
-        Some(bytes) if !inner => text::write(f, bytes)?,
-        _ => {
+        Some(bytes) if inner => text::write_hex(f, bytes)?,
+        Some(bytes) => text::write(f, bytes)?,
+        None => {
             f.write_str(layer.kind().name)?;
             write_fields(f, layer, inner)?;
         }
@@ -124,6 +125,8 @@ fn write_value(f: &mut Formatter<'_>, field: &Field, shape: Shape, value: &Value
             }
             f.write_char(']')
         }
+        // In quotes it would be read as a name.
+        (Value::Bytes(bytes), Shape::Name) => text::write_hex(f, bytes),
         _ => write_plain(f, value),
     }
 }
