@@ -7,6 +7,7 @@ use super::syntax::{Argument, Node, Span, What, Word};
 use super::{ExpressionError, suggest};
 use crate::base::services::port_of;
 use crate::base::{Cidr, Mac};
+use crate::wire::packet::value::{flags, number};
 use crate::wire::packet::{Choice, Field, Fill, Kind, Shape, Value};
 
 /// A field of a layer, or one item of a field that is a list.
@@ -227,12 +228,7 @@ fn bad(room: Room, span: Span) -> Result<Choice, ExpressionError> {
 impl Room {
     /// The highest number that it holds, of numbers.
     fn most(self) -> Option<u64> {
-        match self.shape {
-            Shape::Bits(bits) | Shape::Flags(bits, _) => {
-                Some(u64::MAX >> 64u32.saturating_sub(u32::from(bits)).min(63))
-            }
-            _ => None,
-        }
+        Field { shape: self.shape, ..*self.field }.largest()
     }
 
     /// `ttl is 0..255`.
@@ -335,25 +331,11 @@ impl Room {
 
     /// `SA`, `syn|ack`, `MF+DF`.
     fn flags(self, word: &str, letters: &[&str], span: Span) -> Result<u64, ExpressionError> {
-        let bit = |flag: &str| {
-            let exact = letters.iter().position(|letter| *letter == flag);
-            let loose = || letters.iter().position(|letter| letter.eq_ignore_ascii_case(flag));
-            let named =
-                || self.field.names.iter().find(|(_, name)| suggest::same(name, flag)).map(|(n, _)| *n);
-            let known = exact.or_else(loose).filter(|_| !flag.is_empty());
-            known.map(|bit| 1u64.checked_shl(u32::try_from(bit).unwrap_or(64)).unwrap_or(0)).or_else(named)
-        };
-        word.split(['+', '|', ',']).filter(|flag| !flag.is_empty()).try_fold(0, |flags, flag| {
-            let each = || {
-                let mut text = [0; 4];
-                flag.chars().try_fold(0, |sum, letter| Some(sum | bit(letter.encode_utf8(&mut text))?))
-            };
-            bit(flag).or_else(each).map(|bits| flags | bits).ok_or_else(|| {
-                let known = letters.iter().copied().chain(self.field.names.iter().map(|(_, name)| *name));
-                let known = suggest::list(known.filter(|letter| !letter.is_empty()));
-                let error = span.error(format!("{} has no flag `{flag}`", self.field.name));
-                error.maybe(known.map(|known| format!("flags are: {known}")))
-            })
+        flags(letters, self.field.names, word).ok_or_else(|| {
+            let known = letters.iter().copied().chain(self.field.names.iter().map(|(_, name)| *name));
+            let known = suggest::list(known.filter(|letter| !letter.is_empty()));
+            let error = span.error(format!("{} has no flag `{word}`", self.field.name));
+            error.maybe(known.map(|known| format!("flags are: {known}")))
         })
     }
 
@@ -387,45 +369,4 @@ impl Room {
 
 fn choice(first: Value, last: Value, single: bool) -> Choice {
     if single { Choice::One(first) } else { Choice::Range(first, last) }
-}
-
-/// A number as people write it. `None`: this is no number.
-fn number(word: &str) -> Option<u128> {
-    const UNITS: &[(&str, u128)] = &[
-        ("Ki", 1 << 10),
-        ("Mi", 1 << 20),
-        ("Gi", 1 << 30),
-        ("k", 1_000),
-        ("M", 1_000_000),
-        ("G", 1_000_000_000),
-        ("min", 60),
-        ("s", 1),
-        ("h", 3_600),
-        ("d", 86_400),
-    ];
-    match word {
-        "True" | "true" => return Some(1),
-        "False" | "false" => return Some(0),
-        _ => {}
-    }
-    let digits = word.replace('_', "");
-    if !digits.starts_with(|c: char| c.is_ascii_digit()) {
-        return None;
-    }
-    for (prefix, radix) in [("0x", 16), ("0X", 16), ("0b", 2), ("0B", 2), ("0o", 8)] {
-        if let Some(digits) = digits.strip_prefix(prefix) {
-            return parse(digits, radix);
-        }
-    }
-    let unit = UNITS.iter().find_map(|(unit, factor)| Some((digits.strip_suffix(unit)?, *factor)));
-    let (digits, factor) = unit.unwrap_or((&digits, 1));
-    Some(parse(digits, 10)?.saturating_mul(factor))
-}
-
-/// Digits, however many: what is too much for any field is the highest number.
-fn parse(digits: &str, radix: u32) -> Option<u128> {
-    if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
-        return None;
-    }
-    Some(u128::from_str_radix(digits, radix).unwrap_or(u128::MAX))
 }

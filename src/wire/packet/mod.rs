@@ -30,7 +30,7 @@ mod layers;
 mod recover;
 mod rules;
 mod template;
-mod value;
+pub(super) mod value;
 
 pub use build::{Nowhere, Surroundings};
 pub use builder::*;

@@ -88,10 +88,12 @@ fn read(shape: Shape, names: &[(u64, &str)], text: &str) -> Option<Value> {
     match shape {
         Shape::Bits(n) => {
             let named = || names.iter().find(|(_, name)| name.eq_ignore_ascii_case(text)).map(|(n, _)| *n);
-            number(text).or_else(named).filter(|v| *v <= bits::mask(n.into())).map(Value::Number)
+            let number = || u64::try_from(number(text)?).ok();
+            named().or_else(number).filter(|v| *v <= bits::mask(n.into())).map(Value::Number)
         }
         Shape::Flags(n, words) => {
-            let flags = number(text).or_else(|| flags(words, text))?;
+            let number = number(text).map(|number| u64::try_from(number).ok());
+            let flags = number.unwrap_or_else(|| flags(words, names, text))?;
             (flags <= bits::mask(n.into())).then_some(Value::Number(flags))
         }
         Shape::Mac => text.parse().ok().map(Value::Mac),
@@ -109,25 +111,62 @@ fn read(shape: Shape, names: &[(u64, &str)], text: &str) -> Option<Value> {
     }
 }
 
-fn number(text: &str) -> Option<u64> {
-    match text.get(..2) {
-        Some("0x" | "0X") => u64::from_str_radix(text.get(2..)?, 16).ok(),
-        Some("0b" | "0B") => u64::from_str_radix(text.get(2..)?, 2).ok(),
-        _ => text.parse().ok(),
+/// A number as people write it: `0x10`, `0b11`, `1_000`, `64Ki`, `1h`. `None`: this is no number.
+pub(crate) fn number(word: &str) -> Option<u128> {
+    const UNITS: &[(&str, u128)] = &[
+        ("Ki", 1 << 10),
+        ("Mi", 1 << 20),
+        ("Gi", 1 << 30),
+        ("k", 1_000),
+        ("M", 1_000_000),
+        ("G", 1_000_000_000),
+        ("min", 60),
+        ("s", 1),
+        ("h", 3_600),
+        ("d", 86_400),
+    ];
+    match word {
+        "True" | "true" => return Some(1),
+        "False" | "false" => return Some(0),
+        _ => {}
     }
+    let digits = word.replace('_', "");
+    if !digits.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    for (prefix, radix) in [("0x", 16), ("0X", 16), ("0b", 2), ("0B", 2), ("0o", 8)] {
+        if let Some(digits) = digits.strip_prefix(prefix) {
+            return whole(digits, radix);
+        }
+    }
+    let unit = UNITS.iter().find_map(|(unit, factor)| Some((digits.strip_suffix(unit)?, *factor)));
+    let (digits, factor) = unit.unwrap_or((&digits, 1));
+    Some(whole(digits, 10)?.saturating_mul(factor))
 }
 
-/// `SA` where each flag is a letter, `MF+DF` where they are words.
-fn flags(words: &[&str], text: &str) -> Option<u64> {
+/// Digits, however many: what is too much for any field is the highest number.
+fn whole(digits: &str, radix: u32) -> Option<u128> {
+    if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
+        return None;
+    }
+    Some(u128::from_str_radix(digits, radix).unwrap_or(u128::MAX))
+}
+
+/// `SA` where each flag is a letter, `MF+DF` where they are words, `syn|ack` by the names of the field's values.
+pub(crate) fn flags(words: &[&str], names: &[(u64, &str)], text: &str) -> Option<u64> {
     let flag = |text: &str| {
-        words
-            .iter()
-            .position(|word| word.eq_ignore_ascii_case(text))
-            .and_then(|bit| 1u64.checked_shl(bit as u32))
+        let bit = words.iter().position(|word| *word == text);
+        let bit = bit.or_else(|| words.iter().position(|word| word.eq_ignore_ascii_case(text)));
+        let named =
+            || names.iter().find(|(_, name)| name.eq_ignore_ascii_case(text)).map(|(value, _)| *value);
+        bit.and_then(|bit| 1u64.checked_shl(u32::try_from(bit).ok()?)).or_else(named)
     };
-    let add = |all: u64, part: &str| Some(all | flag(part)?);
-    let by_words = text.split(['+', '|', ',']).filter(|part| !part.is_empty()).try_fold(0, add);
-    by_words.or_else(|| text.split("").filter(|letter| !letter.is_empty()).try_fold(0, add))
+    let letters = |text: &str| {
+        let mut letter = [0; 4];
+        text.chars().try_fold(0, |all, c| Some(all | flag(c.encode_utf8(&mut letter))?))
+    };
+    let parts = text.split(['+', '|', ',']).filter(|part| !part.is_empty());
+    parts.map(|part| flag(part).or_else(|| letters(part))).try_fold(0, |all, bits| Some(all | bits?))
 }
 
 /// What fits into a field, in words.

@@ -18,7 +18,18 @@ pub(crate) static TCP: Kind = Kind::new(
         Field::bits("reserved", 3).about("zero"),
         Field::flags("flags", 9, &["F", "S", "R", "P", "A", "U", "E", "C", "N"])
             .or(2)
-            .about("FIN SYN RST PSH ACK URG ECE CWR NS"),
+            .names(&[
+                (1, "FIN"),
+                (2, "SYN"),
+                (4, "RST"),
+                (8, "PSH"),
+                (16, "ACK"),
+                (32, "URG"),
+                (64, "ECE"),
+                (128, "CWR"),
+                (256, "NS"),
+            ])
+            .about("what the segment is"),
         Field::bits("window", 16).or(8192).about("bytes that the sender of this segment takes"),
         Field::bits("checksum", 16)
             .rule(Rule::TransportChecksum)
