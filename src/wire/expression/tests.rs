@@ -109,7 +109,10 @@ fn numbers_and_their_words() {
         ("ip(dst=192.0.2.1/32)", "ip(dst=192.0.2.1..192.0.2.1)"),
         ("ip(src=rand(192.0.2.0/24))", "ip(src=rand(192.0.2.0..192.0.2.255))"),
         ("ether(type=0x1234)", "ether(type=0x1234)"),
-        ("tcp(options=[(253, 'x'), option(hex(00))])", r#"tcp(options=[option(kind=253, data="x"), option(hex(00))])"#),
+        (
+            "tcp(options=[(253, 'x'), option(hex(00))])",
+            r#"tcp(options=[option(kind=253, data="x"), option(hex(00))])"#,
+        ),
     ] {
         assert_eq!(ours(text), ours_is, "{text}");
     }
