@@ -145,7 +145,7 @@ fn fact(facts: &Facts, k: u32, a: u32, x: u32) -> u32 {
 }
 
 /// Shifts count modulo 32, as Linux's machine does.
-fn compute(operation: u16, a: u32, operand: u32) -> Option<u32> {
+pub(super) fn compute(operation: u16, a: u32, operand: u32) -> Option<u32> {
     Some(match operation {
         ADD => a.wrapping_add(operand),
         SUB => a.wrapping_sub(operand),

@@ -69,7 +69,7 @@ fn wrong(instruction: &Instruction, behind: usize) -> Option<&'static str> {
 /// bpf_anc_helper: SKF_AD_OFF + SKF_AD_*
 fn is_fact(k: u32) -> bool {
     let fact = k.wrapping_sub(SKF_AD_OFF);
-    fact < SKF_AD_MAX && fact % 4 == 0
+    fact < SKF_AD_MAX && fact.is_multiple_of(4)
 }
 
 /// check_load_and_stores: the first load of a cell that some way to it leaves unwritten.
