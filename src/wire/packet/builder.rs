@@ -139,7 +139,8 @@ impl Layer {
         let mut option = Layer::new(kinds.iter().find(|kind| kind.is_called(name)).ok_or_else(unknown)?);
         let mut fields = option.kind.positional();
         for value in values {
-            let field = fields.next().ok_or_else(|| Errno::EINVAL.with(format!("{name}: too many values")))?;
+            let field =
+                fields.next().ok_or_else(|| Errno::EINVAL.with(format!("{name}: too many values")))?;
             option.put(field.name, shaped(option.kind, field, value)?)?;
         }
         let mut all = match self.get(field) {
@@ -173,7 +174,10 @@ fn shaped(kind: &Kind, field: &Field, choice: Choice) -> Result<Choice, Error> {
 
 /// The values, if each choice is one.
 fn list(choices: &[Choice]) -> Option<Vec<Value>> {
-    choices.iter().map(|choice| if let Choice::One(value) = choice { Some(value.clone()) } else { None }).collect()
+    choices
+        .iter()
+        .map(|choice| if let Choice::One(value) = choice { Some(value.clone()) } else { None })
+        .collect()
 }
 
 /// The values of an option's fields: see [`Layer::option`].
@@ -314,7 +318,10 @@ mod tests {
     fn setters_take_what_people_write() {
         let syn = || tcp().dport(80).flags("SA");
         assert_eq!(bytes(syn()), bytes(tcp().dport("80").flags(0x12)));
-        assert_eq!(bytes(ipv4().dst("192.0.2.1").flags("DF")), bytes(ipv4().dst(Ipv4Addr::new(192, 0, 2, 1)).flags(2)));
+        assert_eq!(
+            bytes(ipv4().dst("192.0.2.1").flags("DF")),
+            bytes(ipv4().dst(Ipv4Addr::new(192, 0, 2, 1)).flags(2))
+        );
         assert_eq!(bytes(ipv4().flags("MF+DF")), bytes(ipv4().flags(3)));
         assert_eq!(bytes(icmp().set("type", "echo-reply")), bytes(icmp().set("type", 0)));
         assert_eq!(bytes(ipv4().ttl(1..=30)), bytes(ipv4().ttl(1)));
