@@ -7,6 +7,7 @@ use super::options::Options;
 use super::ports::{Binding, Claim, Space, Stage};
 use crate::base::constants::{AF_INET6, IPPROTO_TCP, IPPROTO_UDP};
 use crate::base::{Errno, Error, IfIndex, Reason, Result, SocketId};
+use crate::wire::filter::{Facts, Program};
 
 /// What all kinds of sockets have.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub(crate) struct Entry {
     pub(crate) port_chosen: bool,
     /// Multicast groups that it has joined; left at close.
     pub(crate) memberships: Vec<Membership>,
+    /// SO_ATTACH_FILTER.
+    pub(crate) filter: Option<Program>,
     pub(crate) protocol_part: Part,
 }
 
@@ -68,6 +71,7 @@ impl Entry {
             address_chosen: false,
             port_chosen: false,
             memberships: Vec::new(),
+            filter: None,
             protocol_part,
         }
     }
@@ -115,6 +119,18 @@ impl Entry {
             std::net::Ipv6Addr::UNSPECIFIED.into()
         } else {
             std::net::Ipv4Addr::UNSPECIFIED.into()
+        }
+    }
+
+    /// sk_filter: how many bytes, from `facts.start` on, the socket's filter lets through; `None` = it refuses the packet.
+    pub(crate) fn admits(&self, bytes: &[u8], facts: &Facts) -> Option<usize> {
+        let len = bytes.len().saturating_sub(facts.start);
+        match &self.filter {
+            None => Some(len),
+            Some(program) => match program.run(bytes, facts) {
+                0 => None,
+                kept => Some(len.min(kept as usize)),
+            },
         }
     }
 

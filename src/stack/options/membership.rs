@@ -1,10 +1,12 @@
-//! Multicast memberships of a socket: IP_ADD_MEMBERSHIP, IPV6_JOIN_GROUP and their likes.
+//! Multicast memberships of a socket: IP_ADD_MEMBERSHIP, IPV6_JOIN_GROUP and their likes; where its multicasts go out.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use super::calls::out_of_range;
+use super::calls::{out_of_range, wrong_length};
+use super::special::{in_addr, word};
 use crate::base::{Errno, IfIndex, Reason, Result, SocketId};
 use crate::stack::Stack;
+use crate::stack::link::Interface;
 use crate::stack::table::Membership;
 
 /// Groups of one socket (igmp_max_memberships is 20; IPv6 has no such limit on Linux, we need one).
@@ -54,5 +56,38 @@ impl Stack {
         let found = found.ok_or(Errno::EADDRNOTAVAIL.because(Reason::NotMember))?;
         let membership = memberships.remove(found);
         self.net.leave(group, Some(membership.interface)).map(|_| ())
+    }
+
+    /// The interface that a struct ip_mreqn names: by index, by an address of it, or not at all.
+    pub(super) fn named_interface(
+        &self,
+        index: Option<IfIndex>,
+        address: Ipv4Addr,
+    ) -> Result<Option<IfIndex>> {
+        if index.is_some() || address.is_unspecified() {
+            return Ok(index);
+        }
+        let has = |link: &&Interface| link.usable().any(|own| own.ip() == IpAddr::V4(address));
+        let found = self.net.interfaces().iter().find(has).map(|link| link.index);
+        found.map(Some).ok_or(Errno::ENODEV.because(Reason::NoInterface))
+    }
+
+    /// IP_MULTICAST_IF: an address, a struct ip_mreq, or a struct ip_mreqn.
+    pub(super) fn set_multicast_interface(&mut self, id: SocketId, value: &[u8]) -> Result<()> {
+        let at = if value.len() < 8 { 0 } else { 4 };
+        let address = in_addr(value, at).ok_or_else(wrong_length)?;
+        let index = word(value, 8).filter(|index| *index != 0).map(IfIndex);
+        let not_available = Errno::EADDRNOTAVAIL.because(Reason::NoInterface);
+        let interface = self.named_interface(index, address).map_err(|_| not_available.clone())?;
+        if let Some(interface) = interface {
+            self.check_device(id, interface).map_err(|error| match error.errno() {
+                Errno::ENODEV => not_available,
+                _ => error,
+            })?;
+        }
+        let options = &mut self.sockets.get_mut(id)?.options;
+        options.multicast_interface = interface;
+        options.multicast_source = (!address.is_unspecified()).then_some(address);
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@
 //! | `calls.rs` | getsockopt(2) and setsockopt(2): levels, lengths, the table's rows |
 //! | `special.rs` | options that are more than an int: buffers, time-outs, devices, TCP's own |
 //! | `raw.rs` | what raw sockets alone have |
-//! | `membership.rs` | multicast groups of a socket |
+//! | `membership.rs` | multicast groups of a socket, and where its multicasts go out |
 
 mod calls;
 mod membership;

@@ -46,11 +46,11 @@ fn long(value: &[u8], at: usize) -> Option<i64> {
     Some(i64::from_ne_bytes(value.get(at..at + 8)?.try_into().ok()?))
 }
 
-fn word(value: &[u8], at: usize) -> Option<u32> {
+pub(super) fn word(value: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(value.get(at..at + 4)?.try_into().ok()?))
 }
 
-fn in_addr(value: &[u8], at: usize) -> Option<Ipv4Addr> {
+pub(super) fn in_addr(value: &[u8], at: usize) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from(<[u8; 4]>::try_from(value.get(at..at + 4)?).ok()?))
 }
 
@@ -426,22 +426,11 @@ impl Stack {
     }
 
     /// EINVAL if the socket is bound to another device, ENODEV if there is none of this index.
-    fn check_device(&self, id: SocketId, interface: IfIndex) -> Result<()> {
+    pub(super) fn check_device(&self, id: SocketId, interface: IfIndex) -> Result<()> {
         if self.sockets.get(id)?.device.is_some_and(|device| device != interface) {
             return Err(out_of_range());
         }
         self.net.interface_name(interface).map(|_| ()).ok_or(Errno::ENODEV.because(Reason::NoInterface))
-    }
-
-    /// The interface that a struct ip_mreqn names: by index, by an address of it, or not at all.
-    fn named_interface(&self, index: Option<IfIndex>, address: Ipv4Addr) -> Result<Option<IfIndex>> {
-        if index.is_some() || address.is_unspecified() {
-            return Ok(index);
-        }
-        let has =
-            |link: &&crate::stack::link::Interface| link.usable().any(|own| own.ip() == IpAddr::V4(address));
-        let found = self.net.interfaces().iter().find(has).map(|link| link.index);
-        found.map(Some).ok_or(Errno::ENODEV.because(Reason::NoInterface))
     }
 
     /// IP_UNICAST_IF, IPV6_UNICAST_IF: an index in network byte order.
@@ -458,25 +447,6 @@ impl Stack {
         } else {
             options.unicast_interface6 = interface
         }
-        Ok(())
-    }
-
-    /// IP_MULTICAST_IF: an address, a struct ip_mreq, or a struct ip_mreqn.
-    fn set_multicast_interface(&mut self, id: SocketId, value: &[u8]) -> Result<()> {
-        let at = if value.len() < 8 { 0 } else { 4 };
-        let address = in_addr(value, at).ok_or_else(wrong_length)?;
-        let index = word(value, 8).filter(|index| *index != 0).map(IfIndex);
-        let not_available = Errno::EADDRNOTAVAIL.because(Reason::NoInterface);
-        let interface = self.named_interface(index, address).map_err(|_| not_available.clone())?;
-        if let Some(interface) = interface {
-            self.check_device(id, interface).map_err(|error| match error.errno() {
-                Errno::ENODEV => not_available,
-                _ => error,
-            })?;
-        }
-        let options = &mut self.sockets.get_mut(id)?.options;
-        options.multicast_interface = interface;
-        options.multicast_source = (!address.is_unspecified()).then_some(address);
         Ok(())
     }
 

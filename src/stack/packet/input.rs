@@ -9,12 +9,13 @@ use crate::base::constants::{
     TP_STATUS_USER,
 };
 use crate::base::{
-    Checksum, ControlMessage, Errno, Frame, LinkAddr, Mac, PacketAuxiliary, Reason, Result, SocketId,
+    Checksum, ControlMessage, Errno, Frame, IfIndex, LinkAddr, Mac, PacketAuxiliary, Reason, Result, SocketId,
 };
 use crate::stack::datagram::{charge, scatter};
 use crate::stack::link::{LINK_HEADER, Passing};
 use crate::stack::table::Entry;
 use crate::stack::{Received, Stack};
+use crate::wire::filter::Facts;
 
 /// A frame that passed an interface, Ethernet header first, on its way to the packet sockets.
 #[derive(Debug)]
@@ -79,6 +80,16 @@ impl Queue {
     }
 }
 
+/// What of a frame a socket gets.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    /// Where the program's bytes begin.
+    start: usize,
+    /// How many of them its filter lets through, and how many there were.
+    kept: usize,
+    len: usize,
+}
+
 /// The address that recvfrom(2) tells of a frame.
 fn address_of(frame: &Frame, passing: &Passing) -> LinkAddr {
     let source =
@@ -91,7 +102,7 @@ fn address_of(frame: &Frame, passing: &Passing) -> LinkAddr {
 }
 
 impl Stack {
-    /// A frame passed an interface: every packet socket that wants it gets its copy, the last one the frame itself.
+    /// A frame passed an interface: every packet socket that wants it gets its copy, one of them the frame itself.
     pub(in crate::stack) fn packet_input(&mut self, passed: Passed) {
         let Passed { frame, passing } = passed;
         let address = address_of(&frame, &passing);
@@ -99,24 +110,48 @@ impl Stack {
         let Some(first) = wanting.next() else { return };
         let others: Vec<SocketId> = wanting.collect();
         for id in others {
-            self.packet_deliver(id, frame.clone(), address);
+            if let Some(part) = self.packet_admits(id, &frame, &address) {
+                self.packet_queue(id, frame.clone(), part, address);
+            }
         }
-        self.packet_deliver(first, frame, address);
+        if let Some(part) = self.packet_admits(first, &frame, &address) {
+            self.packet_queue(first, frame, part, address);
+        }
     }
 
-    fn packet_deliver(&mut self, id: SocketId, mut frame: Frame, address: LinkAddr) {
-        let Ok(entry) = self.sockets.get_mut(id) else { return };
-        if entry.kind == SOCK_DGRAM {
-            frame.pull(LINK_HEADER);
+    /// run_filter of packet_rcv: which part of the frame the socket gets; what its filter refuses is not counted.
+    fn packet_admits(&mut self, id: SocketId, frame: &Frame, address: &LinkAddr) -> Option<Part> {
+        let entry = self.sockets.get(id).ok()?;
+        let start = if entry.kind == SOCK_DGRAM { LINK_HEADER } else { 0 };
+        let len = frame.len().saturating_sub(start);
+        if entry.filter.is_none() {
+            return Some(Part { start, kept: len, len });
         }
-        let len = frame.len();
+        let facts = Facts {
+            len,
+            start,
+            protocol: address.protocol,
+            packet_type: address.packet_type,
+            interface: address.interface,
+            hardware: address.hardware,
+            network: LINK_HEADER,
+            random: self.net.random() as u32,
+            ..Facts::default()
+        };
+        let kept = entry.admits(frame.bytes(), &facts)?;
+        Some(Part { start, kept, len })
+    }
+
+    fn packet_queue(&mut self, id: SocketId, mut frame: Frame, part: Part, address: LinkAddr) {
+        let Ok(entry) = self.sockets.get_mut(id) else { return };
+        frame.pull(part.start);
+        frame.truncate(part.kept);
         let limit = entry.options.recv_buffer;
         let Ok(packet) = entry.packet_mut() else { return };
-        if packet.queue.push(Captured { frame, address, len }, limit) {
+        if packet.queue.push(Captured { frame, address, len: part.len }, limit) {
             self.ready.wake(id);
         } else {
-            let interface = Some(crate::base::IfIndex(address.interface));
-            self.net.note(Reason::ReceiveQueueFull, interface, Some(id));
+            self.net.note(Reason::ReceiveQueueFull, Some(IfIndex(address.interface)), Some(id));
         }
     }
 

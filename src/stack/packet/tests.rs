@@ -3,8 +3,11 @@
 use std::io::{IoSlice, IoSliceMut};
 
 use crate::base::constants::*;
-use crate::base::{Errno, Frame, IfIndex, Instant, LinkAddr, Mac, Reason, Result, SockAddr, SocketId};
+use crate::base::{
+    ControlMessage, Errno, Frame, IfIndex, Instant, LinkAddr, Mac, Reason, Result, SockAddr, SocketId,
+};
 use crate::stack::{Config, InterfaceConfig, SendTo, Stack};
+use crate::wire::filter::{Instruction, Program};
 
 const WIRE: IfIndex = IfIndex(2);
 const OWN: Mac = Mac([2, 0, 0, 0, 0, 1]);
@@ -204,5 +207,44 @@ fn memberships_are_counted_and_end_with_the_socket() {
         ([&9_u32.to_ne_bytes()[..], &[0; 12]].concat(), Errno::ENODEV),
     ] {
         assert_eq!(errno(ask(&mut stack, ids[0], PACKET_ADD_MEMBERSHIP, &value)), wanted, "{value:?}");
+    }
+}
+
+#[test]
+fn a_filter_takes_cuts_and_refuses() {
+    let mut stack = host();
+    let program = |instructions: &[(u16, u8, u8, u32)]| {
+        let instruction = |&(code, jt, jf, k): &(u16, u8, u8, u32)| Instruction { code, jt, jf, k };
+        Program::new(instructions.iter().map(instruction).collect()).unwrap()
+    };
+    // ldh [12]; jeq #0x88b5, keep 20; keep nothing. Cooked: ldb [0]; jeq #'y'.
+    let of_ours = program(&[(0x28, 0, 0, 12), (0x15, 0, 1, 0x88b5), (6, 0, 0, 20), (6, 0, 0, 0)]);
+    let yes = program(&[(0x30, 0, 0, 0), (0x15, 0, 1, b'y'.into()), (6, 0, 0, 3), (6, 0, 0, 0)]);
+    // ldh [SKF_LL_OFF + 12]: what is in front of a cooked packet; ld [SKF_AD_OFF + PKTTYPE].
+    let behind = program(&[(0x28, 0, 0, 0xffe0_000c), (0x15, 0, 1, 0x88b5), (6, 0, 0, 0xffff), (6, 0, 0, 0)]);
+    let for_us = program(&[(0x20, 0, 0, 0xffff_f004), (0x15, 0, 1, 0), (6, 0, 0, 0xffff), (6, 0, 0, 0)]);
+    let mut filtered = |kind, program| {
+        let id = socket(&mut stack, kind, ETH_P_ALL);
+        stack.sockets.get_mut(id).unwrap().filter = Some(program);
+        id
+    };
+    let (raw, cooked) = (filtered(SOCK_RAW, of_ours), filtered(SOCK_DGRAM, yes));
+    let (low, host_only) = (filtered(SOCK_DGRAM, behind), filtered(SOCK_RAW, for_us));
+    stack.setsockopt(raw, SOL_PACKET, PACKET_AUXDATA, &1_i32.to_ne_bytes()).unwrap();
+    let wanted = frame(OWN, 0x88b5, b"yes, we want it");
+    arrives(&mut stack, &wanted);
+    arrives(&mut stack, &frame(Mac::BROADCAST, 0x88b6, b"no"));
+    let mut data = [0; 100];
+    let received = stack.recv(raw, &mut [IoSliceMut::new(&mut data)], MSG_TRUNC).unwrap();
+    assert_eq!((received.len, &data[..20]), (20, &wanted[..20]));
+    let [ControlMessage::PacketAuxiliary(auxiliary)] = received.control[..] else { panic!("{received:?}") };
+    assert_eq!((auxiliary.len, auxiliary.snaplen, auxiliary.net), (29, 20, 14));
+    assert_eq!(recv(&mut stack, cooked).unwrap().0, b"yes");
+    assert_eq!(recv(&mut stack, low).unwrap().0, b"yes, we want it");
+    assert_eq!(recv(&mut stack, host_only).unwrap().0, wanted);
+    for id in [raw, cooked, low, host_only] {
+        assert_eq!(errno(recv(&mut stack, id)), Errno::EAGAIN);
+        let told = stack.getsockopt(id, SOL_PACKET, PACKET_STATISTICS, 8).unwrap();
+        assert_eq!(told, [1, 0, 0, 0, 0, 0, 0, 0], "what the filter refuses is not counted");
     }
 }
