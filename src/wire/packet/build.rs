@@ -271,38 +271,47 @@ impl Builder {
 
     fn address(&self, rule: Rule, at: usize, shape: Shape, around: &dyn Surroundings) -> Option<Value> {
         let next = &self.sections[at..];
-        let destination = next.iter().find_map(target);
-        let stations = || destination.map(|to| around.stations(to)).unwrap_or_default();
-        Some(match (rule, shape) {
-            (Rule::Source, Shape::V4) => match around.source(destination?)? {
-                IpAddr::V4(address) => Value::V4(address),
-                IpAddr::V6(_) => return None,
-            },
-            (Rule::Source, Shape::V6) => match around.source(destination?)? {
-                IpAddr::V6(address) => Value::V6(address),
-                IpAddr::V4(_) => return None,
-            },
-            (Rule::SourceMac, Shape::Mac) => Value::Mac(stations().0.unwrap_or(Mac::ZERO)),
-            (Rule::DestinationMac, Shape::Mac) => {
-                Value::Mac(match (destination, next.iter().find_map(station)) {
-                    (_, Some(mac)) => mac,
-                    (Some(IpAddr::V4(Ipv4Addr::BROADCAST)), _) => Mac::BROADCAST,
-                    (Some(to), _) if to.is_multicast() => Mac::of_group(to),
-                    _ => stations().1.unwrap_or(Mac::BROADCAST),
-                })
-            }
-            _ => return None,
-        })
+        address(rule, shape, next.iter().find_map(target), next.iter().find_map(station), around)
     }
 }
 
+/// An address that nobody has set, on the way to a destination. `station`: whose station address the next hop is, if a layer
+/// behind says so.
+pub(super) fn address(
+    rule: Rule,
+    shape: Shape,
+    destination: Option<IpAddr>,
+    station: Option<Mac>,
+    around: &dyn Surroundings,
+) -> Option<Value> {
+    let stations = || destination.map(|to| around.stations(to)).unwrap_or_default();
+    Some(match (rule, shape) {
+        (Rule::Source, Shape::V4) => match around.source(destination?)? {
+            IpAddr::V4(address) => Value::V4(address),
+            IpAddr::V6(_) => return None,
+        },
+        (Rule::Source, Shape::V6) => match around.source(destination?)? {
+            IpAddr::V6(address) => Value::V6(address),
+            IpAddr::V4(_) => return None,
+        },
+        (Rule::SourceMac, Shape::Mac) => Value::Mac(stations().0.unwrap_or(Mac::ZERO)),
+        (Rule::DestinationMac, Shape::Mac) => Value::Mac(match (destination, station) {
+            (_, Some(mac)) => mac,
+            (Some(IpAddr::V4(Ipv4Addr::BROADCAST)), _) => Mac::BROADCAST,
+            (Some(to), _) if to.is_multicast() => Mac::of_group(to),
+            _ => stations().1.unwrap_or(Mac::BROADCAST),
+        }),
+        _ => return None,
+    })
+}
+
 /// Where a packet with this layer is to go.
-fn target(section: &Section) -> Option<IpAddr> {
+pub(super) fn target(section: &Section) -> Option<IpAddr> {
     section.destination().or_else(|| section.address("tpa").filter(|_| std::ptr::eq(section.kind, &ARP)))
 }
 
 /// RFC 826: a question goes to all, an answer to the one who asked.
-fn station(section: &Section) -> Option<Mac> {
+pub(super) fn station(section: &Section) -> Option<Mac> {
     if !std::ptr::eq(section.kind, &ARP) {
         return None;
     }

@@ -14,7 +14,7 @@
 //! | `bits.rs` | numbers of any width at any bit |
 //! | `recover.rs` | [`Dissection::packet`]: from bytes back to the packet that builds them |
 //! | `each.rs` | a packet with ranges, lists and chance in it: the packets that it stands for |
-//! | `template.rs` | [`Template`]: the same at speed: built once, then only what varies is written |
+//! | `template/` | [`Template`]: the same at speed: built once, then only what varies is written |
 //!
 //! The text of a packet (`ip(dst=192.0.2.1)/tcp(dport=80)`) is expression/'s business, its pictures are show/'s.
 
