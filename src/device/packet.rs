@@ -358,8 +358,11 @@ impl Device for Packet {
     }
 
     fn set_promiscuous(&mut self, on: bool) {
-        // A station of its own hears everything always. What fails for want of an interface is made up for by `bind`.
-        if self.shadow && on != self.promiscuous {
+        // What fails for want of an interface is made up for by `bind`.
+        if !self.shadow {
+            // The interface hears everything always: the filter alone decides.
+            let _ = if on { self.socket.accept_all() } else { self.socket.accept_only(self.mac) };
+        } else if on != self.promiscuous {
             self.promiscuous = on;
             let _ = self.socket.set_promiscuous(self.index, on);
         }

@@ -76,6 +76,11 @@ impl PacketSocket {
         set_option(self.0.as_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
     }
 
+    /// SO_DETACH_FILTER: frames for every station are taken.
+    pub(crate) fn accept_all(&self) -> io::Result<()> {
+        set_option(self.0.as_fd(), libc::SOL_SOCKET, libc::SO_DETACH_FILTER, &0_i32)
+    }
+
     /// bind(2): every protocol's frames of this interface, from now on.
     pub(crate) fn bind(&self, index: u32) -> io::Result<()> {
         let index = i32::try_from(index).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
