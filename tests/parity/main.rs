@@ -45,6 +45,7 @@ mod packet_frames;
 mod packet_options;
 mod ping;
 mod poll_bits;
+mod raw;
 mod reuse;
 mod socket_arguments;
 mod tcp_close;
