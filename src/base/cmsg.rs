@@ -27,6 +27,8 @@ pub enum ControlMessage {
     Timestamp(Duration),
     /// SO_TIMESTAMPNS: time since 1970.
     TimestampNs(Duration),
+    /// SO_RXQ_OVFL: how many datagrams the socket had dropped, for want of room, before this one came.
+    Dropped(u32),
     /// IP_RECVERR, IPV6_RECVERR: an entry of the error queue (MSG_ERRQUEUE).
     ExtendedError(ExtendedError),
     /// IP_CSUM_BAD (ours; level IPPROTO_IP, an int): a raw socket of IPPROTO_IP got a datagram whose checksum is wrong. 1 = of

@@ -183,8 +183,9 @@ pub(super) fn destination(entry: &Entry, address: SockAddr) -> Result<SocketAddr
     };
     let bound_to_v4 = entry.local.is_some_and(|local| local.is_ipv4());
     let v4 = match v6.ip().to_ipv4_mapped() {
-        Some(v4) if entry.options.v6only || matches!(entry.protocol_part, Part::Ping(_)) => {
-            let errno = if entry.options.v6only { Errno::ENETUNREACH } else { Errno::EINVAL };
+        Some(v4) if entry.options.v6only || matches!(entry.protocol_part, Part::Ping(_) | Part::Raw(_)) => {
+            let none = entry.options.v6only || matches!(entry.protocol_part, Part::Raw(_));
+            let errno = if none { Errno::ENETUNREACH } else { Errno::EINVAL };
             return Err(errno.because(Reason::WrongFamily).detail(format!("::ffff:{v4} is an IPv4 address")));
         }
         Some(v4) => Some(v4),

@@ -445,6 +445,7 @@ fn decode_one(level: i32, kind: i32, data: &[u8]) -> Option<ControlMessage> {
             ControlMessage::Timestamp(Duration::new(long(0), long(8) as u32 * 1000))
         }
         (SOL_SOCKET, SO_TIMESTAMPNS) => ControlMessage::TimestampNs(Duration::new(long(0), long(8) as u32)),
+        (SOL_SOCKET, SO_RXQ_OVFL) => ControlMessage::Dropped(word(data, 0)),
         (SOL_IP, IP_TTL) | (SOL_IPV6, IPV6_HOPLIMIT) => ControlMessage::Ttl(word(data, 0) as u8),
         (SOL_IP, IP_TOS) => ControlMessage::Tos(data[0]),
         (SOL_IPV6, IPV6_TCLASS) => ControlMessage::Tos(word(data, 0) as u8),

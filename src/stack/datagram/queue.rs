@@ -28,6 +28,8 @@ pub(crate) struct Queued {
     pub(crate) ttl: u8,
     pub(crate) tos: u8,
     pub(crate) time: Instant,
+    /// Datagrams that the socket had dropped before this one came.
+    pub(crate) dropped: u32,
     /// IP_CSUM_BAD's bits, of a socket that wants to be told.
     pub(crate) wrong_checksums: u8,
 }
@@ -50,6 +52,8 @@ pub(crate) struct Queue {
     errors: VecDeque<QueuedError>,
     /// Memory charged, in bytes.
     charged: usize,
+    /// Datagrams for which there was no room (sk_drops).
+    dropped: u32,
 }
 
 /// What a datagram of `len` bytes is charged with: about what Linux charges (skb->truesize), so that SO_RCVBUF holds
@@ -61,10 +65,12 @@ pub(in crate::stack) fn charge(len: usize) -> usize {
 
 impl Queue {
     /// False if the buffer is full. As on Linux the last datagram may go over the limit.
-    pub(crate) fn push(&mut self, datagram: Queued, limit: usize) -> bool {
+    pub(crate) fn push(&mut self, mut datagram: Queued, limit: usize) -> bool {
         if self.charged > limit {
+            self.dropped = self.dropped.wrapping_add(1);
             return false;
         }
+        datagram.dropped = self.dropped;
         self.charged += charge(datagram.data.len());
         self.datagrams.push_back(datagram);
         true
@@ -90,6 +96,11 @@ impl Queue {
     /// Memory charged, in bytes.
     pub(crate) fn charged(&self) -> usize {
         self.charged
+    }
+
+    /// Datagrams for which there was no room.
+    pub(crate) fn dropped(&self) -> usize {
+        self.dropped as usize
     }
 
     /// Bytes of the next datagram.
@@ -154,6 +165,10 @@ impl Entry {
     fn control(&self, datagram: &Queued, epoch: Duration) -> Vec<ControlMessage> {
         let options = &self.options;
         let mut control: Vec<_> = options.timestamp_message(epoch, datagram.time).into_iter().collect();
+        // sock_recv_drops: nothing is told of nothing.
+        if options.recv_dropped && datagram.dropped != 0 {
+            control.push(ControlMessage::Dropped(datagram.dropped));
+        }
         let v4 = datagram.destination.is_ipv4();
         if options.packet_info6 && self.domain == AF_INET6 {
             let destination = mapped(datagram.destination);
@@ -212,6 +227,7 @@ impl Stack {
             ttl: datagram.ttl,
             tos: datagram.tos,
             time: self.net.now,
+            dropped: 0,
             wrong_checksums: 0,
         }
     }

@@ -8,7 +8,7 @@ use crate::base::constants::{
     IP_PMTUDISC_DO, IP_PMTUDISC_DONT, IP_PMTUDISC_INTERFACE, IP_PMTUDISC_OMIT, IP_PMTUDISC_PROBE,
     IP_PMTUDISC_WANT,
 };
-use crate::base::{ControlMessage, Errno, Frame, IfIndex, Reason, Result, SocketId};
+use crate::base::{ControlMessage, Errno, Frame, IfIndex, Instant, Reason, Result, SocketId};
 use crate::stack::{Cast, Hints, IpHead, Path, Stack};
 
 /// A datagram's way out, once all questions are answered.
@@ -156,7 +156,8 @@ impl Stack {
         let discover = entry.mtu_discover(way.head.destination);
         let v4 = way.head.destination.is_ipv4();
         // IPv4 counts its own header in the total length of 16 bits, IPv6 does not.
-        let (header, most) = if v4 { (20, 65_535) } else { (40, 65_535 + 40) };
+        let options = if v4 { entry.options.ip_options.bytes().len() } else { 0 };
+        let (header, most) = if v4 { (20 + options, 65_535) } else { (40, 65_535 + 40) };
         let length = header + frame.len();
         let device_only = matches!(discover, IP_PMTUDISC_PROBE | IP_PMTUDISC_INTERFACE | IP_PMTUDISC_OMIT);
         let mtu = if device_only { way.path.link_mtu } else { way.path.mtu };
@@ -173,6 +174,14 @@ impl Stack {
             _ => false,
         };
         way.head.ignore_path_mtu = device_only;
-        self.net.send(frame, way.head, way.hints)
+        if options == 0 {
+            return self.net.send(frame, way.head, way.hints);
+        }
+        let clock = self.net.config.epoch + self.net.now.since(Instant::ZERO);
+        let asked = &self.sockets.get(id)?.options.ip_options;
+        let options = asked.build(way.head.source, way.head.destination, clock);
+        // A source route's first hop stands in the header, the destination at the route's end.
+        way.head.destination = asked.first_hop().map_or(way.head.destination, IpAddr::V4);
+        self.net.send_with_options(frame, way.head, way.hints, &options)
     }
 }

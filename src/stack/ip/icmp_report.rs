@@ -105,6 +105,8 @@ impl Net {
         let info = match meaning.0 {
             Errno::EMSGSIZE if next_hop == 0 => plateau(Header::quoted(quote).map_or(0, |h| h.total)),
             Errno::EMSGSIZE => next_hop,
+            // RFC 792: the pointer of a parameter problem.
+            _ if kind == 12 => datagram.payload().get(4).map_or(0, |pointer| usize::from(*pointer)),
             _ => 0,
         };
         self.report(datagram, quote, (ORIGIN_ICMP, kind, code), meaning, info);
@@ -114,8 +116,8 @@ impl Net {
         let message = datagram.payload();
         let quote = message.get(8..).unwrap_or_default();
         let Some(meaning) = meaning_v6(kind, code) else { return };
-        let mtu = message.get(4..8).map_or(0, |b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]));
-        let info = if meaning.0 == Errno::EMSGSIZE { mtu as usize } else { 0 };
+        // The MTU, a pointer, or unused; ipv6_icmp_error tells it whatever it is.
+        let info = message.get(4..8).map_or(0, |b| u32::from_be_bytes([b[0], b[1], b[2], b[3]])) as usize;
         self.report(datagram, quote, (ORIGIN_ICMP6, kind, code), meaning, info);
     }
 
@@ -126,7 +128,7 @@ impl Net {
         quote: &[u8],
         (origin, kind, code): (u8, u8, u8),
         (errno, reason, hard): Meaning,
-        mtu: usize,
+        info: usize,
     ) {
         let interface = datagram.interface;
         let Some((header, protocol, (in_front, quoted))) = lost(quote) else {
@@ -145,9 +147,9 @@ impl Net {
             return self.drop_in(Reason::IcmpMalformed, interface);
         }
         self.note(reason, Some(interface), None);
-        let mut info = 0;
+        let mut info = info as u32;
         if errno == Errno::EMSGSIZE {
-            let mtu = path_mtu::clamp(header.destination, mtu);
+            let mtu = path_mtu::clamp(header.destination, info as usize);
             info = mtu as u32;
             // RFC 5927 7: TCP believes it only of a sequence number that is in flight, and calls learn_path_mtu itself.
             if i32::from(protocol) != IPPROTO_TCP {

@@ -8,6 +8,7 @@
 //! | `reassembly.rs` | fragments to datagrams |
 //! | `forward.rs` | a router's work |
 //! | `output.rs` | a packet to a link: header, path, fragments, copies for this host's own members |
+//! | `options.rs` | IPv4's options that a socket sends (IP_OPTIONS) |
 //! | `fragment.rs` | datagrams to fragments, identifications |
 //! | `route.rs` | the route table; the way to a destination |
 //! | `source.rs` | which of our addresses a packet leaves from (RFC 6724) |
@@ -30,6 +31,7 @@ mod icmp_report;
 mod input;
 mod mld;
 mod multicast;
+mod options;
 mod output;
 mod path_mtu;
 mod reassembly;
@@ -44,6 +46,7 @@ pub(super) use fragment::Identifications;
 pub(super) use header::{Header, V6_LEN, icmpv6_checksum};
 pub(super) use icmp_error::ErrorLimit;
 pub(crate) use multicast::Group;
+pub(super) use options::IpOptions;
 pub(super) use path_mtu::PathMtus;
 pub(super) use reassembly::Reassembly;
 pub(super) use route::RouteOrigin;

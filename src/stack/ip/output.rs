@@ -12,7 +12,18 @@ impl Net {
     /// Sends a payload: `frame.bytes()` begin with the transport header, its checksum done. Puts the IP header in front, cuts
     /// into fragments where it may, finds the neighbour. EMSGSIZE, ENETUNREACH, ENETDOWN, ENOBUFS; what a neighbour does not
     /// answer comes back later as [`Inbound::Error`] with EHOSTUNREACH.
-    pub(crate) fn send(&mut self, mut frame: Frame, head: IpHead, hints: Hints) -> Result<(), Error> {
+    pub(crate) fn send(&mut self, frame: Frame, head: IpHead, hints: Hints) -> Result<(), Error> {
+        self.send_with_options(frame, head, hints, &[])
+    }
+
+    /// [`Net::send`] with options in IPv4's header, padded to words.
+    pub(crate) fn send_with_options(
+        &mut self,
+        mut frame: Frame,
+        head: IpHead,
+        hints: Hints,
+        options: &[u8],
+    ) -> Result<(), Error> {
         let too_long = || Errno::EMSGSIZE.because(Reason::MessageTooLong);
         let hop = self.hop(head.destination, Hints { source: Some(head.source), ..hints })?;
         let link_mtu = self.interface(hop.interface).map_or(0, |i| i.mtu_for(head.destination));
@@ -21,7 +32,8 @@ impl Net {
         let length = frame.len();
         match (head.source, head.destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                let total = V4_LEN + length;
+                let header_length = V4_LEN + options.len();
+                let total = header_length + length;
                 if total > 65_535 {
                     return Err(too_long());
                 }
@@ -39,13 +51,15 @@ impl Net {
                     protocol: head.protocol,
                     ttl: head.ttl,
                     tos: head.tos,
-                    length: V4_LEN,
+                    length: header_length,
                     total,
                     identification,
                     fragment,
                 };
-                header.write_v4(frame.push(V4_LEN), source, destination);
-                self.loop_copy(&hop, &frame, V4_LEN, &head);
+                let bytes = frame.push(header_length);
+                bytes[V4_LEN..].copy_from_slice(options);
+                header.write_v4(bytes, source, destination);
+                self.loop_copy(&hop, &frame, header_length, &head);
                 if total > mtu { self.fragment_v4(&hop, &frame, mtu) } else { self.emit(&hop, frame) }
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {

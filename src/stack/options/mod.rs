@@ -24,6 +24,7 @@ use crate::base::constants::{
 };
 use crate::base::{ControlMessage, IfIndex, Instant};
 use crate::stack::Config;
+use crate::stack::ip::IpOptions;
 
 /// A socket's options, in the units that the protocols compute with.
 #[derive(Clone, Debug)]
@@ -50,6 +51,8 @@ pub(crate) struct Options {
     pub(crate) send_timeout: Option<Duration>,
     /// SO_RCVLOWAT, in bytes, at least 1.
     pub(crate) recv_lowat: usize,
+    /// SO_RXQ_OVFL: tell with a datagram how many were dropped before it.
+    pub(crate) recv_dropped: bool,
     pub(crate) timestamp: Timestamp,
     /// Under which of its names it was asked for.
     timestamp_name: i32,
@@ -96,6 +99,8 @@ pub(crate) struct Options {
     /// IP_UNICAST_IF: where unicast goes out, if the device says nothing.
     pub(crate) unicast_interface: Option<IfIndex>,
     pub(crate) freebind: bool,
+    /// IP_OPTIONS.
+    pub(in crate::stack) ip_options: IpOptions,
 
     // SOL_IPV6
     pub(crate) v6only: bool,
@@ -154,6 +159,7 @@ impl Options {
             recv_timeout: None,
             send_timeout: None,
             recv_lowat: 1,
+            recv_dropped: false,
             timestamp: Timestamp::Off,
             timestamp_name: 0,
             nodelay: false,
@@ -183,6 +189,7 @@ impl Options {
             multicast_all: domain == AF_INET,
             unicast_interface: None,
             freebind: false,
+            ip_options: IpOptions::default(),
             // ping_v6_prot has nothing to do with IPv4.
             v6only: ping && domain == AF_INET6,
             hops: None,

@@ -8,6 +8,7 @@ use super::calls::{int, out_of_range, unknown, wrong_length};
 use super::{Options, Timestamp};
 use crate::base::constants::*;
 use crate::base::{Errno, IfIndex, Reason, Result, SockAddr, SocketId};
+use crate::stack::ip::IpOptions;
 use crate::stack::ports::Stage;
 use crate::stack::table::{Entry, Part};
 use crate::stack::{Hints, Stack};
@@ -126,6 +127,7 @@ impl Stack {
             (SOL_PACKET, _) => return self.packet_get_option(id, name, len),
             (SOL_IP, IP_TOS) => i32::from(options.tos),
             (SOL_IP, IP_TTL) => i32::from(options.ttl.unwrap_or(self.net.config.ttl)),
+            (SOL_IP, IP_OPTIONS) => return Ok(options.ip_options.bytes().to_vec()),
             (SOL_IP, IP_MTU) => self.path_mtu(entry)?,
             // inet_num: the port; of raw sockets the protocol stands in its place.
             (SOL_IP, IP_PROTOCOL) => entry.local.map_or(0, |local| i32::from(local.port())),
@@ -215,11 +217,11 @@ impl Stack {
             SO_NETNS_COOKIE if len != 8 => return Err(wrong_length()),
             SO_NETNS_COOKIE => return Ok(1_u64.to_ne_bytes().to_vec()),
             SO_MEMINFO => {
-                let charged = match &entry.protocol_part {
-                    Part::Packet(packet) => packet.charged(),
-                    _ => entry.queue().map_or(0, |queue| queue.charged()),
+                let (charged, drops) = match &entry.protocol_part {
+                    Part::Packet(packet) => (packet.charged(), 0),
+                    _ => entry.queue().map_or((0, 0), |queue| (queue.charged(), queue.dropped())),
                 };
-                let words = [charged, options.recv_buffer, 0, options.send_buffer, 0, 0, 0, 0, 0];
+                let words = [charged, options.recv_buffer, 0, options.send_buffer, 0, 0, 0, 0, drops];
                 return Ok(words.iter().flat_map(|v| (*v as u32).to_ne_bytes()).collect());
             }
             _ => return Err(Errno::ENOPROTOOPT.because(Reason::UnknownOption)),
@@ -282,6 +284,12 @@ impl Stack {
         let byte = u8::try_from(number).ok();
         match (level, name) {
             (SOL_IP, IP_TOS) => entry.options.tos = service(entry, entry.options.tos, number),
+            (SOL_IP, IP_OPTIONS) => {
+                entry.options.ip_options = IpOptions::new(value).ok_or_else(out_of_range)?;
+                if matches!(entry.protocol_part, Part::Tcp(_)) {
+                    self.net.note(Reason::OptionStored, None, Some(id));
+                }
+            }
             (SOL_IP, IP_TTL) => match byte {
                 _ if number == -1 && !value.is_empty() => entry.options.ttl = None,
                 Some(ttl @ 1..) => entry.options.ttl = Some(ttl),

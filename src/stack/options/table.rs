@@ -235,7 +235,7 @@ SOL_SOCKET: {
     SO_TIMESTAMPING = Value::StoredWide { default: 0, fix: timestamping };
     SO_PROTOCOL = Value::SpecialReadOnly;
     SO_DOMAIN = Value::SpecialReadOnly;
-    SO_RXQ_OVFL = FLAG;
+    SO_RXQ_OVFL = on!(recv_dropped);
     SO_WIFI_STATUS = FLAG;
     SO_PEEK_OFF = Value::Stored { default: -1, fix: any }, not PING | RAW => EOPNOTSUPP;
     SO_NOFCS = FLAG;
@@ -277,7 +277,7 @@ SOL_IP: {
     IP_TOS = Value::Special;
     IP_TTL = Value::Special;
     IP_HDRINCL = Value::Special, not !RAW => ENOPROTOOPT;
-    IP_OPTIONS = bytes(0, 40, true);
+    IP_OPTIONS = Value::Special;
     IP_ROUTER_ALERT = Value::Special, not !RAW => EINVAL;
     IP_RECVOPTS = FLAG;
     IP_RETOPTS = FLAG;

@@ -36,7 +36,6 @@ const OURS: &[(&str, &str)] = &[
     ("SO_TIMESTAMPING", "kept unchecked: nothing is stamped"),
     ("SO_TIMESTAMPING_NEW", "kept unchecked: nothing is stamped"),
     ("SO_RESERVE_MEM", "no memory control groups"),
-    ("IP_OPTIONS", "kept unchecked: no options are sent"),
     ("IP_MSFILTER", "no source filters"),
     ("MCAST_MSFILTER", "no source filters"),
     ("IPV6_ADDRFORM", "a socket keeps its family"),

@@ -95,6 +95,7 @@ impl Stack {
                 ttl: glance.as_ref().map_or(0, |g| g.ttl),
                 tos: glance.as_ref().map_or(0, |g| g.tos),
                 time,
+                dropped: 0,
                 wrong_checksums: wrong,
             };
             self.deliver(id, queued);

@@ -36,9 +36,9 @@ fn length_in_words(packet: &[u8]) -> usize {
     packet.first().map_or(0, |first| usize::from(first & 15) * 4)
 }
 
-/// raw_send_hdrinc: Linux takes no packet without a header, and no header that ends behind the packet.
+/// raw_send_hdrinc: Linux takes no packet without a header, and no header that is too short or ends behind the packet.
 pub(super) fn linux_takes(packet: &[u8]) -> Result<()> {
-    if packet.len() < SHORTEST || length_in_words(packet) > packet.len() {
+    if !(SHORTEST..=packet.len()).contains(&length_in_words(packet)) {
         return Err(Errno::EINVAL.because(Reason::IpMalformed));
     }
     Ok(())
@@ -161,6 +161,7 @@ mod tests {
         assert_eq!(seven[2..4], [0, 22]);
         assert_eq!(linux_takes(&[0x45; 19]).unwrap_err().errno(), Errno::EINVAL);
         assert_eq!(linux_takes(&[0x4f; 59]).unwrap_err().errno(), Errno::EINVAL);
-        assert!(linux_takes(&[0x40; 20]).is_ok());
+        assert_eq!(linux_takes(&[0x44; 20]).unwrap_err().errno(), Errno::EINVAL);
+        assert!(linux_takes(&[0x75; 20]).is_ok());
     }
 }

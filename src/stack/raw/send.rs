@@ -43,6 +43,10 @@ impl Stack {
             _ => entry.protocol,
         };
         let to = to.or(entry.remote).ok_or(Errno::EDESTADDRREQ.because(Reason::NoDestination))?;
+        // raw_sendmsg: "Linux does not mangle headers on raw sockets, so that IP options + IP_HDRINCL is non-sense."
+        if whole && v4 && !entry.options.ip_options.bytes().is_empty() {
+            return Err(Errno::EINVAL.because(Reason::OptionValue));
+        }
         // raw_probe_proto_opt: the first two bytes choose the route, so they must be there.
         let icmp = if v4 { IPPROTO_ICMP } else { IPPROTO_ICMPV6 };
         if !whole && protocol == icmp && length < 2 {
@@ -66,7 +70,7 @@ impl Stack {
         length: usize,
         way: Outgoing,
     ) -> Result<()> {
-        self.may_send(id)?;
+        // ip_append_data asks neither for a pending error nor for a shutdown (sock_wmalloc).
         let mut frame = self.net.pool.frame(length);
         let bytes = frame.bytes_mut();
         gather(bytes, data);

@@ -26,6 +26,7 @@ twins! {
         t.wait(s, POLLERR);
         t.recv(s, 10, MSG_DONTWAIT);
         t.recv(s, 10, MSG_DONTWAIT);
+        // A payload leaves all the same: only a whole packet's sender is told (sock_alloc_send_skb).
         t.send(s, b"12345678", 0);
         t.wait(s, POLLERR);
         t.send(s, b"12345678", 0);

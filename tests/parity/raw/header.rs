@@ -23,7 +23,7 @@ case! {
         let other = t.socket_on(1, AF_INET, SOCK_RAW, EXPERIMENT);
         let to = t.ip.on_wire(1);
         t.sendto(s, &packet(t.ip.any(), to, EXPERIMENT, b"zeros"), 0, (to, 0));
-        t.packet(other);
+        t.packet_and_id(other);
     }
 
     fn what_is_set_stays(t) in Wire {
@@ -36,7 +36,7 @@ case! {
         bytes[6] = 0x40;
         bytes[8] = 3;
         t.sendto(s, &bytes, 0, (to, 0));
-        t.packet(other);
+        t.packet_and_id(other);
     }
 
     fn length_and_checksum_are_overwritten(t) in Wire {
@@ -47,7 +47,7 @@ case! {
         bytes[2..4].copy_from_slice(&[0x12, 0x34]);
         bytes[10..12].copy_from_slice(&[0xde, 0xad]);
         t.sendto(s, &bytes, 0, (to, 0));
-        t.packet(other);
+        t.packet_and_id(other);
     }
 
     fn options_of_the_header(t) in Wire {
@@ -58,7 +58,7 @@ case! {
         bytes[0] = 0x46;
         bytes.extend(b"behind options");
         t.sendto(s, &bytes, 0, (to, 0));
-        t.packet(other);
+        t.packet_and_id(other);
     }
 
     fn what_linux_does_not_take(t) in Lo {
@@ -99,11 +99,11 @@ case! {
         let other = t.socket_on(1, AF_INET, SOCK_RAW, EXPERIMENT);
         let (to, elsewhere) = (t.ip.on_wire(1), t.ip.on_wire(7));
         t.sendto(s, &packet(t.ip.any(), to, EXPERIMENT, b"by another address"), 0, (std::net::Ipv4Addr::new(192, 0, 2, 2), 0));
-        t.packet(other);
+        t.packet_and_id(other);
         t.send(s, &packet(t.ip.any(), to, EXPERIMENT, b"x"), 0);
         t.connect(s, (to, 0));
         t.send(s, &packet(t.ip.any(), to, EXPERIMENT, b"to the peer"), 0);
-        t.packet(other);
+        t.packet_and_id(other);
         t.send(s, &packet(t.ip.any(), elsewhere, EXPERIMENT, b"not for it"), 0);
         t.nothing(other);
     }
@@ -121,7 +121,7 @@ case! {
         t.sendto(s, &last, 0, (to, 0));
         t.nothing(other);
         t.sendto(s, &first, 0, (to, 0));
-        t.packet(other);
+        t.packet_and_id(other);
     }
 
     fn no_way(t) in Lo {
@@ -139,7 +139,7 @@ case! {
         t.sendto(s, &bytes, 0, (all, 0));
         t.set(s, SOL_SOCKET, SO_BROADCAST, 1);
         t.sendto(s, &bytes, 0, (all, 0));
-        t.packet(other);
+        t.packet_and_id(other);
     }
 
     fn options_of_the_socket_do_not_fit(t) in Lo {

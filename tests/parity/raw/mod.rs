@@ -63,6 +63,15 @@ impl Dialogue {
 
     /// Waits for the next datagram, and tells all of it but the identification, which is each side's own.
     pub fn packet(&mut self, s: Fd) {
+        self.told_packet(s, false);
+    }
+
+    /// The same, and whether the identification is zero.
+    pub fn packet_and_id(&mut self, s: Fd) {
+        self.told_packet(s, true);
+    }
+
+    fn told_packet(&mut self, s: Fd, with_id: bool) {
         self.wait(s, POLLIN);
         let got = self.arm.recvmsg(s, 70_000, MSG_DONTWAIT);
         let text = match got {
@@ -70,7 +79,7 @@ impl Dialogue {
             Ok(got) if self.ip.af() == AF_INET => {
                 format!(
                     "{} from {}",
-                    header_text(&got.data),
+                    header_text(&got.data, with_id),
                     got.from.map_or("nobody".into(), |a| a.to_string())
                 )
             }
@@ -88,7 +97,7 @@ impl Dialogue {
 }
 
 /// The fields of an IPv4 packet.
-fn header_text(packet: &[u8]) -> String {
+fn header_text(packet: &[u8], with_id: bool) -> String {
     let word = |at: usize| packet.get(at..at + 2).map_or(0, |b| u16::from_be_bytes([b[0], b[1]]));
     let ip = |at: usize| {
         packet.get(at..at + 4).map_or(Ipv4Addr::UNSPECIFIED, |b| Ipv4Addr::new(b[0], b[1], b[2], b[3]))
@@ -99,9 +108,13 @@ fn header_text(packet: &[u8]) -> String {
     let data = &packet[length.max(20)..];
     let shown = if data.len() > 40 { format!("{} bytes", data.len()) } else { format!("{data:02x?}") };
     let right = if checksum(header) == 0 { "right" } else { "wrong" };
-    let id = if word(4) == 0 { "zero" } else { "some" };
+    let id = match (with_id, word(4)) {
+        (false, _) => "",
+        (true, 0) => " id zero",
+        (true, _) => " id set",
+    };
     format!(
-        "{first:02x} tos {tos:02x} length {} of {} id {id} fragment {:04x} ttl {} protocol {} {} > {} checksum {right} options {:02x?} data {shown}",
+        "{first:02x} tos {tos:02x} length {} of {}{id} fragment {:04x} ttl {} protocol {} {} > {} checksum {right} options {:02x?} data {shown}",
         word(2),
         packet.len(),
         word(6),

@@ -2,7 +2,22 @@
 
 use sockatoo::base::constants::*;
 
+use sockatoo::wire::transport_checksum;
+
 use super::{EXPERIMENT, packet, packet6};
+use crate::arm::Fd;
+use crate::dialogue::Dialogue;
+
+/// A UDP datagram on `lo`, and whether its checksum is right.
+fn udp_copy(t: &mut Dialogue, s: Fd) {
+    t.wait(s, POLLIN);
+    let packet = t.take_quietly(s, 100).unwrap_or_default();
+    let (lo, header) = (t.ip.lo(), if t.ip.af() == AF_INET { 20 } else { 0 });
+    let udp = packet.get(header..).unwrap_or_default();
+    t.note(format!("{:02x?} {:?}", udp.get(..6), udp.get(8..).map(String::from_utf8_lossy)));
+    let right = transport_checksum(lo, lo, IPPROTO_UDP as u8, udp) == 0;
+    t.note(format!("the checksum is right: {right}"));
+}
 
 twins! {
     fn each_gets_its_copy(t) in Lo {
@@ -48,11 +63,11 @@ twins! {
         let s = t.raw(IPPROTO_UDP);
         let udp = t.udp_at(5000);
         t.sendto(udp, b"both", 0, (t.ip.lo(), 5000));
-        t.packet(s);
+        udp_copy(t, s);
         t.recv(udp, 100, 0);
         t.bind(s, (t.ip.lo(), 0));
         t.sendto(udp, b"nobody", 0, (t.ip.lo(), 5001));
-        t.packet(s);
+        udp_copy(t, s);
     }
 
     fn a_raw_socket_does_not_save_a_port(t) in Lo {
@@ -219,7 +234,7 @@ twins! {
         t.sendto(s, b"x", 0, (t.ip.lo(), 0));
         t.wait(s, POLLIN);
         let told = t.arm.recvmsg(s, 0, 0).map(|r| r.control.len());
-        t.note(format!("beside the next one stand {told:?} messages"));
+        t.note(format!("beside the next one stand {told:?} messages (SO_RXQ_OVFL)"));
     }
 
     fn multicast_groups(t) in Wire {
@@ -232,6 +247,9 @@ twins! {
             t.set(deaf, SOL_IPV6, IPV6_MULTICAST_ALL, 0);
             t.setsockopt_as(s, SOL_IPV6, IPV6_MULTICAST_IF, &here, "w0");
             t.sendto(s, b"nobody", 0, (group, 0));
+            t.sendto(s, b"meanwhile", 0, (t.ip.on_wire(1), 0));
+            t.packet(member);
+            t.packet(deaf);
             t.setsockopt_as(member, SOL_IPV6, IPV6_JOIN_GROUP, &[&group.octets()[..], &there].concat(), "w0");
             t.sendto(s, b"to the group", 0, (group, 0));
             t.packet(member);
@@ -243,6 +261,9 @@ twins! {
         t.set(deaf, SOL_IP, IP_MULTICAST_ALL, 0);
         t.setsockopt_as(s, SOL_IP, IP_MULTICAST_IF, &[&[0; 8][..], &here].concat(), "w0");
         t.sendto(s, b"nobody", 0, (group, 0));
+        t.sendto(s, b"meanwhile", 0, (t.ip.on_wire(1), 0));
+        t.packet(member);
+        t.packet(deaf);
         let request = [&group4.octets()[..], &[0; 4], &there].concat();
         t.setsockopt_as(member, SOL_IP, IP_ADD_MEMBERSHIP, &request, "w0");
         t.sendto(s, b"to the group", 0, (group, 0));

@@ -23,6 +23,9 @@ twins! {
             t.sendto(s, b"x", 0, (std::net::Ipv4Addr::LOCALHOST.to_ipv6_mapped(), 0));
         }
         t.sendmsg(s, b"x", Some(sockatoo::SockAddr::Unspec), 0, &[]);
+        if t.ip.af() == AF_INET {
+            t.packet(s);
+        }
         t.nothing(s);
     }
 
