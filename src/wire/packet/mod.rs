@@ -32,6 +32,9 @@ mod rules;
 mod template;
 pub(super) mod value;
 
+#[cfg(test)]
+mod tests;
+
 pub use build::{Nowhere, Surroundings};
 pub use builder::*;
 pub use dissection::{Dissection, Origin, Section, Seen, Verdict};
