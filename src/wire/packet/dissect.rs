@@ -259,6 +259,3 @@ fn item(shape: Shape, bytes: &[u8]) -> Option<(Value, usize)> {
         _ => address(shape, bytes),
     }
 }
-
-#[cfg(test)]
-mod tests;

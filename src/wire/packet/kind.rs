@@ -1,11 +1,11 @@
 //! What a row of the table of layers says.
 
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::base::Mac;
 
 /// A kind of layer: `ip`, `tcp`. Also an option of a layer (`mss`), or a record in it (`dnsqr`): a small layer of its own.
-#[derive(Debug)]
 pub struct Kind {
     /// As expressions write it: `ip`.
     pub name: &'static str,
@@ -24,7 +24,6 @@ pub struct Kind {
 }
 
 /// A field of a layer.
-#[derive(Debug)]
 pub struct Field {
     /// As expressions write it: `ttl`.
     pub name: &'static str,
@@ -140,6 +139,20 @@ pub enum Rule {
     Rest,
     /// 1 if somebody has set the named field of this layer, else 0.
     Present(&'static str),
+}
+
+/// Its name: the rest stands in the table.
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// Its name: the rest stands in the table.
+impl fmt::Debug for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
 }
 
 impl Kind {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::dissection::{Dissection, Section, Seen};
+use super::dissection::{Dissection, Section, Seen, Verdict};
 use super::kind::{Fill, Rule};
 use super::layer::Value;
 use super::layers::{self, DOT1Q, IP, IPV6, PADDING, ROUTING, UDP};
@@ -156,7 +156,10 @@ impl Dissection {
     }
 }
 
-use super::dissection::Verdict;
+/// RFC 792, RFC 4443: behind an error stands the beginning of the packet that it is about.
+fn is_quoted(outside: &[Section]) -> bool {
+    outside.iter().any(|section| section.kind.name.starts_with("icmp"))
+}
 
 /// Why what is behind this layer can't be judged: because not all of it is there.
 fn missing(whole: Whole<'_>, at: usize) -> Option<&'static str> {
@@ -183,9 +186,12 @@ fn verdicts(whole: Whole<'_>, at: usize, unknown: Option<&'static str>) -> Vec<(
             Rule::HeaderLength { .. } | Rule::Count(_) | Rule::LengthOf(_) | Rule::Rest => {
                 own(rule, section, seen)?
             }
-            Rule::Length { .. } => match unknown {
-                Some(why) => return Some(Verdict::Unknown(why)),
-                None => outer(rule, whole, at, seen)?,
+            Rule::Length { .. } => match (unknown, outer(rule, whole, at, seen)?) {
+                (Some(why), _) => return Some(Verdict::Unknown(why)),
+                (None, there) if *value > there && is_quoted(&whole.sections[..at]) => {
+                    return Some(Verdict::Unknown("a packet that is quoted, not all of it"));
+                }
+                (None, there) => there,
             },
             Rule::HeaderChecksum if sums_up(rule, whole, at)? => *value,
             Rule::HeaderChecksum => outer(rule, whole, at, seen)?,

@@ -2,7 +2,7 @@
 
 use super::icmp::ERRORS;
 use super::{
-    AH, ARP, DESTINATION, DOT1Q, DOT3, ESP, ETHER, FRAGMENT, HOP_BY_HOP, ICMP, IP, IPV6, LLC, PAYLOAD,
+    AH, ARP, DESTINATION, DOT1Q, DOT3, ESP, ETHER, FRAGMENT, HOP_BY_HOP, ICMP, IP, IPV6, LLC, PADDING, PAYLOAD,
     ROUTING, SNAP, TCP, UDP,
 };
 use crate::base::LinkType;
@@ -60,7 +60,7 @@ static BINDINGS: &[Binding] = &[
 ];
 
 /// Layers that always have the same one behind them, whatever their fields say.
-static ALWAYS: &[(&Kind, &Kind)] = &[(&DOT3, &LLC)];
+static ALWAYS: &[(&Kind, &Kind)] = &[(&DOT3, &LLC), (&ARP, &PADDING)];
 
 /// What the bytes of a link begin with.
 pub(crate) fn first(link: LinkType, bytes: &[u8]) -> &'static Kind {

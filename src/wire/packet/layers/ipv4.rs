@@ -108,7 +108,7 @@ static OPTIONS: &[Kind] = &[
             Field::bits("level", 16).also(&["security"]).about("0 = unclassified"),
             Field::bits("compartment", 16),
             Field::bits("handling", 16).also(&["handling_restrictions"]),
-            Field::bits("transmission", 24).also(&["transmission_control_code"]),
+            Field::fixed("transmission", 3).also(&["transmission_control_code"]),
         ],
     )
     .scapy("IPOption_Security"),

@@ -110,8 +110,8 @@ static OPTIONS: &[Kind] = &[
         &[
             which(28),
             LEN,
-            Field::bits("minutes", 1).about("1 = in minutes, 0 = in seconds"),
-            Field::bits("timeout", 15).about("how long data may stay unacknowledged"),
+            Field::bits("timeout", 16)
+                .about("how long data may stay unacknowledged, in seconds; with the highest bit set, in minutes"),
         ],
     )
     .scapy("UTO")
