@@ -2,8 +2,8 @@
 
 use super::icmp::ERRORS;
 use super::{
-    AH, ARP, DESTINATION, DOT1Q, DOT3, ESP, ETHER, FRAGMENT, HOP_BY_HOP, ICMP, IP, IPV6, LLC, PADDING, PAYLOAD,
-    ROUTING, SNAP, TCP, UDP,
+    AH, ARP, DESTINATION, DOT1Q, DOT3, ESP, ETHER, FRAGMENT, HOP_BY_HOP, ICMP, IP, IPV6, LLC, PADDING,
+    PAYLOAD, ROUTING, SNAP, TCP, UDP,
 };
 use crate::base::LinkType;
 use crate::wire::packet::dissection::Section;

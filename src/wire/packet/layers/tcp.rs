@@ -110,8 +110,9 @@ static OPTIONS: &[Kind] = &[
         &[
             which(28),
             LEN,
-            Field::bits("timeout", 16)
-                .about("how long data may stay unacknowledged, in seconds; with the highest bit set, in minutes"),
+            Field::bits("timeout", 16).about(
+                "how long data may stay unacknowledged, in seconds; with the highest bit set, in minutes",
+            ),
         ],
     )
     .scapy("UTO")

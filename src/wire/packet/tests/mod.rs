@@ -53,7 +53,8 @@ fn what_scapy_builds_is_read_and_built_again() {
         let built = text.parse::<Packet>().unwrap().build(&Nowhere).unwrap();
         let again = read(built.link, &bytes);
         // A header that lies about its length is read as it says: what is built has other layers then.
-        if !["ihl", "dataofs", " len", ",len", "plen", "frag", "offset"].iter().any(|lie| text.contains(lie)) {
+        if !["ihl", "dataofs", " len", ",len", "plen", "frag", "offset"].iter().any(|lie| text.contains(lie))
+        {
             assert_eq!(names(&again), names(&built), "{text}");
             let wrong = |s: &Section| s.fields.iter().any(|f| matches!(f.verdict, Verdict::Wrong(_)));
             assert!(!again.sections.iter().any(wrong), "{text}: {:?}", again.sections);
@@ -75,7 +76,12 @@ fn what_would_be_filled_in_is_left_out() {
 fn mutated() -> impl Strategy<Value = (LinkType, Vec<u8>)> {
     let packets: Vec<Vec<u8>> = scapys().map(|(_, bytes)| bytes).collect();
     let change = (any::<prop::sample::Index>(), any::<u8>());
-    (prop::sample::select(packets), prop::collection::vec(change, 0..4), any::<prop::sample::Index>(), any::<bool>())
+    (
+        prop::sample::select(packets),
+        prop::collection::vec(change, 0..4),
+        any::<prop::sample::Index>(),
+        any::<bool>(),
+    )
         .prop_map(|(mut bytes, changes, cut, cuts)| {
             for (at, byte) in changes {
                 let at = at.index(bytes.len());
@@ -84,7 +90,11 @@ fn mutated() -> impl Strategy<Value = (LinkType, Vec<u8>)> {
             if cuts {
                 bytes.truncate(cut.index(bytes.len()));
             }
-            let link = if bytes.first().is_some_and(|byte| byte >> 4 >= 4) { LinkType::Ip } else { LinkType::Ethernet };
+            let link = if bytes.first().is_some_and(|byte| byte >> 4 >= 4) {
+                LinkType::Ip
+            } else {
+                LinkType::Ethernet
+            };
             (link, bytes)
         })
 }
@@ -110,7 +120,10 @@ fn an_error_quotes_the_beginning_of_a_packet() {
     let read = read(LinkType::Ip, &error.build(&Nowhere).unwrap().bytes);
     assert_eq!(names(&read), ["ip", "icmp", "ip", "tcp"]);
     let (ip, tcp) = (&read.sections[2], &read.sections[3]);
-    assert_eq!((tcp.number("sport"), tcp.number("dport"), tcp.number("seq")), (Some(1000), Some(80), Some(7)));
+    assert_eq!(
+        (tcp.number("sport"), tcp.number("dport"), tcp.number("seq")),
+        (Some(1000), Some(80), Some(7))
+    );
     assert!(tcp.seen("ack").is_none() && tcp.note.as_ref().is_some_and(|note| note.contains("ack")));
     assert!(matches!(ip.seen("len").unwrap().verdict, Verdict::Unknown(_)));
     assert_eq!(ip.seen("checksum").unwrap().verdict, Verdict::Right);
@@ -168,8 +181,14 @@ fn surroundings_fill_in_addresses() {
     }
     let show = |packet: Packet| {
         let built = packet.build(&Host).unwrap();
-        built.sections.iter().flat_map(|s| &s.fields).filter(|f| matches!(f.field.shape, Shape::Mac | Shape::V4))
-            .map(|f| format!("{:?}", f.value)).collect::<Vec<_>>().join(" ")
+        built
+            .sections
+            .iter()
+            .flat_map(|s| &s.fields)
+            .filter(|f| matches!(f.field.shape, Shape::Mac | Shape::V4))
+            .map(|f| format!("{:?}", f.value))
+            .collect::<Vec<_>>()
+            .join(" ")
     };
     assert_eq!(
         show(ether() / ipv4().dst("192.0.2.2") / udp()),
@@ -180,7 +199,10 @@ fn surroundings_fill_in_addresses() {
         show(ether() / arp().set("tpa", "192.0.2.2")),
         "Mac(ff:ff:ff:ff:ff:ff) Mac(02:00:00:00:00:07) Mac(02:00:00:00:00:07) V4(192.0.2.7) Mac(00:00:00:00:00:00) V4(192.0.2.2)"
     );
-    assert!(show(ether() / arp().op("is-at").set("hwdst", "02:00:00:00:00:09")).starts_with("Mac(02:00:00:00:00:09)"));
+    assert!(
+        show(ether() / arp().op("is-at").set("hwdst", "02:00:00:00:00:09"))
+            .starts_with("Mac(02:00:00:00:00:09)")
+    );
 }
 
 /// Who reads the table relies on this.
@@ -190,10 +212,17 @@ fn the_table_is_sound() {
         let mut bits = 0;
         for field in kind.fields {
             let place = format!("{}.{}", kind.name, field.name);
-            let same = kind.fields.iter().filter(|f| f.name == field.name || f.aliases.contains(&field.name)).count();
+            let same = kind
+                .fields
+                .iter()
+                .filter(|f| f.name == field.name || f.aliases.contains(&field.name))
+                .count();
             assert_eq!(same, 1, "{place}: two fields of one name");
             if let When::Is(name, _) | When::Not(name, _) = field.when {
-                assert!(kind.fields.iter().take_while(|f| f.name != field.name).any(|f| f.name == name), "{place}: when");
+                assert!(
+                    kind.fields.iter().take_while(|f| f.name != field.name).any(|f| f.name == name),
+                    "{place}: when"
+                );
             }
             match field.shape {
                 Shape::Bits(width) | Shape::Flags(width, _) => {
