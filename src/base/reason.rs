@@ -127,6 +127,9 @@ reasons! {
     UdpNoSocket = "udp.no-socket", "no socket is bound to the port; answered with ICMP port unreachable";
     PingNoSocket = "ping.no-socket", "no ping socket has the echo reply's identifier";
     PingNotEcho = "ping.not-echo", "a ping socket sends echo requests only";
+    SocketFilter = "socket.filter", "the socket's filter refuses the datagram";
+    FilterLocked = "socket.filter-locked", "the socket's filter is locked (SO_LOCK_FILTER)";
+    NoFilter = "socket.no-filter", "the socket has no filter";
     ReceiveQueueFull = "socket.receive-queue-full", "the socket's receive buffer is full";
     ErrorQueueFull = "socket.error-queue-full", "the socket's error queue is full";
     SendQueueFull = "socket.send-queue-full", "the socket's send buffer is full";

@@ -10,6 +10,7 @@
 //! | `address.rs` | [`ToSockAddr`]: everything that can stand for an address, names included |
 //! | `option.rs` | getsockopt and setsockopt |
 //! | `typed.rs` | options with a type and a plain name |
+//! | `filter.rs` | SO_ATTACH_FILTER with a type |
 //! | `net/` | the types of `std::net` |
 //! | `tokio.rs` | the types of `tokio::net` (feature `tokio`) |
 //! | `convert.rs` | [`inet_pton`], [`inet_aton`], [`htons`] and their like |
@@ -30,6 +31,7 @@ mod calls;
 mod convert;
 mod descriptor;
 mod file;
+mod filter;
 mod functions;
 mod handle;
 mod interfaces;
@@ -50,6 +52,7 @@ pub use batch::Outgoing;
 pub use convert::{htonl, htons, inet_aton, inet_ntoa, inet_ntop, inet_pton, ntohl, ntohs};
 pub use descriptor::{fromfd, take_fileno};
 pub use file::SocketFile;
+pub use filter::AsFilter;
 pub use functions::Server;
 pub use handle::{Socket, getdefaulttimeout, setdefaulttimeout};
 pub use option::{Linger, OptionValue};

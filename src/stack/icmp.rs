@@ -34,7 +34,7 @@ const fn echo(v4: bool) -> (u8, u8) {
 
 impl Stack {
     /// Other ICMP messages than echo replies are not for ping sockets.
-    pub(super) fn ping_input(&mut self, mut datagram: Datagram) {
+    pub(super) fn ping_input(&mut self, datagram: Datagram) {
         let [kind, code, _, _, i0, i1, ..] = *datagram.payload() else { return };
         if (kind, code) != (echo(datagram.source.is_ipv4()).1, 0) {
             return;
@@ -46,8 +46,8 @@ impl Stack {
             return;
         };
         let from = scoped(datagram.source, 0, datagram.interface);
-        datagram.frame.pull(datagram.header);
-        let queued = self.queued(datagram, from);
+        let front = datagram.header;
+        let queued = self.queued(datagram, from, front);
         self.deliver(id, queued);
     }
 

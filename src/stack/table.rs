@@ -82,6 +82,7 @@ impl Entry {
         Self {
             uid: self.uid,
             device: self.device,
+            filter: self.filter.clone(),
             local: Some(local),
             remote: Some(remote),
             address_chosen: true,

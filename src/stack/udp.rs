@@ -100,8 +100,8 @@ impl Stack {
             return;
         }
         datagram.frame.truncate(datagram.header + length);
-        datagram.frame.pull(datagram.header + HEADER);
-        let queued = self.queued(datagram, arrival.source);
+        let front = datagram.header + HEADER;
+        let queued = self.queued(datagram, arrival.source, front);
         self.deliver_to_all(receivers, queued);
     }
 

@@ -331,6 +331,14 @@ impl Arm for Kernel {
     }
 
     fn setsockopt(&mut self, fd: Fd, level: i32, name: i32, value: &[u8]) -> Outcome<()> {
+        // Ours takes the instructions, the kernel a pointer to them.
+        let program =
+            libc::sock_fprog { len: (value.len() / 8) as u16, filter: value.as_ptr().cast_mut().cast() };
+        if (level, name) == (SOL_SOCKET, SO_ATTACH_FILTER) && value.len().is_multiple_of(8) {
+            let size = size_of_val(&program) as socklen_t;
+            let value = (&raw const program).cast();
+            return check(unsafe { libc::setsockopt(self.raw(fd), level, name, value, size) }).map(drop);
+        }
         check(unsafe {
             libc::setsockopt(self.raw(fd), level, name, value.as_ptr().cast(), value.len() as socklen_t)
         })

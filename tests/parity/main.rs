@@ -36,6 +36,7 @@ mod ours;
 mod bind;
 mod connect;
 mod control;
+mod filter;
 mod listen;
 mod multicast;
 mod names;

@@ -8,18 +8,25 @@ use std::time::Duration;
 use super::address::mapped;
 use crate::base::cmsg::ExtendedError;
 use crate::base::constants::{
-    AF_INET6, IP_PMTUDISC_DONT, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_TRUNC, POLLERR, POLLHUP,
-    POLLIN, POLLOUT, POLLRDHUP,
+    AF_INET6, ARPHRD_ETHER, ARPHRD_LOOPBACK, ETH_P_IP, ETH_P_IPV6, IP_PMTUDISC_DONT, MSG_DONTWAIT,
+    MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_TRUNC, PACKET_BROADCAST, PACKET_HOST, PACKET_MULTICAST, POLLERR,
+    POLLHUP, POLLIN, POLLOUT, POLLRDHUP,
 };
 use crate::base::{ControlMessage, Errno, Error, Frame, IfIndex, Instant, Reason, Result, SocketId};
 use crate::stack::table::{Entry, Part};
 use crate::stack::{Cast, Datagram, Hints, NetError, Received, Stack};
+use crate::wire::filter::Facts;
 
 /// A datagram in a socket's queue, with what is known of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Queued {
-    /// The bytes begin with what the program gets.
+    /// Once it is queued, the bytes begin with what the program gets.
     pub(crate) data: Frame,
+    /// Before that: the bytes in front of it, which the socket's filter may see; and those in front of the filter's offset 0.
+    pub(crate) front: usize,
+    pub(crate) filter_from: usize,
+    /// PACKET_*
+    pub(crate) packet_type: u8,
     pub(crate) from: SocketAddr,
     pub(crate) destination: IpAddr,
     /// Whom an answer would come from (`ipi_spec_dst`).
@@ -32,6 +39,23 @@ pub(crate) struct Queued {
     pub(crate) dropped: u32,
     /// IP_CSUM_BAD's bits, of a socket that wants to be told.
     pub(crate) wrong_checksums: u8,
+}
+
+impl Queued {
+    /// What a filter may ask beside the bytes, which still begin with the IP header.
+    fn facts(&self, random: u32) -> Facts {
+        Facts {
+            len: self.data.len().saturating_sub(self.filter_from),
+            start: self.filter_from,
+            protocol: if self.destination.is_ipv4() { ETH_P_IP } else { ETH_P_IPV6 },
+            packet_type: self.packet_type,
+            interface: self.interface.0,
+            hardware: if self.interface == IfIndex::LO { ARPHRD_LOOPBACK } else { ARPHRD_ETHER },
+            link: usize::MAX,
+            random,
+            ..Facts::default()
+        }
+    }
 }
 
 /// An entry of the error queue (MSG_ERRQUEUE).
@@ -212,7 +236,7 @@ pub(in crate::stack) fn scatter(to: &mut [IoSliceMut<'_>], mut from: &[u8]) -> u
 impl Stack {
     /// A datagram with what is known of it, for a queue. `from` is the sender as the program sees it. The program gets all bytes of
     /// `datagram.frame`: pull off what it does not see.
-    pub(in crate::stack) fn queued(&self, datagram: Datagram, from: SocketAddr) -> Queued {
+    pub(in crate::stack) fn queued(&self, datagram: Datagram, from: SocketAddr, front: usize) -> Queued {
         let local = match datagram.cast {
             Cast::Unicast => datagram.destination,
             // ipi_spec_dst: whom an answer would come from.
@@ -220,6 +244,13 @@ impl Stack {
         };
         Queued {
             data: datagram.frame,
+            front,
+            filter_from: datagram.header.min(front),
+            packet_type: match datagram.cast {
+                Cast::Unicast => PACKET_HOST,
+                Cast::Broadcast => PACKET_BROADCAST,
+                Cast::Multicast => PACKET_MULTICAST,
+            },
             from,
             destination: datagram.destination,
             local,
@@ -241,10 +272,19 @@ impl Stack {
         self.deliver(last, datagram);
     }
 
-    /// Puts a datagram in a socket's queue, or counts that it is full.
-    pub(in crate::stack) fn deliver(&mut self, id: SocketId, datagram: Queued) {
+    /// Puts a datagram in a socket's queue, as much of it as the socket's filter lets through; or counts why not.
+    pub(in crate::stack) fn deliver(&mut self, id: SocketId, mut datagram: Queued) {
         let Ok(entry) = self.sockets.get_mut(id) else { return };
         let (limit, interface) = (entry.options.recv_buffer, datagram.interface);
+        if entry.filter.is_some() {
+            let facts = datagram.facts(self.net.random() as u32);
+            let Some(kept) = entry.admits(datagram.data.bytes(), &facts) else {
+                return self.net.note(Reason::SocketFilter, Some(interface), Some(id));
+            };
+            // sk_filter_trim_cap: the transport's header stays.
+            datagram.data.truncate((datagram.filter_from + kept).max(datagram.front));
+        }
+        datagram.data.pull(datagram.front);
         let Some(queue) = entry.queue_mut() else { return };
         if queue.push(datagram, limit) {
             self.ready.wake(id);

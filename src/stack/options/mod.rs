@@ -7,9 +7,11 @@
 //! | `calls.rs` | getsockopt(2) and setsockopt(2): levels, lengths, the table's rows |
 //! | `special.rs` | options that are more than an int: buffers, time-outs, devices, TCP's own |
 //! | `raw.rs` | what raw sockets alone have |
+//! | `filter.rs` | SO_ATTACH_FILTER and its companions |
 //! | `membership.rs` | multicast groups of a socket, and where its multicasts go out |
 
 mod calls;
+mod filter;
 mod membership;
 mod raw;
 mod special;
@@ -49,6 +51,8 @@ pub(crate) struct Options {
     pub(crate) recv_timeout: Option<Duration>,
     /// SO_SNDTIMEO; `None` = waits for ever.
     pub(crate) send_timeout: Option<Duration>,
+    /// SO_LOCK_FILTER: the filter stays as it is.
+    pub(crate) filter_locked: bool,
     /// SO_RCVLOWAT, in bytes, at least 1.
     pub(crate) recv_lowat: usize,
     /// SO_RXQ_OVFL: tell with a datagram how many were dropped before it.
@@ -158,6 +162,7 @@ impl Options {
             send_buffer_set: false,
             recv_timeout: None,
             send_timeout: None,
+            filter_locked: false,
             recv_lowat: 1,
             recv_dropped: false,
             timestamp: Timestamp::Off,

@@ -177,6 +177,7 @@ impl Stack {
         let entry = self.sockets.get_mut(id)?;
         let options = &entry.options;
         let number = match name {
+            SO_ATTACH_FILTER | SO_DETACH_FILTER | SO_LOCK_FILTER => return self.get_filter(id, name, len),
             SO_TYPE => entry.kind,
             SO_PROTOCOL => entry.protocol,
             SO_DOMAIN => entry.domain,
@@ -355,6 +356,7 @@ impl Stack {
         let number = int(SOL_SOCKET, value);
         match name {
             SO_BINDTODEVICE => return self.bind_to_device(id, value),
+            SO_ATTACH_FILTER | SO_DETACH_FILTER | SO_LOCK_FILTER => return self.set_filter(id, name, value),
             SO_BINDTOIFINDEX => {
                 let index = u32::try_from(number).map_err(|_| out_of_range())?;
                 self.sockets.get_mut(id)?.device = (index != 0).then_some(IfIndex(index));

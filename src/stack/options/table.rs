@@ -221,8 +221,8 @@ SOL_SOCKET: {
     SO_RCVTIMEO = Value::Special;
     SO_SNDTIMEO = Value::Special;
     SO_BINDTODEVICE = Value::Special;
-    SO_ATTACH_FILTER = bytes(16, 16, false);
-    SO_DETACH_FILTER = Value::Refused(Errno::ENOPROTOOPT, Errno::ENOENT);
+    SO_ATTACH_FILTER = Value::Special;
+    SO_DETACH_FILTER = Value::Special;
     SO_PEERNAME = Value::SpecialReadOnly;
     SO_TIMESTAMP = Value::Special;
     SO_ACCEPTCONN = Value::SpecialReadOnly;
@@ -239,7 +239,7 @@ SOL_SOCKET: {
     SO_WIFI_STATUS = FLAG;
     SO_PEEK_OFF = Value::Stored { default: -1, fix: any }, not PING | RAW => EOPNOTSUPP;
     SO_NOFCS = FLAG;
-    SO_LOCK_FILTER = FLAG;
+    SO_LOCK_FILTER = Value::Special;
     SO_SELECT_ERR_QUEUE = FLAG;
     SO_BUSY_POLL = Value::Stored { default: 0, fix: not_negative };
     SO_MAX_PACING_RATE = Value::StoredWide { default: u64::MAX, fix: pacing_rate };

@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::base::constants::{AF_INET, IPPROTO_ICMP, IPPROTO_IGMP, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP};
+use crate::base::constants::{
+    AF_INET, IPPROTO_ICMP, IPPROTO_IGMP, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, PACKET_HOST,
+};
 use crate::base::{Frame, IfIndex};
 use crate::stack::Stack;
 use crate::stack::datagram::Queued;
@@ -88,6 +90,9 @@ impl Stack {
             };
             let queued = Queued {
                 data: frame.clone(),
+                front: 0,
+                filter_from: 0,
+                packet_type: PACKET_HOST,
                 from: SocketAddr::new(source, 0),
                 destination,
                 local: destination,

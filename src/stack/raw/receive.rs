@@ -55,7 +55,7 @@ impl Stack {
 
     /// A datagram for this host, whole: every raw socket that it fits gets its copy, before anybody else sees it. Given back if there
     /// was none. (One whose filter kept it away counts: it is its protocol's owner.)
-    pub(in crate::stack) fn raw_input(&mut self, mut datagram: Datagram) -> Option<Datagram> {
+    pub(in crate::stack) fn raw_input(&mut self, datagram: Datagram) -> Option<Datagram> {
         let (source, destination, interface) = (datagram.source, datagram.destination, datagram.interface);
         let (v4, protocol) = (destination.is_ipv4(), i32::from(datagram.protocol));
         let domain = if v4 { AF_INET } else { AF_INET6 };
@@ -81,10 +81,9 @@ impl Stack {
             }
             fits
         });
-        if !v4 {
-            datagram.frame.pull(datagram.header);
-        }
-        let queued = self.queued(datagram, scoped(source, 0, interface));
+        // IPv6's header is not shown, to the filter neither.
+        let front = if v4 { 0 } else { datagram.header };
+        let queued = self.queued(datagram, scoped(source, 0, interface), front);
         self.deliver_to_all(receivers, queued);
         None
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::opcode::*;
 use super::verifier;
@@ -20,10 +21,10 @@ pub struct Instruction {
     pub k: u32,
 }
 
-/// A program that passed the verifier: it ends, and reads nothing that is not there.
+/// A program that passed the verifier: it ends, and reads nothing that is not there. Clones share it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
-    instructions: Vec<Instruction>,
+    instructions: Arc<[Instruction]>,
 }
 
 impl Program {
@@ -39,7 +40,7 @@ impl Program {
     /// ```
     pub fn new(instructions: Vec<Instruction>) -> Result<Self, Error> {
         match verifier::fault(&instructions) {
-            None => Ok(Self { instructions }),
+            None => Ok(Self { instructions: instructions.into() }),
             Some((at, what)) => Err(Errno::EINVAL.with(format!("instruction {at}: {what}"))),
         }
     }
