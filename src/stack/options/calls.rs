@@ -210,7 +210,7 @@ impl Stack {
 /// Options that some kinds of sockets can't even read.
 fn refuses_reading(row: &Row, entry: &Entry) -> bool {
     let on = match (row.level, row.name) {
-        (SOL_SOCKET, SO_PEEK_OFF) => PING | RAW,
+        (SOL_SOCKET, SO_PEEK_OFF) => PING | RAW | PACKET,
         (SOL_SOCKET, SO_TXREHASH) | (SOL_IP, IP_PKTOPTIONS) | (SOL_IPV6, IPV6_2292PKTOPTIONS) => DATAGRAM,
         _ => 0,
     };

@@ -22,7 +22,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use crate::base::constants::{
-    AF_INET, AF_INET6, IP_PMTUDISC_WANT, IPPROTO_ICMP, IPPROTO_ICMPV6, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
+    AF_INET, AF_INET6, AF_PACKET, IP_PMTUDISC_WANT, IPPROTO_ICMP, IPPROTO_ICMPV6, SOCK_DGRAM, SOCK_RAW,
+    SOCK_STREAM,
 };
 use crate::base::{ControlMessage, IfIndex, Instant};
 use crate::stack::Config;
@@ -150,7 +151,7 @@ impl Options {
         let ping = kind == SOCK_DGRAM && (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6);
         Self {
             // ping_init_sock: any number of ping programs may run at a time. inetsw_array: raw sockets are INET_PROTOSW_REUSE.
-            reuse_address: ping || kind == SOCK_RAW,
+            reuse_address: ping || (kind == SOCK_RAW && domain != AF_PACKET),
             reuse_port: false,
             keepalive: false,
             linger: None,

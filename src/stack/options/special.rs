@@ -212,7 +212,11 @@ impl Stack {
             }
             // struct ucred of somebody unknown: pid 0, uid and gid -1.
             SO_PEERCRED => return Ok([0_i32, -1, -1].iter().flat_map(|v| v.to_ne_bytes()).collect()),
-            SO_PEERNAME => return self.getpeername(id).map(sockaddr),
+            // sk_getsockopt tells every failure of getname so.
+            SO_PEERNAME => {
+                let peer = self.getpeername(id).map_err(|_| Errno::ENOTCONN.because(Reason::NotConnected))?;
+                return Ok(sockaddr(peer));
+            }
             SO_COOKIE if len < 8 => return Err(wrong_length()),
             SO_COOKIE => return Ok(id.0.to_ne_bytes().to_vec()),
             SO_NETNS_COOKIE if len != 8 => return Err(wrong_length()),
@@ -372,6 +376,10 @@ impl Stack {
         let asked = number as u32 as usize;
         let forced = usize::try_from(number).unwrap_or(0).min(MAX_FORCED);
         match name {
+            // sk_is_inet
+            SO_REUSEPORT if number != 0 && entry.domain == AF_PACKET => {
+                return Err(Errno::EOPNOTSUPP.because(Reason::WrongKind));
+            }
             SO_REUSEADDR | SO_REUSEPORT => {
                 let field =
                     if name == SO_REUSEADDR { &mut options.reuse_address } else { &mut options.reuse_port };

@@ -237,7 +237,7 @@ SOL_SOCKET: {
     SO_DOMAIN = Value::SpecialReadOnly;
     SO_RXQ_OVFL = on!(recv_dropped);
     SO_WIFI_STATUS = FLAG;
-    SO_PEEK_OFF = Value::Stored { default: -1, fix: any }, not PING | RAW => EOPNOTSUPP;
+    SO_PEEK_OFF = Value::Stored { default: -1, fix: any }, not PING | RAW | PACKET => EOPNOTSUPP;
     SO_NOFCS = FLAG;
     SO_LOCK_FILTER = Value::Special;
     SO_SELECT_ERR_QUEUE = FLAG;
@@ -253,7 +253,7 @@ SOL_SOCKET: {
     SO_INCOMING_NAPI_ID = Value::ReadOnly(0, Errno::ENOPROTOOPT);
     SO_COOKIE = Value::SpecialReadOnly;
     SO_PEERGROUPS = Value::Refused(Errno::ENODATA, Errno::ENOPROTOOPT);
-    SO_ZEROCOPY = BIT, not PING | RAW => EOPNOTSUPP;
+    SO_ZEROCOPY = BIT, not PING | RAW | PACKET => EOPNOTSUPP;
     SO_TXTIME = Value::StoredBytes { least: 8, most: 8, none: false, default: &[0; 8] };
     SO_BINDTOIFINDEX = Value::Special;
     SO_TIMESTAMP_NEW = Value::Special;
@@ -444,6 +444,7 @@ SOL_UDP: {
 SOL_PACKET: {
     PACKET_ADD_MEMBERSHIP = Value::Special;
     PACKET_DROP_MEMBERSHIP = Value::Special;
+    PACKET_RECV_OUTPUT = NO_SUCH;
     PACKET_RX_RING = Value::Special;
     PACKET_STATISTICS = Value::SpecialReadOnly;
     PACKET_COPY_THRESH = Value::Stored { default: 0, fix: any };
@@ -455,11 +456,13 @@ SOL_PACKET: {
     PACKET_TX_RING = Value::Special;
     PACKET_LOSS = FLAG;
     PACKET_VNET_HDR = Value::ReadOnly(0, Errno::EINVAL);
+    PACKET_TX_TIMESTAMP = NO_SUCH;
     PACKET_TIMESTAMP = Value::Stored { default: 0, fix: any };
     PACKET_FANOUT = Value::ReadOnly(0, Errno::EINVAL);
     PACKET_TX_HAS_OFF = FLAG;
     PACKET_QDISC_BYPASS = FLAG;
     PACKET_ROLLOVER_STATS = Value::Refused(Errno::EINVAL, Errno::ENOPROTOOPT);
+    PACKET_FANOUT_DATA = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
     PACKET_IGNORE_OUTGOING = Value::Special;
     PACKET_VNET_HDR_SZ = Value::ReadOnly(0, Errno::EINVAL);
 }

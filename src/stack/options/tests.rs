@@ -6,7 +6,7 @@ use crate::base::constants::*;
 use crate::base::{Errno, Reason, SocketId};
 use crate::stack::Stack;
 
-const KINDS: [(&str, i32, i32, i32); 12] = [
+const KINDS: [(&str, i32, i32, i32); 14] = [
     ("tcp4", AF_INET, SOCK_STREAM, 0),
     ("udp4", AF_INET, SOCK_DGRAM, 0),
     ("ping4", AF_INET, SOCK_DGRAM, IPPROTO_ICMP),
@@ -19,10 +19,18 @@ const KINDS: [(&str, i32, i32, i32); 12] = [
     ("raw6", AF_INET6, SOCK_RAW, 253),
     ("icmp6", AF_INET6, SOCK_RAW, IPPROTO_ICMPV6),
     ("send6", AF_INET6, SOCK_RAW, IPPROTO_RAW),
+    ("packet", AF_PACKET, SOCK_RAW, 0),
+    ("cooked", AF_PACKET, SOCK_DGRAM, 0),
 ];
 
 /// What is different here, and is meant to be: the machine's own numbers, and what we do not have.
 const OURS: &[(&str, &str)] = &[
+    (
+        "PACKET_HDRLEN",
+        "the version stands in the value's own buffer: here it is always that of versions 1 and 2",
+    ),
+    ("PACKET_VNET_HDR", "no frame has anything left undone"),
+    ("PACKET_VNET_HDR_SZ", "no frame has anything left undone"),
     ("SO_SNDBUF", "the default is the host's own"),
     ("SO_RCVBUF", "the default is the host's own"),
     ("SO_RCVLOWAT", "bounded by the receive buffer, whose size is the host's own"),

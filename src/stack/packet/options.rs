@@ -88,7 +88,7 @@ impl Stack {
             }
             PACKET_IGNORE_OUTGOING => Ok(i32::from(entry.options.ignore_outgoing).to_ne_bytes().to_vec()),
             PACKET_HDRLEN if len < 4 => Err(Errno::EINVAL.because(Reason::OptionLength)),
-            // sizeof(struct tpacket_hdr), tpacket2_hdr; here nothing tells which version is asked for.
+            // sizeof(struct tpacket_hdr) and tpacket2_hdr; Linux takes the version out of the value's buffer.
             PACKET_HDRLEN => Ok(32_i32.to_ne_bytes().to_vec()),
             _ => Err(Errno::ENOPROTOOPT.because(Reason::UnknownOption)),
         }
