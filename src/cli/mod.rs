@@ -10,6 +10,7 @@
 //! | `craft/` | `sockatoo craft`: packets from an expression, shown in every way |
 //! | `diff.rs` | `sockatoo diff`: two captures, field by field |
 //! | `packet_json.rs` | a packet with all its fields in JSON |
+//! | `bench/` | `sockatoo bench`: our figures beside others' |
 //! | `doctor/` | `sockatoo doctor`: what this machine allows |
 //! | `say.rs` | printing, colours, errors with a hint |
 //! | `exit.rs` | the exit codes |
@@ -19,6 +20,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod args;
+mod bench;
 mod craft;
 mod demo;
 mod diff;
@@ -56,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Nc(args) => nc::run(&args, json),
         Command::Craft(args) => craft::run(&args, json),
         Command::Diff(args) => diff::run(&args, json),
+        Command::Bench(args) => bench::run(&args, json),
         Command::Doctor(args) => doctor::run(&args, json),
         Command::Completions { shell } => completions(shell),
         Command::Man { dir } => man(&dir),

@@ -235,6 +235,12 @@ impl Host {
         state.stack.net.log.count(reason)
     }
 
+    /// True while a device is busy and frames wait for it. 256 of them may, the next ones are dropped (and counted): who sends
+    /// without end looks here before the next batch.
+    pub fn is_congested(&self) -> bool {
+        self.shared().lock().ports.iter().any(Port::is_congested)
+    }
+
     /// Sockets, connections and TIME_WAIT entries that exist now.
     pub fn census(&self) -> Census {
         self.shared().lock().stack.census()

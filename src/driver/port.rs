@@ -111,6 +111,11 @@ impl Port {
         self.device.set_promiscuous(on);
     }
 
+    /// True while frames wait for a busy device; more than a few more would be dropped.
+    pub(super) const fn is_congested(&self) -> bool {
+        self.busy_until.is_some()
+    }
+
     /// When [`Port::turn`] has something to do though nothing arrives.
     pub(super) fn deadline(&self) -> Option<Instant> {
         [self.device.deadline(), self.busy_until].into_iter().flatten().min()
@@ -118,11 +123,6 @@ impl Port {
 
     pub(super) fn fd(&self) -> Option<RawFd> {
         self.device.fd()
-    }
-
-    /// The driver must also wake when the device can take frames again.
-    pub(super) fn wants_to_write(&self) -> bool {
-        self.busy_until.is_some()
     }
 
     pub(super) fn sleeping(&mut self, asleep: bool) {

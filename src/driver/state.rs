@@ -257,7 +257,7 @@ impl PollSet {
         self.fds.push(bell);
         for port in ports {
             self.places.push(port.fd().map_or(0, |fd| {
-                self.fds.push(PollFd::new(fd, true, port.wants_to_write()));
+                self.fds.push(PollFd::new(fd, true, port.is_congested()));
                 self.fds.len() - 1
             }));
         }

@@ -49,6 +49,16 @@ impl PacketSocket {
         Ok(Self(socket))
     }
 
+    /// A socket that only sends on an interface, plain frames without a header in front; `bypass`: past the queueing discipline
+    /// and whoever listens on the interface (PACKET_QDISC_BYPASS). Needs CAP_NET_RAW.
+    #[cfg(feature = "cli")]
+    pub(crate) fn sender(index: u32, bypass: bool) -> io::Result<Self> {
+        let socket = Self(super::descriptor::socket(libc::AF_PACKET, libc::SOCK_RAW, 0)?);
+        setsockopt(socket.as_fd(), libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, i32::from(bypass))?;
+        socket.bind_protocol(index, 0)?;
+        Ok(socket)
+    }
+
     /// SO_RCVBUF in bytes, as much as we may.
     pub(crate) fn set_receive_buffer(&self, bytes: i32) -> io::Result<()> {
         setsockopt(self.0.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes)
@@ -83,11 +93,15 @@ impl PacketSocket {
 
     /// bind(2): every protocol's frames of this interface, from now on.
     pub(crate) fn bind(&self, index: u32) -> io::Result<()> {
+        self.bind_protocol(index, libc::ETH_P_ALL as u16)
+    }
+
+    fn bind_protocol(&self, index: u32, protocol: u16) -> io::Result<()> {
         let index = i32::try_from(index).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
         // SAFETY: sockaddr_ll is plain data; all zeros is a value of it.
         let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
         address.sll_family = libc::AF_PACKET as u16;
-        address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+        address.sll_protocol = protocol.to_be();
         address.sll_ifindex = index;
         let length = super::length_of::<libc::sockaddr_ll>();
         // SAFETY: the pointer leads to a sockaddr_ll, of the length given.

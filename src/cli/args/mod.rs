@@ -2,9 +2,11 @@
 //!
 //! Here are the tree and what all commands share.
 
+mod bench;
 mod craft;
 mod diff;
 
+pub(in crate::cli) use bench::{Bench, BenchArgs};
 pub(in crate::cli) use craft::{BeginsWith, CraftArgs, Language, ViewArgs};
 pub(in crate::cli) use diff::DiffArgs;
 
@@ -73,6 +75,8 @@ pub(in crate::cli) enum Command {
         compared. Exit code: 0 they are the same, 1 they differ, 2 trouble."
     )]
     Diff(DiffArgs),
+    /// Measure, beside the kernel and others, in the same run
+    Bench(BenchArgs),
     /// Tell what this machine allows, and the command that mends what is missing
     Doctor(DoctorArgs),
     /// Print a shell's completion script

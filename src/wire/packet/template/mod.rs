@@ -124,6 +124,11 @@ impl<'a> Template<'a> {
         self.plan.is_some()
     }
 
+    /// True behind the last packet.
+    pub const fn is_done(&self) -> bool {
+        self.next >= self.count
+    }
+
     /// Begins anew with the first packet.
     pub fn rewind(&mut self) {
         self.next = 0;
