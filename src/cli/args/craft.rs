@@ -56,6 +56,14 @@ pub(in crate::cli) struct ViewArgs {
 pub(in crate::cli) enum Language {
     // An expression, as this command reads it.
     Expr,
+    // Python with Scapy, field by field.
+    Scapy,
+    // Rust with this crate.
+    Rust,
+    // Python alone: the bytes, explained.
+    Python,
+    // C: the bytes, explained.
+    C,
 }
 
 /// What a packet's first byte is.

@@ -7,7 +7,7 @@ use crate::cli::args::{Language, ViewArgs};
 use crate::cli::packet_json;
 use crate::cli::say::{self, Trouble};
 use crate::wire::packet::Dissection;
-use crate::wire::show::{explain, hexdump, tree};
+use crate::wire::show::{as_c, as_python, as_rust, as_scapy, explain, hexdump, tree};
 use crate::wire::summary;
 
 /// What the flags ask for.
@@ -92,5 +92,9 @@ impl View<'_> {
 fn program(packet: &Dissection, language: Language) -> String {
     match language {
         Language::Expr => packet.packet().to_string(),
+        Language::Scapy => as_scapy(packet),
+        Language::Rust => as_rust(packet),
+        Language::Python => as_python(packet),
+        Language::C => as_c(packet),
     }
 }

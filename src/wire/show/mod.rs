@@ -12,6 +12,7 @@
 //! | `align.rs` | [`align`]: which packet of one capture is which of another |
 //! | `caret.rs` | [`caret`]: a mistake in a text, pointed at |
 //! | `unhex.rs` | [`unhex`]: bytes of what people paste |
+//! | `program/` | [`as_scapy`], [`as_rust`], [`as_python`], [`as_c`]: a packet as a program that sends it |
 //! | `line.rs` | [`Line`]: text whose parts say what they are; whoever prints it chooses the colours |
 //!
 //! All of them read a [`Dissection`](super::packet::Dissection), which is what taking apart and building give. The line in
@@ -24,6 +25,7 @@ mod explain;
 mod hexdump;
 mod line;
 mod origin;
+mod program;
 mod tree;
 mod unhex;
 mod value;
@@ -34,6 +36,7 @@ pub use diff::{Difference, Ignored, Print, Side, What, difference_lines, differe
 pub use explain::explain;
 pub use hexdump::hexdump;
 pub use line::{Ink, Line, Span};
+pub use program::{as_c, as_python, as_rust, as_scapy};
 pub use tree::tree;
 pub use unhex::unhex;
 pub use value::{meaning, value, verdict};
