@@ -13,14 +13,15 @@ mod view;
 pub(super) use source::{expression, file};
 
 use std::fs::File;
+use std::path::Path;
 
 use super::args::CraftArgs;
 use super::exit::Exit;
 use super::say::Trouble;
-use crate::base::Instant;
+use crate::base::{Instant, LinkType};
 use crate::sys::clock;
 use crate::trace::PcapWriter;
-use crate::wire::packet::Nowhere;
+use crate::wire::packet::{Dissection, Nowhere, Packet};
 use source::Source;
 use view::View;
 
@@ -32,37 +33,36 @@ const MANY: u64 = 1_000_000;
 struct Crafted {
     /// From 1.
     number: u64,
-    dissection: crate::wire::packet::Dissection,
+    /// What was asked for, without ranges and lists; of a packet that was read, what builds it.
+    packet: Packet,
+    dissection: Dissection,
 }
 
 pub(super) fn run(args: &CraftArgs, as_json: bool) -> Result<Exit, Trouble> {
-    // Sending begins here: with a host in the place of `Nowhere`, and with send.rs in the place of what follows.
+    // Sending will begin here, with a host in the place of `Nowhere`, and with send.rs in the place of what follows.
     let source = Source::of(args)?;
-    let several = source.several();
-    let view = View { args: &args.views, several, as_json };
-    let shown = args.count.unwrap_or_else(|| view.default_count());
-    let mut file = None;
-    let written = args.count.unwrap_or(MANY);
-    if args.pcap.is_some() && args.count.is_none() && source.count().is_some_and(|count| count > MANY) {
-        return Err(Trouble::new(format!("that would be a file of {} packets", source.count().unwrap_or(0)))
+    let total = source.count();
+    if let Some(total) = total.filter(|total| args.pcap.is_some() && args.count.is_none() && *total > MANY) {
+        return Err(Trouble::new(format!("that would be a file of {total} packets"))
             .hint("say how many: `--count N`"));
     }
-    let total = source.count();
+    let view = View { args: &args.views, several: source.several(), varying: source.varying(), as_json };
+    let shown = args.count.unwrap_or_else(|| view.default_count());
+    let mut file = None;
     let mut number = 0;
-    for dissection in source.packets(&Nowhere) {
-        let dissection = dissection?;
-        number += 1;
-        if let Some(path) = args.pcap.as_ref().filter(|_| number <= written) {
+    for crafted in source.packets(&Nowhere) {
+        let crafted = crafted?;
+        number = crafted.number;
+        if let Some(path) = args.pcap.as_ref().filter(|_| args.count.is_none_or(|count| number <= count)) {
             let writer = match &mut file {
                 Some(writer) => writer,
-                none => none.insert(Pcap::create(path, dissection.link)?),
+                none => none.insert(Pcap::create(path, crafted.dissection.link)?),
             };
-            writer.write(&dissection)?;
+            writer.write(&crafted.dissection)?;
         }
-        let crafted = Crafted { number, dissection };
         if number <= shown {
             view.show(&crafted)?;
-        } else if number > written || (args.pcap.is_none() && total.is_some()) {
+        } else if total.is_some() && (args.pcap.is_none() || args.count.is_some()) {
             break;
         }
     }
@@ -76,11 +76,11 @@ pub(super) fn run(args: &CraftArgs, as_json: bool) -> Result<Exit, Trouble> {
 /// The file of `--pcap`.
 struct Pcap {
     writer: PcapWriter<File>,
-    link: crate::base::LinkType,
+    link: LinkType,
 }
 
 impl Pcap {
-    fn create(path: &std::path::Path, link: crate::base::LinkType) -> Result<Self, Trouble> {
+    fn create(path: &Path, link: LinkType) -> Result<Self, Trouble> {
         let file = File::create(path).map_err(|e| {
             Trouble::new(format!("can't write {}: {e}", path.display()))
                 .hint("name a file that can be written: `--pcap FILE`")
@@ -88,7 +88,7 @@ impl Pcap {
         Ok(Self { writer: PcapWriter::new(file, link, clock::realtime())?, link })
     }
 
-    fn write(&mut self, packet: &crate::wire::packet::Dissection) -> Result<(), Trouble> {
+    fn write(&mut self, packet: &Dissection) -> Result<(), Trouble> {
         if packet.link != self.link {
             return Err(Trouble::new(
                 "a pcap file has one link type: all packets begin with Ethernet, or none",

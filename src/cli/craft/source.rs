@@ -1,14 +1,16 @@
 //! Where packets come from.
 
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use super::Crafted;
 use crate::base::LinkType;
 use crate::cli::args::{BeginsWith, CraftArgs};
 use crate::cli::say::{self, Trouble};
 use crate::trace::PcapReader;
 use crate::wire::expression::{Expression, ExpressionError};
-use crate::wire::packet::{Dissection, Each, Packet, Surroundings};
+use crate::wire::packet::{Choice, Dissection, Each, Field, Packet, Surroundings};
 use crate::wire::show::unhex;
 
 /// Hexadecimal digits that are read: more than the largest packet has.
@@ -20,7 +22,7 @@ pub(super) enum Source {
     /// An expression, and the seed of what it draws.
     Expression(Packet, u64),
     /// A pcap file.
-    File(PcapReader<std::fs::File>),
+    File(PcapReader<File>),
     /// Bytes.
     Bytes(LinkType, Vec<u8>),
 }
@@ -60,46 +62,58 @@ impl Source {
         self.count().is_none_or(|count| count > 1)
     }
 
-    pub(super) fn packets(
-        self,
-        around: &dyn Surroundings,
-    ) -> impl Iterator<Item = Result<Dissection, Trouble>> {
-        Packets { source: self.begin(), around }
+    /// The fields that are not the same in all packets: the number of the layer, and the field.
+    pub(super) fn varying(&self) -> Vec<(usize, &'static Field)> {
+        let Self::Expression(packet, _) = self else { return Vec::new() };
+        let layers = packet.layers.iter().enumerate();
+        let fields = layers
+            .flat_map(|(number, layer)| layer.fields().map(move |(field, choice)| (number, field, choice)));
+        let varies = |choice: &Choice| !matches!(choice, Choice::One(_) | Choice::Bad);
+        fields.filter(|(.., choice)| varies(choice)).map(|(number, field, _)| (number, field)).collect()
     }
 
-    fn begin(self) -> Begun {
-        match self {
-            Self::Expression(packet, seed) => Begun::Expression(packet.each(seed)),
+    /// The packets, one after the other.
+    pub(super) fn packets(self, around: &dyn Surroundings) -> impl Iterator<Item = Result<Crafted, Trouble>> {
+        let source = match self {
+            Self::Expression(packet, seed) => Begun::Expression(Box::new(packet.each(seed))),
             Self::File(reader) => Begun::File(reader),
             Self::Bytes(link, bytes) => Begun::Bytes(Some(Dissection::of(link, &bytes))),
-        }
+        };
+        Packets { source, around, number: 0 }
     }
 }
 
 /// A source of which some have been taken.
 enum Begun {
-    Expression(Each),
-    File(PcapReader<std::fs::File>),
+    Expression(Box<Each>),
+    File(PcapReader<File>),
     Bytes(Option<Dissection>),
 }
 
 struct Packets<'a> {
     source: Begun,
     around: &'a dyn Surroundings,
+    number: u64,
 }
 
 impl Iterator for Packets<'_> {
-    type Item = Result<Dissection, Trouble>;
+    type Item = Result<Crafted, Trouble>;
+
     fn next(&mut self) -> Option<Self::Item> {
+        self.number += 1;
+        let number = self.number;
+        let read = |dissection: Dissection| Crafted { number, packet: dissection.packet(), dissection };
         match &mut self.source {
-            Begun::Expression(each) => Some(each.next()?.build(self.around).map_err(|e| {
-                Trouble::new(e.why()).hint("`sockatoo craft --help` shows how packets are written")
-            })),
-            Begun::File(reader) => {
-                let frame = reader.next()?;
-                Some(frame.map(|frame| Dissection::of(frame.link, &frame.bytes)).map_err(Trouble::from))
+            Begun::Expression(each) => {
+                let packet = each.next()?;
+                let built = packet.build(self.around).map_err(|error| Trouble::new(error.why()));
+                Some(built.map(|dissection| Crafted { number, packet, dissection }))
             }
-            Begun::Bytes(packet) => packet.take().map(Ok),
+            Begun::File(reader) => Some(match reader.next()? {
+                Ok(frame) => Ok(read(Dissection::of(frame.link, &frame.bytes))),
+                Err(error) => Err(error.into()),
+            }),
+            Begun::Bytes(bytes) => bytes.take().map(|dissection| Ok(read(dissection))),
         }
     }
 }
@@ -109,7 +123,7 @@ pub(in crate::cli) fn expression(text: &str) -> Result<Packet, Trouble> {
     // One byte more than a packet can have: the reader of expressions says that it is too much.
     let mut read = |path: &str| {
         let mut bytes = Vec::new();
-        std::fs::File::open(path)?.take(u64::from(u16::MAX) + 1).read_to_end(&mut bytes)?;
+        File::open(path)?.take(u64::from(u16::MAX) + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
     let Expression { packet, notes } =
@@ -125,7 +139,7 @@ pub(in crate::cli) fn expression(text: &str) -> Result<Packet, Trouble> {
 }
 
 /// A pcap file that can be read.
-pub(in crate::cli) fn file(path: &Path) -> Result<PcapReader<std::fs::File>, Trouble> {
+pub(in crate::cli) fn file(path: &Path) -> Result<PcapReader<File>, Trouble> {
     PcapReader::open(path)
         .map_err(|error| Trouble::new(error.why()).hint("name a pcap file of Ethernet or IP packets"))
 }

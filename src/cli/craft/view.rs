@@ -6,8 +6,8 @@ use super::Crafted;
 use crate::cli::args::{Language, ViewArgs};
 use crate::cli::packet_json;
 use crate::cli::say::{self, Trouble};
-use crate::wire::packet::Dissection;
-use crate::wire::show::{as_c, as_python, as_rust, as_scapy, explain, hexdump, tree};
+use crate::wire::packet::{Dissection, Field};
+use crate::wire::show::{as_c, as_python, as_rust, as_scapy, explain, hexdump, tree, value};
 use crate::wire::summary;
 
 /// What the flags ask for.
@@ -15,6 +15,8 @@ pub(super) struct View<'a> {
     pub(super) args: &'a ViewArgs,
     /// There may be more than one packet.
     pub(super) several: bool,
+    /// The fields that are not the same in all packets: the number of the layer, and the field.
+    pub(super) varying: Vec<(usize, &'static Field)>,
     pub(super) as_json: bool,
 }
 
@@ -35,16 +37,17 @@ impl View<'_> {
     }
 
     pub(super) fn show(&self, crafted: &Crafted) -> Result<(), Trouble> {
-        let Crafted { number, dissection } = crafted;
+        let Crafted { number, packet, dissection } = crafted;
         if self.as_json {
             let mut object = packet_json::packet(dissection);
             object["number"] = (*number).into();
+            object["expression"] = packet.to_string().into();
             say::object(object);
             return Ok(());
         }
         let line = summary(dissection.link, &dissection.bytes);
         if !self.chosen() && self.several {
-            say::line(format!("{number:>4}  {line}"));
+            say::line(format!("{number:>4}  {line}{}", say::styled("2", self.varied(dissection))));
             return Ok(());
         }
         if !self.only_program() {
@@ -68,9 +71,24 @@ impl View<'_> {
             if !self.only_program() {
                 say::line("");
             }
-            say::line(program(dissection, language).trim_end());
+            say::line(program(crafted, language).trim_end());
         }
         Ok(())
+    }
+
+    /// The values of the fields that are not the same in all packets: `  (ttl=1, dport=22)`.
+    fn varied(&self, dissection: &Dissection) -> String {
+        let said = |(number, field): &(usize, &'static Field)| {
+            let seen = dissection
+                .sections
+                .get(*number)?
+                .fields
+                .iter()
+                .find(|seen| std::ptr::eq(seen.field, *field))?;
+            Some(format!("{}={}", field.name, value(field, &seen.value)))
+        };
+        let words: Vec<_> = self.varying.iter().filter_map(said).collect();
+        if words.is_empty() { String::new() } else { format!("  ({})", words.join(", ")) }
     }
 
     /// What is not shown.
@@ -89,12 +107,12 @@ impl View<'_> {
     }
 }
 
-fn program(packet: &Dissection, language: Language) -> String {
+fn program(crafted: &Crafted, language: Language) -> String {
     match language {
-        Language::Expr => packet.packet().to_string(),
-        Language::Scapy => as_scapy(packet),
-        Language::Rust => as_rust(packet),
-        Language::Python => as_python(packet),
-        Language::C => as_c(packet),
+        Language::Expr => crafted.packet.to_string(),
+        Language::Scapy => as_scapy(&crafted.dissection),
+        Language::Rust => as_rust(&crafted.dissection),
+        Language::Python => as_python(&crafted.dissection),
+        Language::C => as_c(&crafted.dissection),
     }
 }

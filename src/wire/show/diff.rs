@@ -6,7 +6,7 @@ use super::hexdump::readable;
 use super::line::{Ink, Line, columns, crop};
 use super::tree::counted;
 use super::value::{meaning, value, verdict};
-use crate::wire::packet::{Dissection, Field, Kind, Section, Seen, Value, kind};
+use crate::wire::packet::{Dissection, Field, Kind, Section, Seen, Value, Verdict, kind};
 
 /// In which of the two packets something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl Print {
         let fields = fields(packet, ignored)
             .map(|(kind, seen)| hash(&(kind.name, seen.field.name, held(packet, seen))))
             .collect();
-        Self { whole: hash(&masked(packet, ignored)), fields }
+        Self { whole: hash(&kept(packet, ignored)), fields }
     }
 
     /// How alike two packets are: 0 (no field in common) to 100.
@@ -135,20 +135,26 @@ fn held<'a>(packet: &'a Dissection, seen: &Seen) -> (&'a [u8], usize) {
     )
 }
 
-/// The bytes, with zeros for what is ignored.
-fn masked(packet: &Dissection, ignored: &Ignored) -> Vec<u8> {
-    let mut bytes = packet.bytes.clone();
+/// The bytes without those that are ignored.
+fn kept(packet: &Dissection, ignored: &Ignored) -> Vec<u8> {
+    if ignored.fields.is_empty() {
+        return packet.bytes.clone();
+    }
+    let mut masks = vec![0xff_u8; packet.bytes.len()];
+    let mut drop = |bits: std::ops::Range<usize>| {
+        bits.for_each(|bit| {
+            masks.get_mut(bit / 8).into_iter().for_each(|mask| *mask &= !(0x80 >> (bit % 8)))
+        });
+    };
     for section in &packet.sections {
         if ignored.layer(section.kind) {
-            section.range.clone().for_each(|at| bytes.get_mut(at).into_iter().for_each(|byte| *byte = 0));
+            drop(section.range.start * 8..section.range.end * 8);
         }
-        for seen in section.fields.iter().filter(|seen| ignored.field(section.kind, seen.field)) {
-            for bit in seen.bits.clone() {
-                bytes.get_mut(bit / 8).into_iter().for_each(|byte| *byte &= !(0x80 >> (bit % 8)));
-            }
-        }
+        let fields = section.fields.iter().filter(|seen| ignored.field(section.kind, seen.field));
+        fields.for_each(|seen| drop(seen.bits.clone()));
     }
-    bytes
+    let bytes = packet.bytes.iter().zip(masks).filter(|(_, mask)| *mask != 0);
+    bytes.map(|(byte, mask)| byte & mask).collect()
 }
 
 /// What differs between two packets, in the order of their bytes; nothing if they are the same but for what is ignored.
@@ -159,7 +165,7 @@ pub fn differences(a: &Dissection, b: &Dissection, ignored: &Ignored) -> Vec<Dif
     }
     sections(&a.sections, &b.sections, "", ignored, &mut found);
     // Bytes that belong to no field.
-    if found.is_empty() && masked(a, ignored) != masked(b, ignored) {
+    if found.is_empty() && kept(a, ignored) != kept(b, ignored) {
         found.push(Difference { path: "bytes".into(), what: What::Bytes(a.bytes.clone(), b.bytes.clone()) });
     }
     found
@@ -170,8 +176,8 @@ fn sections(a: &[Section], b: &[Section], before: &str, ignored: &Ignored, found
         path: format!("{before}{}", section.kind.name),
         what: What::Only(side, in_words(section)),
     };
-    let kept = |section: &&Section| !ignored.layer(section.kind);
-    let (a, b): (Vec<_>, Vec<_>) = (a.iter().filter(kept).collect(), b.iter().filter(kept).collect());
+    let counts = |section: &&Section| !ignored.layer(section.kind);
+    let (a, b): (Vec<_>, Vec<_>) = (a.iter().filter(counts).collect(), b.iter().filter(counts).collect());
     let (mut at, mut bt) = (0, 0);
     for (next_a, next_b) in common(&a, &b) {
         found.extend(a.get(at..next_a).unwrap_or_default().iter().map(|section| only(Side::A, section)));
@@ -249,13 +255,13 @@ fn fields_of(a: &Section, b: &Section, before: &str, ignored: &Ignored, found: &
     }
 }
 
-/// `6 (tcp)`.
+/// `6 (tcp)`, `0x1234 ✗ should be 0xabcd`.
 fn said(seen: &Seen) -> String {
     let mut words = value(seen.field, &seen.value);
     if let Some(meaning) = meaning(seen.field, &seen.value) {
         words += &format!(" ({meaning})");
     }
-    if let Some(verdict) = verdict(seen) {
+    if let (Verdict::Wrong(_), Some(verdict)) = (&seen.verdict, verdict(seen)) {
         words += &format!(" {verdict}");
     }
     words

@@ -5,32 +5,34 @@ use std::net::IpAddr;
 use super::tree::counted;
 use crate::wire::packet::{Dissection, Field, Fill, Origin, Rule, Section, Seen, Value, Verdict};
 
-/// Where the value of a field comes from, in a sentence: `worked out: 20 of this header + TCP 20 + payload 5 = 45 bytes`.
+/// Where the value of a field comes from, in a word.
+pub(super) const fn origin(seen: &Seen) -> &'static str {
+    match (seen.origin, seen.field.fill) {
+        (Origin::Read, _) => "read",
+        (Origin::Set, _) => "set",
+        // A port: nothing behind it has a number of its own.
+        (Origin::Filled, Fill::Rule(Rule::Next(none))) if matches!(seen.value, Value::Number(n) if n == none) => {
+            "default"
+        }
+        (Origin::Filled, Fill::Rule(_)) => "computed",
+        (Origin::Filled, _) => "default",
+    }
+}
+
+/// How the value of a field is worked out, or checked, in a sentence: `20 of this header + TCP 20 + Payload 5 = 45 bytes`.
 /// `section` is the layer or option that the field is in; `behind` are the layers behind it.
-pub(super) fn origin(packet: &Dissection, section: &Section, behind: &[Section], seen: &Seen) -> String {
-    let rule = || match seen.field.fill {
-        // Nothing behind it has a number of its own.
-        Fill::Rule(Rule::Next(none)) if seen.value == Value::Number(none) => None,
-        Fill::Rule(rule) => Some(explained(packet, section, behind, seen, rule)),
-        _ => None,
+pub(super) fn rule(packet: &Dissection, section: &Section, behind: &[Section], seen: &Seen) -> String {
+    let rule = match seen.field.fill {
+        Fill::Rule(Rule::Next(none)) if seen.value == Value::Number(none) => return String::new(),
+        Fill::Rule(rule) => explained(packet, section, behind, seen, rule),
+        _ => String::new(),
     };
     match (seen.origin, &seen.verdict) {
-        (Origin::Filled, _) => rule().map_or_else(|| "default".into(), |rule| format!("worked out: {rule}")),
-        (Origin::Set, Verdict::Wrong(_)) => {
-            format!(
-                "set by you, and wrong: {}",
-                rule().unwrap_or_else(|| "it is worked out otherwise".into())
-            )
-        }
-        (Origin::Set, _) => "set by you".into(),
-        (Origin::Read, Verdict::Right) => {
-            format!("right: {}", rule().unwrap_or_else(|| "it fits the packet".into()))
-        }
-        (Origin::Read, Verdict::Wrong(_)) => {
-            format!("wrong: {}", rule().unwrap_or_else(|| "it does not fit the packet".into()))
-        }
-        (Origin::Read, Verdict::Unknown(why)) => format!("can't be checked: {why}"),
-        (Origin::Read, Verdict::Free) => String::new(),
+        (_, Verdict::Wrong(_)) if rule.is_empty() => "it does not fit the packet".into(),
+        (_, Verdict::Wrong(_)) => format!("it should be: {rule}"),
+        (_, Verdict::Unknown(why)) => format!("can't be checked: {why}"),
+        (_, Verdict::Right) | (Origin::Filled, Verdict::Free) => rule,
+        (Origin::Read | Origin::Set, Verdict::Free) => String::new(),
     }
 }
 
@@ -42,36 +44,35 @@ fn explained(packet: &Dissection, section: &Section, behind: &[Section], seen: &
             format!("{} of header{}", counted(section.range.len()), units(unit, less))
         }
         Rule::HeaderChecksum => {
-            format!("Internet checksum (RFC 1071) of the {} of this header", counted(section.range.len()))
+            format!("RFC 1071 sum of the {} of this header", counted(section.range.len()))
         }
         Rule::Checksum => {
-            format!("Internet checksum (RFC 1071) of {} bytes", parts(section, behind).join(" + "))
+            format!("RFC 1071 sum of {} bytes", parts(section, behind).join(" + "))
         }
-        Rule::TransportChecksum => format!(
-            "Internet checksum (RFC 1071) of pseudo header + {} bytes",
-            parts(section, behind).join(" + ")
-        ),
+        Rule::TransportChecksum => {
+            format!("RFC 1071 sum of pseudo header + {} bytes", parts(section, behind).join(" + "))
+        }
         Rule::Next(_) => match behind.first() {
-            Some(next) => format!("{} comes behind it", next.kind.title),
-            None => "by what comes behind it".into(),
+            Some(next) => format!("{} comes next", next.kind.title),
+            None => String::new(),
         },
         Rule::Source => {
             let way =
                 destination(packet, section).map_or_else(String::new, |to| format!(" on the way to {to}"));
             match &seen.value {
-                Value::V4(address) if address.is_unspecified() => no_host(&format!("our address{way}")),
-                Value::V6(address) if address.is_unspecified() => no_host(&format!("our address{way}")),
-                _ => format!("our address{way}"),
+                Value::V4(address) if address.is_unspecified() => no_host(&format!("ours{way}")),
+                Value::V6(address) if address.is_unspecified() => no_host(&format!("ours{way}")),
+                _ => format!("ours{way}"),
             }
         }
         Rule::Destination => "the destination when none is named".into(),
         Rule::SourceMac => match &seen.value {
-            Value::Mac(mac) if mac.0 == [0; 6] => no_host("our station address"),
-            _ => "our station address on that wire".into(),
+            Value::Mac(mac) if mac.0 == [0; 6] => no_host("ours"),
+            _ => "ours on that wire".into(),
         },
         Rule::DestinationMac => match &seen.value {
-            Value::Mac(mac) if mac.0 == [0xff; 6] => "all stations: whose turn it is, isn't known".into(),
-            _ => "the next hop's station address".into(),
+            Value::Mac(mac) if mac.0 == [0xff; 6] => "the next hop's; all, while nobody knows it".into(),
+            _ => "the next hop's".into(),
         },
         Rule::Count(name) => format!("how many {name} there are"),
         Rule::LengthOf(name) => format!("the bytes of {name}"),
@@ -81,7 +82,7 @@ fn explained(packet: &Dissection, section: &Section, behind: &[Section], seen: &
 }
 
 fn no_host(what: &str) -> String {
-    format!("{what}, which only a host on a wire knows")
+    format!("{what}, known only to a host on a wire")
 }
 
 /// The sum of the parts that a length counts: `20 of this header + TCP 20 + payload 5 = 45 bytes`.

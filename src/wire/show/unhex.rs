@@ -7,7 +7,8 @@
 /// What is wrong, in words.
 pub fn unhex(text: &str) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    for line in text.lines() {
+    // Between the lines of our own dumps stand brackets with the names of the layers.
+    for line in text.lines().filter(|line| !line.trim_start().starts_with(['└', '─'])) {
         let digits = match dump(line, bytes.len()) {
             Some(digits) => digits,
             None => line,

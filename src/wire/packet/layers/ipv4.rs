@@ -10,7 +10,7 @@ pub(crate) static IP: Kind = Kind::new(
     "IPv4",
     "RFC 791 3.1",
     &[
-        Field::bits("version", 4).or(4).about("4"),
+        Field::bits("version", 4).or(4).about("of IP"),
         Field::bits("ihl", 4)
             .rule(Rule::HeaderLength { unit: 4, less: 0 })
             .about("words of the header, options included"),

@@ -22,7 +22,7 @@ pub(crate) static IPV6: Kind = Kind::new(
     "IPv6",
     "RFC 8200 3",
     &[
-        Field::bits("version", 4).or(6).about("6"),
+        Field::bits("version", 4).or(6).about("of IP"),
         Field::bits("tc", 8).also(&["tclass"]).about("traffic class: differentiated services and ECN"),
         Field::bits("flow", 20).also(&["fl"]).about("flow label, RFC 6437"),
         Field::bits("len", 16)
