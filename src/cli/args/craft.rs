@@ -13,7 +13,7 @@ pub(in crate::cli) struct CraftArgs {
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["expression", "from_hex"])]
     pub(in crate::cli) read: Option<PathBuf>,
     /// Take the packet of these hexadecimal digits, or of a pasted hex dump, instead; `-` reads them from standard input
-    #[arg(long, value_name = "HEX", num_args = 1.., conflicts_with = "expression", allow_hyphen_values = true)]
+    #[arg(long, value_name = "HEX", num_args = 1.., conflicts_with = "expression")]
     pub(in crate::cli) from_hex: Vec<String>,
     /// What the digits begin with [default: what it looks like]
     #[arg(long, value_name = "TYPE", requires = "from_hex")]
