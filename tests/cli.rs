@@ -17,7 +17,7 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn the_command_tree() {
     let mut tree = String::new();
-    for command in ["", "demo", "ping", "nc", "craft", "diff", "doctor", "completions"] {
+    for command in ["", "demo", "ping", "nc", "craft", "diff", "checksum", "doctor", "completions"] {
         let args: Vec<_> = [command, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
         let help = sockatoo(&args);
         assert!(help.status.success(), "{command}: {help:?}");
@@ -133,4 +133,28 @@ fn the_demo_in_json_with_a_pcap_file() {
     assert_eq!((&answer["version"], &answer["status"]), (&1.into(), &"200 OK".into()), "{answer}");
     let frames = answer["frames"].as_array().expect("a list");
     assert!(frames.len() > 8 && pcap.len() > 4000, "{} frames, {} bytes", frames.len(), pcap.len());
+}
+
+#[test]
+fn checksum_step_by_step() {
+    // RFC 1071 3, its example.
+    let done = sockatoo(&["checksum", "0001 f203 f4f5 f6f7"]);
+    let said = text(&done.stdout);
+    assert_eq!(done.status.code(), Some(0), "{said}");
+    for line in ["     4  f4f5     1e6f9", "ddf0 + 2", "checksum 0x220d"] {
+        assert!(said.contains(line), "`{line}` is missing in\n{said}");
+    }
+    let done = sockatoo(&["checksum", "ip(dst=192.0.2.1, checksum=0x1234)/udp(sport=7, dport=9)/\"odd\""]);
+    let said = text(&done.stdout);
+    assert_eq!(done.status.code(), Some(1), "{said}");
+    for line in
+        ["ip.checksum is 0x1234: wrong, it should be 0x", "pseudo header: protocol 17", "a zero behind"]
+    {
+        assert!(said.contains(line), "`{line}` is missing in\n{said}");
+    }
+    let done =
+        sockatoo(&["--json", "checksum", "--linktype", "ip", "4500001400000000400066e77f0000017f000001"]);
+    let answer: serde_json::Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    assert_eq!((&answer["right"], &answer["version"]), (&false.into(), &1.into()), "{answer}");
+    assert_eq!(answer["checksums"][0]["checksum"], "0x7ce8", "{answer}");
 }

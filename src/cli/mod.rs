@@ -11,6 +11,7 @@
 //! | `diff.rs` | `sockatoo diff`: two captures, field by field |
 //! | `packet_json.rs` | a packet with all its fields in JSON |
 //! | `bench/` | `sockatoo bench`: our figures beside others' |
+//! | `checksum.rs` | `sockatoo checksum`: a sum worked out by hand |
 //! | `doctor/` | `sockatoo doctor`: what this machine allows |
 //! | `say.rs` | printing, colours, errors with a hint |
 //! | `exit.rs` | the exit codes |
@@ -21,6 +22,7 @@
 
 mod args;
 mod bench;
+mod checksum;
 mod craft;
 mod demo;
 mod diff;
@@ -59,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Craft(args) => craft::run(&args, json),
         Command::Diff(args) => diff::run(&args, json),
         Command::Bench(args) => bench::run(&args, json),
+        Command::Checksum(args) => checksum::run(&args, json),
         Command::Doctor(args) => doctor::run(&args, json),
         Command::Completions { shell } => completions(shell),
         Command::Man { dir } => man(&dir),

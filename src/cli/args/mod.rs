@@ -3,10 +3,12 @@
 //! Here are the tree and what all commands share.
 
 mod bench;
+mod checksum;
 mod craft;
 mod diff;
 
 pub(in crate::cli) use bench::{Bench, BenchArgs};
+pub(in crate::cli) use checksum::ChecksumArgs;
 pub(in crate::cli) use craft::{BeginsWith, CraftArgs, Language, ViewArgs};
 pub(in crate::cli) use diff::DiffArgs;
 
@@ -77,6 +79,13 @@ pub(in crate::cli) enum Command {
     Diff(DiffArgs),
     /// Measure, beside the kernel and others, in the same run
     Bench(BenchArgs),
+    /// Work out an Internet checksum by hand, step by step
+    #[command(
+        after_help = "Try `sockatoo checksum 00 01 f2 03 f4 f5 f6 f7` (the example of RFC 1071), or a packet, each of whose \
+        checksums is worked out: `sockatoo checksum 'ip(dst=192.0.2.1)/udp(dport=53)/\"hello\"'`. A file that holds \
+        hexadecimal is read as such, any other as it is. Exit code: 0, or 1 if a checksum in the packet is wrong."
+    )]
+    Checksum(ChecksumArgs),
     /// Tell what this machine allows, and the command that mends what is missing
     Doctor(DoctorArgs),
     /// Print a shell's completion script

@@ -29,7 +29,7 @@ impl Dissection {
             let section = Reader { bytes, message: at }.layer(kind, at..end, 0);
             end = end_of(&section, end);
             at = section.range.end;
-            kind = if section.note.is_some() { &PAYLOAD } else { layers::behind(&section) };
+            kind = if section.note.is_some() { &PAYLOAD } else { layers::behind(&section, &bytes[at..end]) };
             sections.push(section);
             ends.push(end);
         }

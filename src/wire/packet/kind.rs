@@ -195,10 +195,11 @@ impl Kind {
     }
 
     /// The fields that values without a name are for, in this order: `mss(1460)`, `timestamp(1, 2)`. Not those that say which
-    /// option it is, and not what is worked out.
+    /// option it is, not what is worked out, and not what is reserved.
     pub fn positional(&self) -> impl Iterator<Item = &'static Field> {
         let first = usize::from(matches!(self.fields.first(), Some(f) if matches!(f.fill, Fill::Number(_))));
-        self.fields.iter().skip(first).filter(|f| !matches!(f.fill, Fill::Rule(_)))
+        let open = |f: &&Field| !matches!(f.fill, Fill::Rule(_)) && !f.name.starts_with("reserved");
+        self.fields.iter().skip(first).filter(open)
     }
 }
 

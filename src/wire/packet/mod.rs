@@ -42,4 +42,5 @@ pub use each::Each;
 pub use kind::{Field, Fill, Kind, Rule, Shape, When};
 pub use layer::{Choice, Layer, Packet, Value};
 pub use layers::{KINDS, kind};
+pub use rules::{Covered, PseudoHeader};
 pub use template::Template;

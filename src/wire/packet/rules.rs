@@ -1,6 +1,7 @@
 //! What a rule gives in a packet: building writes it, taking apart compares with it. One branch for each [`Rule`].
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use super::dissection::{Dissection, Section, Seen, Verdict};
 use super::kind::{Fill, Rule};
@@ -56,6 +57,49 @@ pub(super) fn outer(rule: Rule, whole: Whole<'_>, at: usize, seen: &Seen) -> Opt
         }
         _ => return None,
     })
+}
+
+/// What a checksum is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Covered {
+    /// Bytes of the packet.
+    pub range: Range<usize>,
+    /// What is counted in front of them.
+    pub pseudo_header: Option<PseudoHeader>,
+}
+
+/// What a transport's checksum is over and what its header does not hold: RFC 9293 3.1, RFC 8200 8.1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PseudoHeader {
+    /// The sender.
+    pub source: IpAddr,
+    /// The receiver; with a routing header the last one.
+    pub destination: IpAddr,
+    /// The transport.
+    pub protocol: u8,
+    /// Bytes of its header and data.
+    pub length: usize,
+}
+
+impl Dissection {
+    /// What the checksum of a layer is over that is worked out by this rule. `None` if it is none, or if not all of that is there.
+    pub(in crate::wire) fn covered(&self, section: usize, rule: Rule) -> Option<Covered> {
+        let layer = self.sections.get(section)?;
+        let padding = self.sections.iter().find(|s| std::ptr::eq(s.kind, &PADDING)).map(|s| s.range.start);
+        let end = padding.filter(|padding| *padding >= layer.range.end).unwrap_or(self.bytes.len());
+        Some(match rule {
+            Rule::HeaderChecksum => Covered { range: layer.range.clone(), pseudo_header: None },
+            Rule::Checksum => Covered { range: layer.range.start..end, pseudo_header: None },
+            Rule::TransportChecksum => {
+                let range = layer.range.start..end;
+                let (source, destination) = addresses(self.sections.get(..section)?)?;
+                let (protocol, length) = (protocol(layer)?, range.len());
+                let pseudo = PseudoHeader { source, destination, protocol, length };
+                Covered { range, pseudo_header: Some(pseudo) }
+            }
+            _ => return None,
+        })
+    }
 }
 
 /// Is a checksum right as it is? In one pass, without a copy. `None` if that can't be told.

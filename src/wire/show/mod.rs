@@ -10,6 +10,7 @@
 //! | `value.rs` | [`value`], [`meaning`]: what a field holds, in words |
 //! | `diff.rs` | [`differences`]: two packets, field by field |
 //! | `align.rs` | [`align`]: which packet of one capture is which of another |
+//! | `sums.rs` | [`summed_up`]: each checksum, worked out word by word |
 //! | `caret.rs` | [`caret`]: a mistake in a text, pointed at |
 //! | `unhex.rs` | [`unhex`]: bytes of what people paste |
 //! | `program/` | [`as_scapy`], [`as_rust`], [`as_python`], [`as_c`]: a packet as a program that sends it |
@@ -26,6 +27,7 @@ mod hexdump;
 mod line;
 mod origin;
 mod program;
+mod sums;
 mod tree;
 mod unhex;
 mod value;
@@ -37,6 +39,7 @@ pub use explain::explain;
 pub use hexdump::hexdump;
 pub use line::{Ink, Line, Span};
 pub use program::{as_c, as_python, as_rust, as_scapy};
+pub use sums::{SummedUp, summed_up};
 pub use tree::tree;
 pub use unhex::unhex;
 pub use value::{meaning, value, verdict};

@@ -1,9 +1,12 @@
 //! Which layer stands behind which: read from left to right when a packet is taken apart, from right to left when it is built.
 
+use super::dhcp::{BOOTP, DHCP};
+use super::dns::DNS;
 use super::icmp::ERRORS;
+use super::tunnel::{GRE, VXLAN};
 use super::{
     AH, ARP, DESTINATION, DOT1Q, DOT3, ESP, ETHER, FRAGMENT, HOP_BY_HOP, ICMP, IP, IPV6, LLC, PADDING,
-    PAYLOAD, ROUTING, SNAP, TCP, UDP,
+    PAYLOAD, ROUTING, SNAP, TCP, UDP, icmpv6, multicast, ndp, variant,
 };
 use crate::base::LinkType;
 use crate::wire::packet::dissection::Section;
@@ -33,12 +36,13 @@ static BINDINGS: &[Binding] = &[
             (0x9100, &DOT1Q),
         ],
     },
+    Binding { under: &[&GRE], field: "proto", over: &[(0x0800, &IP), (0x86dd, &IPV6), (0x6558, &ETHER)] },
     Binding { under: &[&LLC], field: "dsap", over: &[(0xaa, &SNAP)] },
     Binding { under: &[&LLC], field: "ssap", over: &[(0xaa, &SNAP)] },
     Binding {
         under: &[&IP],
         field: "proto",
-        over: &[(1, &ICMP), (6, &TCP), (17, &UDP), (4, &IP), (41, &IPV6), (50, &ESP), (51, &AH)],
+        over: &[(1, &ICMP), (6, &TCP), (17, &UDP), (4, &IP), (41, &IPV6), (47, &GRE), (50, &ESP), (51, &AH)],
     },
     Binding {
         under: &[&IPV6, &HOP_BY_HOP, &ROUTING, &FRAGMENT, &DESTINATION, &AH],
@@ -54,13 +58,64 @@ static BINDINGS: &[Binding] = &[
             (51, &AH),
             (4, &IP),
             (41, &IPV6),
+            (47, &GRE),
             (1, &ICMP),
         ],
+    },
+    // The message itself says which one it is: see variant.rs.
+    Binding {
+        under: &[&IP],
+        field: "proto",
+        over: &[(2, &multicast::IGMP), (2, &multicast::IGMP_V3_QUERY), (2, &multicast::IGMP_V3_REPORT)],
+    },
+    Binding {
+        under: &[&IPV6, &HOP_BY_HOP, &ROUTING, &FRAGMENT, &DESTINATION, &AH],
+        field: "next",
+        over: &[
+            (58, &icmpv6::OTHER),
+            (58, &icmpv6::ECHO_REQUEST),
+            (58, &icmpv6::ECHO_REPLY),
+            (58, &icmpv6::UNREACHABLE),
+            (58, &icmpv6::TOO_BIG),
+            (58, &icmpv6::TIME_EXCEEDED),
+            (58, &icmpv6::PARAMETER_PROBLEM),
+            (58, &ndp::ROUTER_SOLICITATION),
+            (58, &ndp::ROUTER_ADVERTISEMENT),
+            (58, &ndp::NEIGHBOUR_SOLICITATION),
+            (58, &ndp::NEIGHBOUR_ADVERTISEMENT),
+            (58, &ndp::REDIRECT),
+            (58, &multicast::MLD_QUERY),
+            (58, &multicast::MLD_REPORT),
+            (58, &multicast::MLD_DONE),
+            (58, &multicast::MLD_V2_QUERY),
+            (58, &multicast::MLD_V2_REPORT),
+        ],
+    },
+    // A server's port is where the answer comes from, too.
+    Binding {
+        under: &[&UDP],
+        field: "dport",
+        over: &[(53, &DNS), (67, &BOOTP), (68, &BOOTP), (4789, &VXLAN), (5353, &DNS), (5355, &DNS)],
+    },
+    Binding {
+        under: &[&UDP],
+        field: "sport",
+        over: &[(53, &DNS), (68, &BOOTP), (67, &BOOTP), (5353, &DNS), (5355, &DNS)],
     },
 ];
 
 /// Layers that always have the same one behind them, whatever their fields say.
-static ALWAYS: &[(&Kind, &Kind)] = &[(&DOT3, &LLC), (&ARP, &PADDING)];
+static ALWAYS: &[(&Kind, &Kind)] = &[
+    (&DOT3, &LLC),
+    (&ARP, &PADDING),
+    (&VXLAN, &ETHER),
+    (&BOOTP, &DHCP),
+    // RFC 4443 2.4: an error has as much of the packet that it is about as fits.
+    (&icmpv6::UNREACHABLE, &IPV6),
+    (&icmpv6::TOO_BIG, &IPV6),
+    (&icmpv6::TIME_EXCEEDED, &IPV6),
+    (&icmpv6::PARAMETER_PROBLEM, &IPV6),
+];
 
 /// What the bytes of a link begin with.
 pub(crate) fn first(link: LinkType, bytes: &[u8]) -> &'static Kind {
@@ -77,8 +132,8 @@ pub(crate) fn first(link: LinkType, bytes: &[u8]) -> &'static Kind {
     }
 }
 
-/// What is behind this layer.
-pub(crate) fn behind(section: &Section) -> &'static Kind {
+/// What is behind this layer, in these bytes.
+pub(crate) fn behind(section: &Section, bytes: &[u8]) -> &'static Kind {
     let kind = section.kind;
     // RFC 791 3.2: only the first fragment has the header of what is inside.
     if section.number("frag").is_some_and(|offset| offset > 0) {
@@ -96,7 +151,7 @@ pub(crate) fn behind(section: &Section) -> &'static Kind {
         .iter()
         .find_map(row)
         .or_else(|| ALWAYS.iter().find(|(under, _)| std::ptr::eq(*under, kind)).map(|(_, over)| *over))
-        .unwrap_or(&PAYLOAD)
+        .map_or(&PAYLOAD, |kind| variant(kind, bytes))
 }
 
 /// What this field of a layer holds if `over` is behind it.
