@@ -136,7 +136,7 @@ impl Layer {
             _ => None,
         });
         let (field, kinds) = options.ok_or_else(unknown)?;
-        let mut option = Layer::new(kinds.iter().find(|kind| kind.is_called(name)).ok_or_else(unknown)?);
+        let mut option = Self::new(kinds.iter().find(|kind| kind.is_called(name)).ok_or_else(unknown)?);
         let mut fields = option.kind.positional();
         for value in values {
             let field =

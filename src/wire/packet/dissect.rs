@@ -12,6 +12,8 @@ use crate::wire::dns;
 
 /// Layers of a packet. Each takes at least a byte; deeper nests only who attacks.
 const DEEPEST: usize = 64;
+/// Options of a layer: what is behind them is shown as it is.
+const MOST: usize = 1024;
 /// Options in options.
 const NESTED: usize = 4;
 
@@ -65,7 +67,8 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Reads a layer (or an option) that has these bytes at most.
     fn layer(&self, kind: &'static Kind, room: Range<usize>, depth: usize) -> Section {
-        let mut section = Section { kind, range: room.clone(), fields: Vec::new(), note: None };
+        let fields = Vec::with_capacity(kind.fields.len());
+        let mut section = Section { kind, range: room.clone(), fields, note: None };
         let mut at = room.start * 8;
         // Where the header ends, once a field has told it.
         let mut header = None;
@@ -177,7 +180,8 @@ impl Reader<'_> {
         let mut options = Vec::new();
         let mut at = room.start;
         while at < room.end && options.len() < count.unwrap_or(usize::MAX) {
-            let Some(option) = self.option(kinds, at..room.end, depth) else {
+            let option = if options.len() < MOST { self.option(kinds, at..room.end, depth) } else { None };
+            let Some(option) = option else {
                 // What can't be read stands there as it is; of records that are counted, nobody knows where it ends.
                 if count.is_none() {
                     options.push(self.layer(&PAYLOAD, at..room.end, depth));

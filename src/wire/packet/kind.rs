@@ -75,7 +75,7 @@ pub enum Shape {
     /// number tells which kind it is; the last kind stands for those that no other one knows.
     Layers(&'static [Kind]),
     /// Numbers or addresses of this shape, one behind the other.
-    List(&'static Shape),
+    List(&'static Self),
 }
 
 /// What a field gets that nobody sets, and where that comes from.

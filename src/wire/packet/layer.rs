@@ -24,7 +24,7 @@ pub enum Value {
     /// Options or records.
     Layers(Vec<Layer>),
     /// Of [`super::Shape::List`].
-    List(Vec<Value>),
+    List(Vec<Self>),
 }
 
 /// What a person has set a field to: one value, or several, one for each packet.
@@ -36,7 +36,7 @@ pub enum Choice {
     /// From one number (or address) to another, both included.
     Range(Value, Value),
     /// Each of these in turn.
-    Any(Vec<Choice>),
+    Any(Vec<Self>),
     /// Drawn anew for each packet, from the whole room of the field, or between two numbers.
     Random(Option<(u64, u64)>),
     /// What would be filled in, made wrong (a checksum, a length).

@@ -42,7 +42,7 @@ pub(crate) static DOT1Q: Kind = Kind::new(
     ],
 )
 .scapy("Dot1Q")
-.also(&["vlan"]);
+.also(&["vlan", "Dot1AD"]);
 
 pub(crate) static LLC: Kind = Kind::new(
     "llc",

@@ -92,7 +92,8 @@ pub(crate) static ICMP: Kind = Kind::new(
         Field::bits("rest", 32).when(When::Not("type", KNOWN)).about("the second word"),
     ],
 )
-.scapy("ICMP");
+.scapy("ICMP")
+.also(&["ICMPerror"]);
 
 static ADVERTISED: &[Kind] = &[Kind::new(
     "router",

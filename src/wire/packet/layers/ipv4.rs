@@ -39,7 +39,7 @@ pub(crate) static IP: Kind = Kind::new(
     ],
 )
 .scapy("IP")
-.also(&["ipv4"]);
+.also(&["ipv4", "IPerror"]);
 
 /// The octet that tells which option it is: copied into fragments (1 bit), class (2), number (5).
 const fn which(number: u64) -> Field {

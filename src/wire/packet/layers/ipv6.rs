@@ -38,7 +38,8 @@ pub(crate) static IPV6: Kind = Kind::new(
             .about("address of the receiver"),
     ],
 )
-.scapy("IPv6");
+.scapy("IPv6")
+.also(&["IPerror6"]);
 
 pub(crate) static HOP_BY_HOP: Kind = Kind::new(
     "hop_by_hop",

@@ -39,7 +39,8 @@ pub(crate) static TCP: Kind = Kind::new(
         Field::layers("options", OPTIONS).about("padded with zeros to whole words"),
     ],
 )
-.scapy("TCP");
+.scapy("TCP")
+.also(&["TCPerror"]);
 
 /// The octet that tells which option it is.
 const fn which(number: u64) -> Field {

@@ -19,4 +19,5 @@ pub(crate) static UDP: Kind = Kind::new(
             .about("over pseudo header, header and data; 0 = none (IPv4 only)"),
     ],
 )
-.scapy("UDP");
+.scapy("UDP")
+.also(&["UDPerror"]);
