@@ -100,7 +100,8 @@ impl Builder {
         }
         let kind = layer.kind;
         let start = self.bytes.len();
-        let mut section = Section { kind, range: start..start, fields: Vec::with_capacity(kind.fields.len()), note: None };
+        let mut section =
+            Section { kind, range: start..start, fields: Vec::with_capacity(kind.fields.len()), note: None };
         let mut rules = Vec::new();
         for (place, field) in kind.fields.iter().enumerate() {
             let choice = layer.set.iter().find(|(at, _)| *at == place).map(|(_, choice)| choice);
