@@ -11,6 +11,7 @@
 //! | `option.rs` | getsockopt and setsockopt |
 //! | `typed.rs` | options with a type and a plain name |
 //! | `filter.rs` | SO_ATTACH_FILTER with a type |
+//! | `raw.rs` | those of raw sockets; what raw sockets are |
 //! | `net/` | the types of `std::net` |
 //! | `tokio.rs` | the types of `tokio::net` (feature `tokio`) |
 //! | `convert.rs` | [`inet_pton`], [`inet_aton`], [`htons`] and their like |
@@ -38,6 +39,7 @@ mod interfaces;
 pub mod net;
 mod option;
 mod poll;
+mod raw;
 mod resolver;
 #[cfg(feature = "tokio")]
 pub mod tokio;
@@ -57,5 +59,6 @@ pub use functions::Server;
 pub use handle::{Socket, getdefaulttimeout, setdefaulttimeout};
 pub use option::{Linger, OptionValue};
 pub use poll::{PollFd, poll};
+pub use raw::Verbatim;
 pub use resolver::{AddrInfo, getservbyname, getservbyport};
 pub use transfer::{Message, MessageHead};

@@ -46,6 +46,7 @@ pub(crate) use counters::Log;
 pub(crate) use keyed_hash::keyed_hash;
 pub(crate) use net::{Cast, Datagram, Hints, Inbound, InterfaceConfig, IpHead, Net, NetError, Path};
 pub use packet::Captured;
+pub use raw::Verbatim;
 pub use verbs::Census;
 pub(crate) use verbs::{Received, SendTo};
 

@@ -107,6 +107,7 @@ impl Net {
         if hop.cast != Cast::Unicast
             && let Ok(header) = Header::parse(frame.bytes(), if head.destination.is_ipv4() { 4 } else { 6 })
             && header.destination == head.destination
+            && header.total == frame.len()
             && !header.more_fragments()
             && header.fragment_offset() == 0
         {

@@ -7,7 +7,7 @@ use crate::wire::checksum;
 
 /// SO_VERBATIM: how literally a caller's IPv4 header is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Verbatim {
+pub enum Verbatim {
     /// 0, raw(7): total length and checksum are always overwritten; source and identification where they are zero.
     Linux,
     /// 1: source, identification, total length and checksum are filled in where they are zero; what is set stays.

@@ -38,7 +38,7 @@ use super::table::{Entry, Part};
 use crate::base::constants::{AF_INET, AF_INET6, IPPROTO_ICMPV6, IPPROTO_IP, IPPROTO_RAW};
 use crate::base::{Errno, Reason, Result, SocketId};
 
-pub(crate) use header::Verbatim;
+pub use header::Verbatim;
 pub(crate) use wanted::Wanted;
 
 /// What all raw sockets share: who receives which protocol, in the order of their making. (AF_*, IPPROTO_*) to sockets.

@@ -26,11 +26,13 @@ fn fits(entry: &Entry, source: IpAddr, destination: IpAddr, interface: Option<If
 impl RawSocket {
     /// ICMP_FILTER and ICMP6_FILTER: true if messages of this type are kept away. Types over 31 of IPv4 always pass.
     fn filters(&self, protocol: i32, v4: bool, payload: &[u8]) -> bool {
-        let Some(&kind) = payload.first() else { return protocol == IPPROTO_ICMPV6 && !v4 };
+        let kind = payload.first().copied().unwrap_or(0);
         match (protocol, v4) {
-            // icmp_filter: a message that is too short for its header does not pass either.
+            // icmp_filter, icmpv6_filter: a message that is too short for its header does not pass either.
             (IPPROTO_ICMP, true) => payload.len() < 8 || (kind < 32 && self.filter[0] >> kind & 1 != 0),
-            (IPPROTO_ICMPV6, false) => self.filter[usize::from(kind >> 5)] >> (kind & 31) & 1 != 0,
+            (IPPROTO_ICMPV6, false) => {
+                payload.len() < 4 || self.filter[usize::from(kind >> 5)] >> (kind & 31) & 1 != 0
+            }
             _ => false,
         }
     }

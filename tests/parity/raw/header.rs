@@ -83,6 +83,16 @@ case! {
         }
     }
 
+    fn an_icmp_message_without_a_header_is_filtered(t) in Lo {
+        let (s, hear) = (t.writer(), t.raw(IPPROTO_ICMP));
+        for size in [0, 1, 7] {
+            t.sendto(s, &packet(t.ip.lo(), t.ip.lo(), IPPROTO_ICMP, &vec![0x30; size]), 0, (t.ip.lo(), 0));
+        }
+        t.nothing(hear);
+        t.sendto(s, &packet(t.ip.lo(), t.ip.lo(), IPPROTO_ICMP, &[0x30; 8]), 0, (t.ip.lo(), 0));
+        t.packet(hear);
+    }
+
     fn over_the_mtu(t) in Wire {
         let s = t.writer();
         let to = t.ip.on_wire(1);

@@ -81,6 +81,14 @@ case! {
         told(t, s);
     }
 
+    fn a_short_message_is_filtered(t) in Lo {
+        let (s, hear) = (raw6(t, IPPROTO_RAW), raw6(t, IPPROTO_ICMPV6));
+        for size in 0..4 {
+            t.sendto(s, &packet6(LO, LO, IPPROTO_ICMPV6, &vec![0xc8; size]), 0, (LO, 0));
+        }
+        t.recv(hear, 100, MSG_DONTWAIT);
+    }
+
     fn whole_packets(t) in Lo {
         let (s, hear) = (raw6(t, IPPROTO_RAW), raw6(t, EXPERIMENT));
         t.get(s, SOL_IPV6, IPV6_HDRINCL);
