@@ -46,7 +46,8 @@ impl File {
     /// A file with the packets of an expression.
     fn with(name: &str, expression: &str) -> Self {
         let file = Self::new(name);
-        said(&["craft", expression, "--pcap", file.path()]);
+        let done = sockatoo(&["craft", expression, "--pcap", file.path()]);
+        assert!(text(&done.stderr).contains(" written to "), "{done:?}");
         file
     }
 

@@ -49,7 +49,7 @@ pub(super) fn run(args: &DiffArgs, as_json: bool) -> Result<Exit, Trouble> {
 }
 
 fn packets(count: usize) -> String {
-    format!("{count} packet{}", if count == 1 { "" } else { "s" })
+    say::counted(count as u64, "packet")
 }
 
 /// A file's packets.

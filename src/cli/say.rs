@@ -91,6 +91,11 @@ pub(super) fn lines(lines: &[Line]) {
     raw(text.as_bytes());
 }
 
+/// `1 packet`, `2 packets`.
+pub(super) fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Why a command could not go on, and what to type next.
 #[derive(Debug)]
 pub(super) struct Trouble {

@@ -20,7 +20,7 @@ pub(in crate::cli) struct CraftArgs {
     pub(in crate::cli) linktype: Option<BeginsWith>,
     #[command(flatten)]
     pub(in crate::cli) views: ViewArgs,
-    /// Show so many of many packets (10 lines, or 3 packets in full, unless you say); write so many with --pcap
+    /// Show so many of many packets (10 lines, or 3 packets in full, unless you say); with --pcap, write so many
     #[arg(short, long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(in crate::cli) count: Option<u64>,
     /// Where `rand` draws from: the same seed gives the same packets

@@ -1,6 +1,13 @@
 //! Every command and flag. Help, completions and man pages come from here.
 //!
-//! Here are the tree and what all commands share.
+//! | file | what |
+//! |---|---|
+//! | `craft.rs` | `sockatoo craft` |
+//! | `diff.rs` | `sockatoo diff` |
+//! | `checksum.rs` | `sockatoo checksum` |
+//! | `bench.rs` | `sockatoo bench` |
+//!
+//! Here are the tree, what all commands share, and the flags of the smaller ones.
 
 mod bench;
 mod checksum;

@@ -17,7 +17,7 @@ use std::path::Path;
 
 use super::args::CraftArgs;
 use super::exit::Exit;
-use super::say::Trouble;
+use super::say::{self, Trouble};
 use crate::base::{Instant, LinkType};
 use crate::sys::clock;
 use crate::trace::PcapWriter;
@@ -47,7 +47,8 @@ pub(super) fn run(args: &CraftArgs, as_json: bool) -> Result<Exit, Trouble> {
             .hint("say how many: `--count N`"));
     }
     let view = View { args: &args.views, several: source.several(), varying: source.varying(), as_json };
-    let shown = args.count.unwrap_or_else(|| view.default_count());
+    // What is written into a file is not all shown.
+    let shown = args.count.filter(|_| args.pcap.is_none()).unwrap_or_else(|| view.default_count());
     let mut file = None;
     let mut number = 0;
     for crafted in source.packets(&Nowhere) {
@@ -66,16 +67,17 @@ pub(super) fn run(args: &CraftArgs, as_json: bool) -> Result<Exit, Trouble> {
             break;
         }
     }
-    if let Some(mut file) = file {
-        file.writer.flush_file()?;
-    }
     view.rest(number.min(shown), total.unwrap_or(number));
+    if let (Some(file), Some(path)) = (file, &args.pcap) {
+        say::aside(format!("{} written to {}", say::counted(file.end()?, "packet"), path.display()));
+    }
     Ok(Exit::Ok)
 }
 
 /// The file of `--pcap`.
 struct Pcap {
     writer: PcapWriter<File>,
+    written: u64,
     link: LinkType,
 }
 
@@ -85,7 +87,7 @@ impl Pcap {
             Trouble::new(format!("can't write {}: {e}", path.display()))
                 .hint("name a file that can be written: `--pcap FILE`")
         })?;
-        Ok(Self { writer: PcapWriter::new(file, link, clock::realtime())?, link })
+        Ok(Self { writer: PcapWriter::new(file, link, clock::realtime())?, written: 0, link })
     }
 
     fn write(&mut self, packet: &Dissection) -> Result<(), Trouble> {
@@ -94,6 +96,13 @@ impl Pcap {
                 "a pcap file has one link type: all packets begin with Ethernet, or none",
             ));
         }
+        self.written += 1;
         Ok(self.writer.write(Instant::ZERO, packet.link, &packet.bytes)?)
+    }
+
+    /// How many packets are in the file, all of them really.
+    fn end(mut self) -> Result<u64, Trouble> {
+        self.writer.flush_file()?;
+        Ok(self.written)
     }
 }

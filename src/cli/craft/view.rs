@@ -58,14 +58,14 @@ impl View<'_> {
             say::line(say::styled("1", format!("{counted}{line}")));
         }
         let width = say::width();
-        let views: [(bool, fn(&Dissection, usize) -> _); 3] = [
-            (self.args.show || !self.chosen(), tree),
-            (self.args.hex, |packet, _| hexdump(packet)),
-            (self.args.explain, explain),
+        let views = [
+            (self.args.show || !self.chosen()).then(|| tree(dissection, width)),
+            self.args.hex.then(|| hexdump(dissection)),
+            self.args.explain.then(|| explain(dissection, width)),
         ];
-        for (_, view) in views.into_iter().filter(|(wanted, _)| *wanted) {
+        for lines in views.into_iter().flatten() {
             say::line("");
-            say::lines(&view(dissection, width));
+            say::lines(&lines);
         }
         if let Some(language) = self.args.language {
             if !self.only_program() {
