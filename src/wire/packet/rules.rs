@@ -35,28 +35,30 @@ pub(super) fn own(rule: Rule, section: &Section, seen: &Seen) -> Option<u64> {
 /// What a rule gives that looks at other layers. `None` if it can't be worked out from the bytes.
 pub(super) fn outer(rule: Rule, whole: Whole<'_>, at: usize, seen: &Seen) -> Option<u64> {
     let section = whole.sections.get(at)?;
-    let end = *whole.ends.get(at)?;
     Some(match rule {
-        Rule::Length { unit, less } => units(end.saturating_sub(section.range.start), unit, less),
+        Rule::Length { unit, less } => {
+            units(whole.ends.get(at)?.saturating_sub(section.range.start), unit, less)
+        }
         Rule::Next(otherwise) => next(whole.sections, at, seen.field.name).unwrap_or(otherwise),
-        Rule::HeaderChecksum => {
-            let header = zeroed(whole.bytes.get(section.range.clone())?, section.range.start, seen);
-            checksum(&header).into()
-        }
-        Rule::Checksum => {
-            let all = zeroed(whole.bytes.get(section.range.start..end)?, section.range.start, seen);
-            checksum(&all).into()
-        }
-        Rule::TransportChecksum => {
-            let segment = zeroed(whole.bytes.get(section.range.start..end)?, section.range.start, seen);
-            let (source, destination) = addresses(whole.sections.get(..at)?)?;
-            let protocol = protocol(section)?;
-            let sum = transport_checksum(source, destination, protocol, &segment);
+        Rule::HeaderChecksum | Rule::Checksum | Rule::TransportChecksum => {
+            let covered = covered(rule, whole, at)?;
+            let mut bytes = whole.bytes.get(covered.range.clone())?.to_vec();
+            let own = seen.range();
+            bytes
+                .get_mut(own.start.checked_sub(covered.range.start)?..own.end.checked_sub(covered.range.start)?)?
+                .fill(0);
+            let sum = covered.checksum(&bytes);
             // RFC 768: "If the computed checksum is zero, it is transmitted as all ones".
             if sum == 0 && std::ptr::eq(section.kind, &UDP) { 0xffff } else { sum.into() }
         }
         _ => return None,
     })
+}
+
+/// Is a checksum right as it is? In one pass, without a copy. `None` if that can't be told.
+pub(super) fn sums_up(rule: Rule, whole: Whole<'_>, at: usize) -> Option<bool> {
+    let covered = covered(rule, whole, at)?;
+    Some(covered.checksum(whole.bytes.get(covered.range.clone())?) == 0)
 }
 
 /// What a checksum is over.
@@ -81,41 +83,38 @@ pub struct PseudoHeader {
     pub length: usize,
 }
 
-impl Dissection {
-    /// What the checksum of a layer is over that is worked out by this rule. `None` if it is none, or if not all of that is there.
-    pub(in crate::wire) fn covered(&self, section: usize, rule: Rule) -> Option<Covered> {
-        let layer = self.sections.get(section)?;
-        let padding = self.sections.iter().find(|s| std::ptr::eq(s.kind, &PADDING)).map(|s| s.range.start);
-        let end = padding.filter(|padding| *padding >= layer.range.end).unwrap_or(self.bytes.len());
-        Some(match rule {
-            Rule::HeaderChecksum => Covered { range: layer.range.clone(), pseudo_header: None },
-            Rule::Checksum => Covered { range: layer.range.start..end, pseudo_header: None },
-            Rule::TransportChecksum => {
-                let range = layer.range.start..end;
-                let (source, destination) = addresses(self.sections.get(..section)?)?;
-                let (protocol, length) = (protocol(layer)?, range.len());
-                let pseudo = PseudoHeader { source, destination, protocol, length };
-                Covered { range, pseudo_header: Some(pseudo) }
-            }
-            _ => return None,
-        })
+impl Covered {
+    /// The checksum over these bytes, which are those of the range.
+    fn checksum(&self, bytes: &[u8]) -> u16 {
+        match &self.pseudo_header {
+            Some(pseudo) => transport_checksum(pseudo.source, pseudo.destination, pseudo.protocol, bytes),
+            None => checksum(bytes),
+        }
     }
 }
 
-/// Is a checksum right as it is? In one pass, without a copy. `None` if that can't be told.
-pub(super) fn sums_up(rule: Rule, whole: Whole<'_>, at: usize) -> Option<bool> {
+impl Dissection {
+    /// What the checksum of a layer is over that is worked out by this rule. `None` if it is none, or if not all of that is there.
+    pub(in crate::wire) fn covered(&self, section: usize, rule: Rule) -> Option<Covered> {
+        let ends = ends_of_built(&self.sections, self.bytes.len());
+        covered(rule, Whole { bytes: &self.bytes, sections: &self.sections, ends: &ends }, section)
+    }
+}
+
+fn covered(rule: Rule, whole: Whole<'_>, at: usize) -> Option<Covered> {
     let section = whole.sections.get(at)?;
-    let all = || whole.bytes.get(section.range.start..*whole.ends.get(at)?);
-    let sum = match rule {
-        Rule::HeaderChecksum => checksum(whole.bytes.get(section.range.clone())?),
-        Rule::Checksum => checksum(all()?),
+    let all = section.range.start..*whole.ends.get(at)?;
+    Some(match rule {
+        Rule::HeaderChecksum => Covered { range: section.range.clone(), pseudo_header: None },
+        Rule::Checksum => Covered { range: all, pseudo_header: None },
         Rule::TransportChecksum => {
             let (source, destination) = addresses(whole.sections.get(..at)?)?;
-            transport_checksum(source, destination, protocol(section)?, all()?)
+            let (protocol, length) = (protocol(section)?, all.len());
+            let pseudo_header = Some(PseudoHeader { source, destination, protocol, length });
+            Covered { range: all, pseudo_header }
         }
         _ => return None,
-    };
-    Some(sum == 0)
+    })
 }
 
 /// So many bytes in units, rounded up, some of them not counted.
@@ -157,16 +156,6 @@ fn addresses(outside: &[Section]) -> Option<(IpAddr, IpAddr)> {
         }
     }
     Some((outside[ip].address("src")?, destination))
-}
-
-/// The bytes of a layer with the bytes of one field zero.
-fn zeroed(bytes: &[u8], start: usize, seen: &Seen) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    let range = seen.range();
-    if let Some(field) = bytes.get_mut(range.start.saturating_sub(start)..range.end.saturating_sub(start)) {
-        field.fill(0);
-    }
-    bytes
 }
 
 /// A value that is not this one: what `bad` stands for. Never 0, which means "no checksum" to some, nor another form of the same sum.
