@@ -45,7 +45,9 @@ pub(super) fn outer(rule: Rule, whole: Whole<'_>, at: usize, seen: &Seen) -> Opt
             let mut bytes = whole.bytes.get(covered.range.clone())?.to_vec();
             let own = seen.range();
             bytes
-                .get_mut(own.start.checked_sub(covered.range.start)?..own.end.checked_sub(covered.range.start)?)?
+                .get_mut(
+                    own.start.checked_sub(covered.range.start)?..own.end.checked_sub(covered.range.start)?,
+                )?
                 .fill(0);
             let sum = covered.checksum(&bytes);
             // RFC 768: "If the computed checksum is zero, it is transmitted as all ones".

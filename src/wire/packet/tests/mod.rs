@@ -54,7 +54,9 @@ fn what_scapy_builds_is_read_and_built_again() {
         let again = read(built.link, &bytes);
         // A header that lies about its length is read as it says: what is built has other layers then. Options of neighbour
         // discovery are layers to Scapy alone.
-        if !["ihl", "dataofs", " len", ",len", "plen", "frag", "offset", "NDOpt"].iter().any(|lie| text.contains(lie))
+        if !["ihl", "dataofs", " len", ",len", "plen", "frag", "offset", "NDOpt"]
+            .iter()
+            .any(|lie| text.contains(lie))
         {
             assert_eq!(names(&again), names(&built), "{text}");
             let wrong = |s: &Section| s.fields.iter().any(|f| matches!(f.verdict, Verdict::Wrong(_)));
