@@ -11,7 +11,7 @@ use sockatoo::base::{Frame, LinkAddr, Pool, Reason};
 use sockatoo::device::{Device, Packet};
 use sockatoo::lab::Netns;
 use sockatoo::socket::*;
-use sockatoo::{Error, Host, IfIndex, Instant, Mac};
+use sockatoo::{Errno, Error, Host, IfIndex, Instant, Mac};
 
 /// An EtherType that nobody else uses (IEEE 802, local experiments).
 const OURS: u16 = 0x88b5;
@@ -98,8 +98,10 @@ fn a_kernel_with_offloads_shows_frames_of_the_wire() {
     server.listen(1).unwrap();
     let sniffer = sniffer(&host, WIRE);
     const BULK: usize = 2 << 20;
+    // The wire is there for as long as both namespaces are.
+    let kernel = peer.clone();
     let client = thread::spawn(move || {
-        let mut stream = peer.run(|| TcpStream::connect("192.0.2.7:80")).unwrap().unwrap();
+        let mut stream = kernel.run(|| TcpStream::connect("192.0.2.7:80")).unwrap().unwrap();
         stream.write_all(&vec![0x5a; BULK]).unwrap();
         stream.shutdown(std::net::Shutdown::Write).unwrap();
         let mut back = Vec::new();
@@ -120,18 +122,75 @@ fn a_kernel_with_offloads_shows_frames_of_the_wire() {
     assert_eq!(client.join().unwrap(), BULK);
     let mut seen = [0_usize; 2];
     sniffer.setblocking(false).unwrap();
-    while let Ok(captured) = sniffer.capture(64) {
+    let ended = loop {
+        let captured = match sniffer.capture(64) {
+            Ok(captured) => captured,
+            Err(error) => break error.errno(),
+        };
         for captured in captured {
             let bytes = captured.frame.bytes();
             assert_eq!(wrong(bytes, 1500), None);
             assert_eq!(captured.len, bytes.len());
             seen[usize::from(captured.address.packet_type == PACKET_OUTGOING)] += bytes.len();
         }
-    }
-    assert!(seen.iter().all(|bytes| *bytes > BULK), "{seen:?}");
+    };
+    assert_eq!(ended, Errno::EAGAIN);
+    assert!(seen.iter().all(|bytes| *bytes > BULK), "{seen:?} {:?}", host.counters());
     let statistics = sniffer.getsockopt_bytes(SOL_PACKET, PACKET_STATISTICS, 8).unwrap();
     assert_eq!(&statistics[4..], [0; 4], "nothing was lost");
     assert_eq!(host.count(Reason::ReceiveQueueFull), 0);
+}
+
+#[test]
+fn addresses_as_python_writes_them() {
+    let host = Host::builder().build().unwrap();
+    let socket = host.socket(AF_PACKET, SOCK_RAW, 0).unwrap();
+    let protocol = || socket.getsockname().unwrap().link().unwrap().protocol;
+    let index = || socket.getsockname().unwrap().link().unwrap().interface;
+    socket.bind(("lo", ETH_P_IP)).unwrap();
+    assert_eq!((index(), protocol()), (1, ETH_P_IP));
+    socket.bind(("", ETH_P_ALL)).unwrap();
+    assert_eq!((index(), protocol()), (0, ETH_P_ALL));
+    socket.bind(("lo", OURS, PACKET_HOST)).unwrap();
+    assert_eq!((index(), protocol()), (1, OURS));
+    socket.bind(("lo", ETH_P_ARP, 0, 0)).unwrap();
+    assert_eq!(protocol(), ETH_P_ARP);
+    for error in [socket.bind(("eth7", 0)), socket.bind(("lo", 0, 256, 0))] {
+        assert!(matches!(error.unwrap_err().errno(), Errno::ENODEV | Errno::EINVAL));
+    }
+    let cooked = host.socket(AF_PACKET, SOCK_DGRAM, htons(OURS)).unwrap();
+    let station = Mac([2, 0, 0, 0, 0, 9]);
+    cooked.sendto(b"a", 0, ("lo", OURS, PACKET_HOST, 0, station)).unwrap();
+    cooked.sendto(b"b", 0, ("lo", OURS, PACKET_HOST, 0, &[0_u8; 6][..])).unwrap();
+    assert!(cooked.sendto(b"c", 0, ("lo", OURS, PACKET_HOST, 0, &[0_u8; 9][..])).is_err());
+    let heard = cooked.recvmmsg(2, 10, 0).unwrap();
+    let kinds: Vec<_> =
+        heard.iter().map(|m| (m.data.as_slice(), m.address.link().unwrap().packet_type)).collect();
+    assert_eq!(kinds, [(&b"a"[..], PACKET_OTHERHOST), (&b"b"[..], PACKET_HOST)]);
+}
+
+#[test]
+fn many_in_one_call_or_as_many_as_there_are() {
+    let host = Host::builder().build().unwrap();
+    let (one, other) =
+        (host.socket(AF_INET, SOCK_DGRAM, 0).unwrap(), host.socket(AF_INET, SOCK_DGRAM, 0).unwrap());
+    other.bind(("127.0.0.1", 7)).unwrap();
+    let to = Some(("127.0.0.1".parse::<std::net::Ipv4Addr>().unwrap(), 7).into());
+    let data = [[IoSlice::new(b"one")], [IoSlice::new(b"two")], [IoSlice::new(&[0; 70_000])]];
+    let messages: Vec<_> =
+        data.iter().map(|data| Outgoing { data, address: to, ..Outgoing::default() }).collect();
+    assert_eq!(one.sendmmsg(&messages, 0).unwrap(), 2, "the third one fails, the call does not");
+    assert_eq!(one.sendmmsg(&messages[2..], 0).unwrap_err().errno(), Errno::EMSGSIZE);
+    let got = |messages: Vec<Message>| messages.into_iter().map(|m| m.data).collect::<Vec<_>>();
+    assert_eq!(got(other.recvmmsg(1, 10, 0).unwrap()), [b"one"]);
+    assert_eq!(got(other.recvmmsg(9, 10, MSG_WAITFORONE).unwrap()), [b"two"]);
+    assert_eq!(other.recvmmsg(9, 10, MSG_DONTWAIT).unwrap_err().errno(), Errno::EAGAIN);
+    other.settimeout(Some(Duration::from_millis(20))).unwrap();
+    one.sendmmsg(&messages[..2], 0).unwrap();
+    assert_eq!(other.recvmmsg(9, 10, 0).unwrap().len(), 2, "what came before the time ran out");
+    assert_eq!(other.recvmmsg(9, 10, 0).unwrap_err().errno(), Errno::ETIMEDOUT);
+    let stream = host.socket(AF_INET, SOCK_STREAM, 0).unwrap();
+    assert_eq!(stream.sendmmsg(&[], 0).unwrap_err().errno(), Errno::EOPNOTSUPP);
 }
 
 #[test]

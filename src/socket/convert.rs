@@ -93,7 +93,8 @@ pub(super) fn numeric(text: &str) -> Option<IpAddr> {
     text.parse::<Ipv6Addr>().map(IpAddr::V6).ok().or_else(|| numbers(text).map(IpAddr::V4))
 }
 
-/// htons(3): a 16-bit number from the machine's to the network's order.
+/// htons(3): a 16-bit number from the machine's to the network's order, as the protocol of an AF_PACKET socket is given:
+/// `host.socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL))`.
 pub const fn htons(number: u16) -> u16 {
     number.to_be()
 }

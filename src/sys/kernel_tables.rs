@@ -198,10 +198,10 @@ impl<'a> Iterator for Messages<'a> {
 
 /// Attributes: struct rtattr (length, type, 16 bits each) and a value.
 #[derive(Clone, Copy)]
-struct Attributes<'a>(&'a [u8]);
+pub(super) struct Attributes<'a>(pub(super) &'a [u8]);
 
 impl<'a> Attributes<'a> {
-    fn get(self, kind: u16) -> Option<&'a [u8]> {
+    pub(super) fn get(self, kind: u16) -> Option<&'a [u8]> {
         /// Marks of the type: nested, in network byte order.
         const FLAGS: u16 = 0xc000;
         let is = |a: &&[u8]| a.get(2..4).is_some_and(|k| u16::from_ne_bytes([k[0], k[1]]) & !FLAGS == kind);

@@ -3,13 +3,16 @@
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::kernel_tables::Attributes;
 use super::{PollFd, clock, descriptor, poll};
 use crate::base::Cidr;
 
 // linux/if_link.h, linux/if_addr.h, linux/rtnetlink.h, linux/veth.h
 const IFLA_IFNAME: u16 = 3;
+const IFLA_OPERSTATE: u16 = 16;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_NET_NS_FD: u16 = 28;
 const IFLA_INFO_KIND: u16 = 1;
@@ -22,9 +25,14 @@ const IFA_FLAGS: u16 = 8;
 const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
+/// IF_OPER_UP (RFC 2863).
+const OPER_UP: u8 = 6;
 /// The address is used at once, without duplicate address detection.
 const IFA_F_NODAD: u32 = 2;
 const NEW: i32 = libc::NLM_F_CREATE | libc::NLM_F_EXCL;
+
+/// The indexes that the next pair of veth interfaces gets: far from those that the kernel gives by itself.
+static VETH_INDEXES: AtomicU32 = AtomicU32::new(1_000_000);
 
 /// A socket to ask with. It asks in the network namespace in which it was made.
 #[derive(Debug)]
@@ -37,13 +45,17 @@ impl Rtnetlink {
 
     /// Makes a pair of veth interfaces: `name` here, `peer` in the namespace given. Both are down.
     pub(crate) fn add_veth(&self, name: &str, peer: &str, peer_namespace: BorrowedFd<'_>) -> io::Result<()> {
-        let mut request = Request::new(libc::RTM_NEWLINK, NEW, &[0; 16]);
+        // Different indexes: the kernel takes up to a second to notice the carrier of an end that has its peer's
+        // (linkwatch_urgent_event).
+        let pair = VETH_INDEXES.fetch_add(2, Ordering::Relaxed);
+        let head = |index: u32| [[0; 4], index.to_ne_bytes(), [0; 4], [0; 4]].concat(); // struct ifinfomsg
+        let mut request = Request::new(libc::RTM_NEWLINK, NEW, &head(pair));
         request.attribute(IFLA_IFNAME, &terminated(name));
         request.nested(IFLA_LINKINFO, |info| {
             info.attribute(IFLA_INFO_KIND, b"veth");
             info.nested(IFLA_INFO_DATA, |data| {
                 data.nested(VETH_INFO_PEER, |other| {
-                    other.bytes.extend([0; 16]); // struct ifinfomsg
+                    other.bytes.extend(head(pair + 1));
                     other.attribute(IFLA_IFNAME, &terminated(peer));
                     other.attribute(IFLA_NET_NS_FD, &peer_namespace.as_raw_fd().to_ne_bytes());
                 });
@@ -166,7 +178,8 @@ impl LinkWatch {
     }
 }
 
-/// One of these messages (struct nlmsghdr, struct ifinfomsg, attributes) says that the interface runs.
+/// One of these messages (struct nlmsghdr, struct ifinfomsg, attributes) says that the interface runs: IFF_RUNNING, and
+/// the operational state up. An interface whose carrier was never looked at is "unknown", runs too, and loses what is sent.
 fn tells_running(mut messages: &[u8], index: u32) -> bool {
     let word = |message: &[u8], at: usize| {
         message.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_ne_bytes)
@@ -174,7 +187,12 @@ fn tells_running(mut messages: &[u8], index: u32) -> bool {
     while messages.len() >= 32 {
         let length = word(messages, 0) as usize;
         let is_link = word(messages, 4) as u16 == libc::RTM_NEWLINK;
-        if is_link && word(messages, 20) == index && word(messages, 24) & libc::IFF_RUNNING as u32 != 0 {
+        let runs =
+            is_link && word(messages, 20) == index && word(messages, 24) & libc::IFF_RUNNING as u32 != 0;
+        let attributes = messages.get(32..length.min(messages.len())).unwrap_or_default();
+        if runs
+            && Attributes(attributes).get(IFLA_OPERSTATE).is_none_or(|state| state.first() == Some(&OPER_UP))
+        {
             return true;
         }
         messages = messages.get(length.next_multiple_of(4).max(16)..).unwrap_or_default();

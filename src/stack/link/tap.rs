@@ -98,7 +98,7 @@ impl Net {
             return;
         }
         let &[_, _, _, _, _, _, _, _, _, _, _, _, t0, t1, ..] = frame.bytes() else { return };
-        let protocol = said.unwrap_or(u16::from_be_bytes([t0, t1]));
+        let protocol = said.unwrap_or_else(|| u16::from_be_bytes([t0, t1]));
         self.pass(frame, Passing { interface, packet_type: PACKET_OUTGOING, protocol, sender });
     }
 

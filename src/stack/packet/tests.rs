@@ -97,7 +97,7 @@ fn what_is_written_leaves_and_others_see_it() {
     assert_eq!(errno(send(&mut stack, sender, &bytes, None)), Errno::ENXIO);
     stack.bind(sender, LinkAddr::bind(WIRE, 0).into()).unwrap();
     assert_eq!(send(&mut stack, sender, &bytes, None).unwrap(), bytes.len());
-    assert_eq!(out(&mut stack), [bytes.clone()]);
+    assert_eq!(out(&mut stack), std::slice::from_ref(&bytes));
     let (data, from) = recv(&mut stack, sniffer).unwrap();
     assert_eq!((data, from.packet_type, from.protocol), (bytes, PACKET_OUTGOING, ETH_P_IP));
     for blind in [sender, ip_only, sniffer] {
