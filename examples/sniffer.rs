@@ -4,6 +4,7 @@
 //! cargo run --example sniffer            # a conversation on a cable in memory: needs no privilege
 //! sudo cargo run --example sniffer eth0  # what passes an interface of this machine, until Ctrl-C
 //! ```
+#![allow(clippy::print_stdout)] // a program for the terminal
 
 use std::net::Ipv4Addr;
 
