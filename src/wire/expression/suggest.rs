@@ -28,14 +28,16 @@ fn near<'a>(written: &str, names: impl Iterator<Item = &'a str>, most: usize) ->
 pub(super) fn layer(written: &str) -> Option<String> {
     let names =
         KINDS.iter().flat_map(|kind| [kind.name, kind.scapy].into_iter().chain(kind.aliases.to_vec()));
-    nearest(written, names).or_else(|| {
+    let option = || {
         let (kind, field) = KINDS.iter().find_map(|kind| {
             let holds =
                 |shape| matches!(shape, Shape::Layers(kinds) if kinds.iter().any(|k| named(k, written)));
             kind.fields.iter().find(|field| holds(field.shape)).map(|field| (kind, field))
         })?;
         Some(format!("{} has it: {}({}=[{written}])", kind.name, kind.name, field.name))
-    })
+    };
+    let all = || format!("layers are: {}", KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", "));
+    option().or_else(|| nearest(written, names)).or_else(|| Some(all()))
 }
 
 /// What was meant with the name of a field of this kind of layer.
@@ -43,12 +45,16 @@ pub(super) fn field(kind: &Kind, written: &str) -> Option<String> {
     let names = || kind.fields.iter().flat_map(|f| std::iter::once(f.name).chain(f.aliases.iter().copied()));
     let elsewhere = || {
         let others: Vec<_> = KINDS.iter().filter(|k| k.field(written).is_some()).map(|k| k.name).collect();
-        (!others.is_empty()).then(|| others.iter().take(4).copied().collect::<Vec<_>>().join(", "))
+        match others.as_slice() {
+            [] => None,
+            [one] => Some(format!("{one} has it")),
+            [some @ .., last] => Some(format!("{} and {last} have it", some[..some.len().min(4)].join(", "))),
+        }
     };
     let meant = |near: &str| format!("did you mean {near}?");
     near(written, names(), 1)
         .map(meant)
-        .or_else(|| elsewhere().map(|others| format!("{others} has")))
+        .or_else(elsewhere)
         .or_else(|| near(written, names(), 2).map(meant))
         .or_else(|| Some(format!("it has: {}", list(kind.fields.iter().map(|f| f.name))?)))
 }

@@ -126,7 +126,7 @@ fn mistakes_are_pointed_at() {
         ("ip(ttl=99999999999999999999999999999999999999999)", "", "ttl is 0..255", ""),
         ("ip/tpc", "tpc", "there is no layer `tpc`", "did you mean tcp?"),
         ("ip(tl=3)", "tl", "ip has no field `tl`", "did you mean ttl?"),
-        ("tcp(ttl=3)", "ttl", "tcp has no field `ttl`", "ip, ipv6 has"),
+        ("tcp(ttl=3)", "ttl", "tcp has no field `ttl`", "ip and ipv6 have it"),
         ("mss(3)", "mss", "there is no layer `mss`", "tcp has it: tcp(options=[mss])"),
         ("tcp(options=[ms])", "ms", "`ms` is not known here", "did you mean mss?"),
         ("ip(dst=192.0.2)", "192.0.2", "dst is an IPv4 address: 192.0.2.1", ""),

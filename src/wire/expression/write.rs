@@ -103,7 +103,6 @@ fn write_choice(f: &mut Formatter<'_>, field: &Field, choice: &Choice) -> fmt::R
     }
 }
 
-#[expect(clippy::cast_possible_truncation)] // drawn from 32 bits
 fn v4(number: u64) -> Ipv4Addr {
     Ipv4Addr::from_bits(number as u32)
 }

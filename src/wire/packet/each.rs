@@ -9,6 +9,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::bits::mask;
 use super::kind::{Field, Fill, Kind, Rule, Shape, When};
 use super::layer::{Choice, Layer, Packet, Value};
 use crate::base::Mac;
@@ -259,7 +260,6 @@ fn ordinal(value: &Value) -> Option<u128> {
 }
 
 /// The value of this number, of the same kind as `of`.
-#[expect(clippy::cast_possible_truncation)] // the low bits are meant
 fn like(of: &Value, number: u128) -> Value {
     match of {
         Value::V4(_) => Value::V4(Ipv4Addr::from_bits(number as u32)),
@@ -278,13 +278,12 @@ fn mac(number: u64) -> Mac {
 /// say how many.
 fn draw(field: &Field, limits: Option<(u64, u64)>, chance: Chance) -> Value {
     let within = |bits: u8| {
-        let (low, high) = limits.unwrap_or((0, u64::MAX >> 64u32.saturating_sub(u32::from(bits)).min(63)));
+        let (low, high) = limits.unwrap_or_else(|| (0, mask(bits.into())));
         chance.between(low, high)
     };
     match field.shape {
         Shape::Bits(bits) | Shape::Flags(bits, _) => Value::Number(within(bits)),
         Shape::Mac => Value::Mac(mac(within(48))),
-        #[expect(clippy::cast_possible_truncation)] // 32 bits are drawn
         Shape::V4 => Value::V4(Ipv4Addr::from_bits(within(32) as u32)),
         Shape::V6 => {
             let high = u128::from(chance.number()) << 64;
@@ -326,7 +325,6 @@ impl Chance {
     }
 
     /// A number between two, both included; the lower one if they are the wrong way round.
-    #[expect(clippy::cast_possible_truncation)] // the upper half of the product is below `room`
     pub(super) const fn between(self, low: u64, high: u64) -> u64 {
         let room = high.saturating_sub(low) as u128 + 1;
         low + ((self.number() as u128 * room) >> 64) as u64

@@ -1,7 +1,7 @@
 //! The bytes of a packet in lines, each with what is in it.
 
-use crate::wire::packet::{Dissection, Section};
-use crate::wire::show::value;
+use crate::wire::packet::{Dissection, Section, Seen};
+use crate::wire::show::{meaning, value};
 
 /// Bytes of a line.
 const LINE: usize = 12;
@@ -38,9 +38,7 @@ fn fields(section: &Section) -> Vec<(usize, String)> {
     for seen in &section.fields {
         if !seen.inner.is_empty() {
             fields.extend(seen.inner.iter().map(|inner| {
-                let named =
-                    inner.fields.iter().map(|f| format!("{} = {}", f.field.name, value(f.field, &f.value)));
-                let named: Vec<_> = named.collect();
+                let named: Vec<_> = inner.fields.iter().map(said).collect();
                 (inner.range.end, format!("{}: {}", inner.kind.name, named.join(", ")))
             }));
             continue;
@@ -51,13 +49,19 @@ fn fields(section: &Section) -> Vec<(usize, String)> {
         if !open.is_empty() {
             open.push_str(", ");
         }
-        open.push_str(&format!("{} = {}", seen.field.name, value(seen.field, &seen.value)));
+        open.push_str(&said(seen));
         // A byte that belongs to two fields stands in one line with both.
         if seen.bits.end.is_multiple_of(8) {
             fields.push((seen.bits.end / 8, std::mem::take(&mut open)));
         }
     }
     fields
+}
+
+/// `proto = 6 (tcp)`.
+fn said(seen: &Seen) -> String {
+    let meaning = meaning(seen.field, &seen.value).map(|meaning| format!(" ({meaning})"));
+    format!("{} = {}{}", seen.field.name, value(seen.field, &seen.value), meaning.unwrap_or_default())
 }
 
 /// The bytes up to `end`, in as many lines as they take; the comment stands on the first.

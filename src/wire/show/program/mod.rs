@@ -21,11 +21,26 @@ pub use scapy::as_scapy;
 
 use std::net::IpAddr;
 
-use crate::wire::packet::Dissection;
+use crate::wire::packet::{Choice, Dissection, Origin, Packet, Value};
 
 /// Where a packet without an Ethernet header is to go: the address in its IP header.
 fn destination(packet: &Dissection) -> Option<IpAddr> {
     packet.sections.iter().find_map(|section| section.address("dst"))
+}
+
+/// The packet that builds these bytes: what a person has set is in it, and what would not be filled in so.
+fn described(dissection: &Dissection) -> Packet {
+    let mut packet = dissection.packet();
+    for (layer, section) in packet.layers.iter_mut().zip(&dissection.sections) {
+        let kept = std::ptr::eq(layer.kind(), section.kind);
+        for seen in section.fields.iter().filter(|seen| kept && seen.origin == Origin::Set) {
+            let place = layer.kind().field(seen.field.name).filter(|place| layer.choice(*place).is_none());
+            if let (Some(place), false) = (place, matches!(seen.value, Value::Layers(_) | Value::List(_))) {
+                layer.place(place, Choice::One(seen.value.clone()));
+            }
+        }
+    }
+    packet
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Rust with this crate.
 
 use std::fmt::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use super::destination;
+use super::{described, destination};
 use crate::base::LinkType;
 use crate::wire::packet::{Choice, Dissection, Fill, Layer, Packet, Rule, Seen, Shape, Value};
 
@@ -31,7 +31,7 @@ const METHODS: &[&str] = &[
 
 /// The packet as a Rust program with this crate, which builds the same bytes and sends them through a raw socket.
 pub fn as_rust(packet: &Dissection) -> String {
-    let described = packet.packet();
+    let described = described(packet);
     let building = building(packet, &described).unwrap_or_else(|| parsing(&described));
     let (socket, to) = match (packet.link, destination(packet)) {
         (LinkType::Ethernet, _) => (
@@ -51,7 +51,7 @@ pub fn as_rust(packet: &Dissection) -> String {
              let socket = host.socket(AF_INET, SOCK_RAW, IPPROTO_RAW)?;\n    \
              socket.setsockopt(SOL_SOCKET, SO_VERBATIM, 2)?;\n"
                 .to_string(),
-            format!("(\"{}\", 0)", address.unwrap_or(IpAddr::from([127, 0, 0, 1]))),
+            format!("(\"{}\", 0)", address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))),
         ),
     };
     let uses = match packet.link {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::described;
 use crate::base::LinkType;
 use crate::wire::packet::{Choice, Dissection, Field, Fill, Layer, Rule, Section, Seen, Shape, Value};
 
@@ -74,7 +75,7 @@ const OTHER_DEFAULTS: &[(&str, &str)] = &[
 
 /// The packet as a Python program for Scapy, which builds the same bytes and sends them.
 pub fn as_scapy(packet: &Dissection) -> String {
-    let described = packet.packet();
+    let described = described(packet);
     let parts: Vec<_> = packet.sections.iter().zip(&described.layers).collect();
     let words =
         |at: usize, next| parts.get(at).and_then(|(section, layer)| class(packet, section, layer, next));
