@@ -80,11 +80,15 @@ impl Dialogue {
                 format!(
                     "{} from {}",
                     header_text(&got.data, with_id),
-                    got.from.map_or("nobody".into(), |a| a.to_string())
+                    got.from.map_or_else(|| "nobody".into(), |a| a.to_string())
                 )
             }
             Ok(got) => {
-                format!("{:02x?} from {}", got.data, got.from.map_or("nobody".into(), |a| a.to_string()))
+                format!(
+                    "{:02x?} from {}",
+                    got.data,
+                    got.from.map_or_else(|| "nobody".into(), |a| a.to_string())
+                )
             }
         };
         self.note(format!("s{} gets {text}", s.0.wrapping_add(1)));
