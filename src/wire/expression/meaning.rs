@@ -300,6 +300,10 @@ fn find_entry(kinds: &'static [Kind], name: &str, span: Span) -> Result<Layer, E
         if known.is_none()
             && let Some(at) = tells(unknown)
         {
+            let field = &unknown.fields[at];
+            if let Some(most) = field.largest().filter(|most| number > *most) {
+                return Err(span.error(format!("{} is 0..{most}", field.name)));
+            }
             layer.place(at, Choice::One(Value::Number(number)));
         }
         return Ok(layer);
