@@ -217,3 +217,22 @@ fn the_demo_with_the_kernel() {
         assert_eq!((&answer["wire"], &answer["status"]), (&"tap".into(), &"200 OK".into()), "{answer}");
     }
 }
+
+#[test]
+fn bench_craft_measures_everything() {
+    if wire().is_none() {
+        return;
+    }
+    let done = Command::new(SOCKATOO).args(["--json", "bench", "craft", "--rounds", "1"]).output();
+    let done = done.expect("the program starts");
+    let answer: serde_json::Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    assert_eq!(done.status.code(), Some(0), "{answer}");
+    let tables = answer["tables"].as_array().expect("a list");
+    let rows: Vec<_> = tables.iter().flat_map(|table| table["rows"].as_array().expect("a list")).collect();
+    for key in ["template", "anew", "write", "packet", "raw", "sendmmsg", "bypass", "scapy"] {
+        let row = rows.iter().find(|row| row["key"] == key).unwrap_or_else(|| panic!("{key}: {answer}"));
+        // Scapy may not be there; that is said.
+        let measured = row["packets_per_second"].as_f64().is_some_and(|figure| figure > 0.0);
+        assert!(measured || (key == "scapy" && row["note"].is_string()), "{row}");
+    }
+}

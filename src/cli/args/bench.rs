@@ -16,5 +16,12 @@ pub(in crate::cli) enum Bench {
         the best of several short rounds, in which those that are compared take turns. Build with --release before you believe \
         any of it."
     )]
-    Craft,
+    Craft(BenchCraftArgs),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct BenchCraftArgs {
+    /// Rounds of a tenth of a second, of which the best one counts
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub(in crate::cli) rounds: u32,
 }

@@ -24,19 +24,19 @@ const FRAMES: usize = 1024;
 const PIECE: usize = 256;
 const VETH: &str = "veth0";
 
-/// Every table. Where namespaces are not allowed, the first one only.
-pub(super) fn tables(quiet: bool) -> Result<Vec<Table>, Trouble> {
+/// Every table.
+pub(super) fn tables(rounds: u32, quiet: bool) -> Result<Vec<Table>, Trouble> {
     let tell = |what: &str| {
         if !quiet {
             say::aside(format!("measuring {what} ..."));
         }
     };
     tell("what is built");
-    let mut tables = vec![built()?];
+    let mut tables = vec![built(rounds)?];
     tell("what goes into a TAP");
-    tables.push(tap()?);
+    tables.push(tap(rounds)?);
     tell("what goes into a veth pair");
-    tables.push(veth()?);
+    tables.push(veth(rounds)?);
     Ok(tables)
 }
 
@@ -47,7 +47,7 @@ fn packet(ether: bool) -> Result<Packet, Trouble> {
     text.parse().map_err(|error| Trouble::new(format!("{text}: {error}")))
 }
 
-fn built() -> Result<Table, Trouble> {
+fn built(rounds: u32) -> Result<Table, Trouble> {
     let packet = packet(false)?;
     let mut template = Template::new(&packet, &Nowhere, 0)?;
     let mut each = packet.each(0);
@@ -72,7 +72,7 @@ fn built() -> Result<Table, Trouble> {
             Ok(1)
         }),
     ];
-    let best = race(&mut runners)?;
+    let best = race(rounds, &mut runners)?;
     let rows = vec![
         Row::new("template", "from a template", Some("anew")),
         Row::new("anew", "each one built anew", None),
@@ -80,7 +80,7 @@ fn built() -> Result<Table, Trouble> {
     Ok(table("built, nothing sent", rows, &best))
 }
 
-fn tap() -> Result<Table, Trouble> {
+fn tap(rounds: u32) -> Result<Table, Trouble> {
     let netns = Netns::new()?;
     let bare = netns.run(|| Iface::without_packet_info("bare0", Mode::Tap))??;
     netns.set_up("bare0")?;
@@ -102,7 +102,7 @@ fn tap() -> Result<Table, Trouble> {
         packets.work(&packet(true)?)?,
         raw.work(&packet(false)?)?,
     ];
-    let best = race(&mut runners)?;
+    let best = race(rounds, &mut runners)?;
     let rows = vec![
         Row::new("write", "bare loop of write(2), frames prebuilt", None),
         Row::new("packet", "sockatoo, packet socket, from a template", Some("write")),
@@ -111,7 +111,7 @@ fn tap() -> Result<Table, Trouble> {
     Ok(table("into a TAP", rows, &best))
 }
 
-fn veth() -> Result<Table, Trouble> {
+fn veth(rounds: u32) -> Result<Table, Trouble> {
     let (netns, peer) = (Netns::new()?, Netns::new()?);
     netns.veth(VETH, &peer, "veth1")?;
     let frames = frames()?;
@@ -122,7 +122,7 @@ fn veth() -> Result<Table, Trouble> {
     let ours = Sender::packet(netns.run(|| Host::builder().packet(VETH))??.build()?)?;
     let mut runners: Vec<Work<'_>> =
         vec![sendmmsg(&plain, &frames), sendmmsg(&bypass, &frames), ours.work(&packet(true)?)?];
-    let mut best = race(&mut runners)?;
+    let mut best = race(rounds, &mut runners)?;
     drop(runners);
     let mut rows = vec![
         Row::new("sendmmsg", "the kernel's AF_PACKET, sendmmsg(2), prebuilt", None),

@@ -17,14 +17,13 @@ use crate::cli::args::{Bench, BenchArgs};
 use crate::cli::exit::Exit;
 use crate::cli::say::{self, Trouble};
 
-/// How long one of those that are compared goes on before it is another's turn.
+/// How long one of those that are compared goes on before it is another's turn. The best round counts: on a machine that has
+/// other work, the others are slower by chance.
 const ROUND: Duration = Duration::from_millis(100);
-/// Rounds of each; the best one counts: on a machine that has other work, the others are slower by chance.
-const ROUNDS: usize = 6;
 
 pub(super) fn run(args: &BenchArgs, as_json: bool) -> Result<Exit, Trouble> {
-    let tables = match args.what {
-        Bench::Craft => craft::tables(as_json)?,
+    let tables = match &args.what {
+        Bench::Craft(args) => craft::tables(args.rounds, as_json)?,
     };
     if as_json {
         say::object(
@@ -103,9 +102,9 @@ impl Table {
 type Work<'a> = Box<dyn FnMut() -> Result<u64, Trouble> + 'a>;
 
 /// Lets them take turns; packets in a second of each, in its best round.
-fn race(runners: &mut [Work<'_>]) -> Result<Vec<f64>, Trouble> {
+fn race(rounds: u32, runners: &mut [Work<'_>]) -> Result<Vec<f64>, Trouble> {
     let mut best = vec![0.0_f64; runners.len()];
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         for (runner, best) in runners.iter_mut().zip(&mut best) {
             let (begin, mut done) = (Instant::now(), 0);
             while begin.elapsed() < ROUND {
