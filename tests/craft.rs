@@ -221,3 +221,22 @@ fn captures_are_compared_packet_by_packet() {
         assert_eq!((done.status.code(), text(&done.stdout).as_str()), (Some(code), ""), "{ignore}");
     }
 }
+
+/// The same packets in a pcapng, as other programs write it, are the same.
+#[test]
+fn pcapng_is_read_too() {
+    let pcap = File::with(
+        "plain.pcap",
+        "ether/ip(src=192.0.2.2, dst=192.0.2.1, ttl=1..3)/udp(sport=1000, dport=7)/\"hello\"",
+    );
+    let pcapng = File::new("next.pcapng");
+    match Command::new("editcap").args(["-F", "pcapng", pcap.path(), pcapng.path()]).status() {
+        Ok(status) => assert!(status.success()),
+        Err(error) => {
+            assert!(std::env::var_os("CI").is_none(), "editcap: {error}");
+            return println!("not compared with editcap's pcapng: {error}");
+        }
+    }
+    assert_eq!(said(&["craft", "-r", pcapng.path()]), said(&["craft", "-r", pcap.path()]));
+    assert_eq!(sockatoo(&["diff", pcap.path(), pcapng.path()]).status.code(), Some(0));
+}

@@ -9,7 +9,7 @@ pub(in crate::cli) struct CraftArgs {
     /// The packet, layer by layer: 'ip(dst=192.0.2.1, ttl=1..30)/udp(dport=33434)/"hello"'; Scapy's spelling is understood, too
     #[arg(value_name = "EXPR", required_unless_present_any = ["read", "from_hex"])]
     pub(in crate::cli) expression: Vec<String>,
-    /// Take the packets of this pcap file instead
+    /// Take the packets of this capture (pcap or pcapng) instead
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["expression", "from_hex"])]
     pub(in crate::cli) read: Option<PathBuf>,
     /// Take the packet of these hexadecimal digits, or of a pasted hex dump, instead; `-` reads them from standard input

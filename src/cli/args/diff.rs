@@ -6,7 +6,7 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DiffArgs {
-    /// A pcap file
+    /// A capture: pcap or pcapng
     #[arg(value_name = "A.pcap")]
     pub(in crate::cli) a: PathBuf,
     /// Another one

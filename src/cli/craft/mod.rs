@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `source.rs` | where packets come from: an expression, a pcap file, hexadecimal digits |
+//! | `source.rs` | where packets come from: an expression, a capture, hexadecimal digits |
 //! | `view.rs` | how they are shown: line, tree, hex, explanation, program, JSON |
 //!
 //! What an expression's mistake looks like is [`expression`]'s business, for every command that takes one.

@@ -1,14 +1,14 @@
 //! Where packets come from.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use super::Crafted;
 use crate::base::LinkType;
 use crate::cli::args::{BeginsWith, CraftArgs};
 use crate::cli::say::{self, Trouble};
-use crate::trace::PcapReader;
+use crate::trace::Capture;
 use crate::wire::expression::{Expression, ExpressionError};
 use crate::wire::packet::{Choice, Dissection, Each, Field, Packet, Surroundings};
 use crate::wire::show::unhex;
@@ -21,8 +21,8 @@ const DIGITS: u64 = 1 << 20;
 pub(super) enum Source {
     /// An expression, and the seed of what it draws.
     Expression(Packet, u64),
-    /// A pcap file.
-    File(PcapReader<File>),
+    /// A capture.
+    File(Capture<BufReader<File>>),
     /// Bytes.
     Bytes(LinkType, Vec<u8>),
 }
@@ -86,7 +86,7 @@ impl Source {
 /// A source of which some have been taken.
 enum Begun {
     Expression(Box<Each>),
-    File(PcapReader<File>),
+    File(Capture<BufReader<File>>),
     Bytes(Option<Dissection>),
 }
 
@@ -138,10 +138,11 @@ pub(in crate::cli) fn expression(text: &str) -> Result<Packet, Trouble> {
     Ok(packet)
 }
 
-/// A pcap file that can be read.
-pub(in crate::cli) fn file(path: &Path) -> Result<PcapReader<File>, Trouble> {
-    PcapReader::open(path)
-        .map_err(|error| Trouble::new(error.why()).hint("name a pcap file of Ethernet or IP packets"))
+/// A capture, pcap or pcapng, that can be read.
+pub(in crate::cli) fn file(path: &Path) -> Result<Capture<BufReader<File>>, Trouble> {
+    Capture::open(path).map_err(|error| {
+        Trouble::new(error.why()).hint("name a pcap or pcapng file of Ethernet or IP packets")
+    })
 }
 
 fn hex(words: &[String]) -> Result<Vec<u8>, Trouble> {
