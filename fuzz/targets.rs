@@ -14,9 +14,13 @@ use sockatoo::wire::{
 };
 use sockatoo::{Host, World};
 
+/// Takes any bytes.
+#[allow(dead_code)]
+pub type Target = fn(&[u8]);
+
 /// All of them, by their names.
 #[allow(dead_code)] // each fuzzer uses one
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("dissector", dissector),
     ("expression", expression),
     ("filter", filter),
