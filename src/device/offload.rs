@@ -141,7 +141,7 @@ impl SuperFrame {
         }
         let at = if self.is_tcp { 16 } else { 6 };
         transport[at..at + 2].fill(0);
-        let sum = self.pseudo_header(header, transport.len()).add(transport).finish();
+        let sum = self.pseudo_header(header, transport.len()).with(transport).finish();
         transport[at..at + 2].copy_from_slice(&nonzero(sum).to_be_bytes());
         frame.checksum = Checksum::Valid;
         Some(frame)
@@ -167,7 +167,7 @@ impl SuperFrame {
     fn pseudo_header(&self, header: &[u8], transport_len: usize) -> Sum {
         let addresses = if self.is_v4 { &header[12..20] } else { &header[8..40] };
         let protocol = if self.is_tcp { 6 } else { 17 };
-        Sum::default().add(addresses).add(&[0, protocol]).add(&(transport_len as u32).to_be_bytes())
+        Sum::default().with(addresses).with(&[0, protocol]).with(&(transport_len as u32).to_be_bytes())
     }
 }
 
@@ -269,7 +269,7 @@ mod tests {
                 let length = transport.len() as u64;
                 let addresses = if v4 { &ip[12..20] } else { &ip[8..40] };
                 let numbers = [0, if tcp { 6 } else { 17 }, 0, 0, (length >> 8) as u8, length as u8];
-                let sum = Sum::default().add(addresses).add(&numbers).add(transport);
+                let sum = Sum::default().with(addresses).with(&numbers).with(transport);
                 assert_eq!(sum.finish(), 0, "the transport checksum");
                 if v4 {
                     assert_eq!(checksum(ip), 0, "the header checksum");
@@ -293,10 +293,10 @@ mod tests {
     fn a_partial_checksum_is_completed() {
         let mut bytes = whole(true, false, 101);
         let length = (bytes.len() - 34) as u64;
-        let pseudo = Sum::default().add(&bytes[26..34]).add(&(17 + length).to_be_bytes());
+        let pseudo = Sum::default().with(&bytes[26..34]).with(&(17 + length).to_be_bytes());
         bytes[40..42].copy_from_slice(&(!pseudo.finish()).to_be_bytes());
         assert_eq!(header(1, 0, 0, 34, 6).complete(&mut bytes), Some(Checksum::Valid));
-        assert_eq!(pseudo.add(&bytes[34..]).finish(), 0);
+        assert_eq!(pseudo.with(&bytes[34..]).finish(), 0);
         assert_eq!(header(0, 0, 0, 0, 0).complete(&mut bytes), Some(Checksum::Unverified));
         assert_eq!(header(2, 0, 0, 0, 0).complete(&mut bytes), Some(Checksum::Valid));
     }

@@ -166,5 +166,5 @@ pub(in crate::stack) fn icmpv6_checksum(source: Ipv6Addr, destination: Ipv6Addr,
     // The field stands at 2: the rest begins at an even place again.
     let (before, after) = (message.get(..2).unwrap_or(message), message.get(4..).unwrap_or_default());
     let sum = Sum::pseudo_header(source.into(), destination.into(), IPPROTO_ICMPV6 as u8, message.len());
-    sum.add(before).add(after).finish()
+    sum.with(before).with(after).finish()
 }

@@ -19,12 +19,12 @@ pub use written::as_written;
 
 /// The checksum over `bytes`: 0 if they hold their own right one, else what belongs into the field if that is zero now.
 pub fn checksum(bytes: &[u8]) -> u16 {
-    Sum::default().add(bytes).finish()
+    Sum::default().with(bytes).finish()
 }
 
 /// The same with the pseudo header of an IP packet in front (RFC 9293 3.1, RFC 768; RFC 8200 8.1).
 pub fn transport_checksum(source: IpAddr, destination: IpAddr, protocol: u8, bytes: &[u8]) -> u16 {
-    Sum::pseudo_header(source, destination, protocol, bytes.len()).add(bytes).finish()
+    Sum::pseudo_header(source, destination, protocol, bytes.len()).with(bytes).finish()
 }
 
 /// RFC 768: "If the computed checksum is zero, it is transmitted as all ones": in UDP a zero says that there is none. (The two are the
@@ -50,17 +50,17 @@ impl Sum {
         let mut sum = Self::default();
         for address in [source, destination] {
             sum = match address {
-                IpAddr::V4(address) => sum.add(&address.octets()),
-                IpAddr::V6(address) => sum.add(&address.octets()),
+                IpAddr::V4(address) => sum.with(&address.octets()),
+                IpAddr::V6(address) => sum.with(&address.octets()),
             };
         }
         // IPv6 has 32 bits for the length, IPv4 16: the sum is the same.
-        sum.add(&(length as u32).to_be_bytes()).add(&[0, protocol])
+        sum.with(&(length as u32).to_be_bytes()).with(&[0, protocol])
     }
 
     /// Adds bytes as 16-bit words; a last byte that is alone gets a zero behind it, so only the last piece may have an odd length.
     #[must_use]
-    pub fn add(self, bytes: &[u8]) -> Self {
+    pub fn with(self, bytes: &[u8]) -> Self {
         let (words, rest) = bytes.as_chunks::<4>();
         let mut sum = self.sum;
         for word in words {

@@ -50,7 +50,7 @@ proptest! {
         prop_assert_eq!(!smoltcp::wire::checksum::data(&bytes), wanted);
         // In two pieces, the first of even length.
         let (first, second) = bytes.split_at(bytes.len() / 4 * 2);
-        prop_assert_eq!(Sum::default().add(first).add(second).finish(), wanted);
+        prop_assert_eq!(Sum::default().with(first).with(second).finish(), wanted);
     }
 
     #[test]
