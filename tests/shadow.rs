@@ -12,6 +12,7 @@ use sockatoo::base::constants::*;
 use sockatoo::base::{Direction, Frame, Pool};
 use sockatoo::device::{Device, Packet};
 use sockatoo::lab::Netns;
+use sockatoo::wire::packet::Packet as BuiltPacket;
 use sockatoo::{Errno, Host, Instant, Mac};
 
 /// The peer's kernel at 192.0.2.1 and 2001:db8::1; `ours`: the kernel whose shadow we are, at .2 and ::2 on `wire1`.
@@ -169,6 +170,25 @@ fn a_station_of_its_own_stands_beside_a_shadow() {
         let row = format!("{address} lladdr {}", host.interfaces()[1].mac);
         assert!(known.contains(&row), "{row}: {known}");
     }
+}
+
+#[test]
+fn packets_built_by_hand_get_what_the_host_knows() {
+    let Some(wire) = wire() else { return };
+    let host = wire.shadow();
+    let frame = |text: &str| text.parse::<BuiltPacket>().unwrap().build(&host).unwrap().bytes;
+    let probe = "ether/ip(dst=192.0.2.1)/udp";
+    let unknown = frame(probe);
+    let own = host.interfaces()[1].mac;
+    assert_eq!(
+        (&unknown[..6], &unknown[6..12], &unknown[26..30]),
+        (&[0xff; 6][..], &own.0[..], &[192, 0, 2, 2][..])
+    );
+    ping(&host, "192.0.2.1");
+    let link = wire.said(&wire.peer, "ip -br link show wire0");
+    let peer = Mac(frame(probe)[..6].try_into().unwrap());
+    assert!(link.contains(&peer.to_string()), "{peer} {link}");
+    assert_eq!(frame("ether/ip(dst=127.0.0.1)/udp")[..12], [0; 12]);
 }
 
 #[test]

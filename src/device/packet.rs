@@ -22,9 +22,9 @@ pub struct Packet {
     socket: PacketSocket,
     control: sys::interface::Control,
     /// As the kernel has it.
-    name: String,
+    kernel_name: String,
     /// As the host has it.
-    host_name: String,
+    name: String,
     index: u32,
     mac: Mac,
     mtu: usize,
@@ -67,7 +67,7 @@ impl Packet {
     /// # Errors
     /// EPERM without CAP_NET_RAW, ENODEV if there is no such interface, EINVAL if it is not an Ethernet.
     pub fn open(name: &str) -> Result<Self, Error> {
-        let mut packet = Self::of(name, local_mac(sys::random::random_u64()?), false)?;
+        let packet = Self::of(name, local_mac(sys::random::random_u64()?), false)?;
         packet.socket.accept_only(packet.mac)?;
         packet.begin()
     }
@@ -100,8 +100,8 @@ impl Packet {
         Ok(Self {
             socket,
             control,
-            name: name.to_owned(),
-            host_name: if loopback { format!("kernel-{name}") } else { name.to_owned() },
+            kernel_name: name.to_owned(),
+            name: if loopback { format!("kernel-{name}") } else { name.to_owned() },
             index,
             mac: if shadow { kernel_mac.unwrap_or(Mac::ZERO) } else { mac },
             mtu: 1500,
@@ -119,7 +119,7 @@ impl Packet {
 
     /// Frames come from now on.
     fn begin(mut self) -> Result<Self, Error> {
-        self.bind(self.index).map_err(|error| cannot_open(&self.name, error))?;
+        self.bind(self.index).map_err(|error| cannot_open(&self.kernel_name, error))?;
         self.look(Instant::ZERO);
         Ok(self)
     }
@@ -136,7 +136,7 @@ impl Packet {
     pub fn with_mac(mut self, mac: Mac) -> Result<Self, Error> {
         if self.shadow {
             return Err(
-                Errno::EINVAL.with(format!("{} is used with the kernel's station address", self.name))
+                Errno::EINVAL.with(format!("{} is used with the kernel's station address", self.kernel_name))
             );
         }
         self.socket.accept_only(mac)?;
@@ -147,16 +147,16 @@ impl Packet {
     /// Looks at the interface; binds to it anew if it has been deleted and made again.
     fn look(&mut self, now: Instant) {
         self.next_look = now + LOOK_EVERY;
-        match self.control.index(&self.name) {
+        match self.control.index(&self.kernel_name) {
             Ok(index) if index != self.index && self.bind(index).is_ok() => self.index = index,
             Ok(_) => {}
             Err(_) => self.index = 0, // whichever comes under this name is another one
         }
-        self.up = self.index != 0 && self.control.is_up(&self.name);
+        self.up = self.index != 0 && self.control.is_up(&self.kernel_name);
         if self.up {
             self.told = false;
         }
-        if let Ok(mtu) = self.control.mtu(&self.name) {
+        if let Ok(mtu) = self.control.mtu(&self.kernel_name) {
             self.mtu = mtu;
         }
         if let Ok(drops) = self.socket.drops() {
@@ -165,7 +165,7 @@ impl Packet {
     }
 
     fn down(&self) -> Error {
-        let name = &self.name;
+        let name = &self.kernel_name;
         Errno::ENETDOWN.because(Reason::LinkDown).detail(if self.index != 0 {
             format!("{name} is down (`ip link set {name} up`)")
         } else {
@@ -279,7 +279,7 @@ fn cannot_open(name: &str, error: io::Error) -> Error {
 
 impl Device for Packet {
     fn name(&self) -> &str {
-        &self.host_name
+        &self.name
     }
 
     fn mac(&self) -> Mac {

@@ -20,6 +20,7 @@
 //! | `resolver/` | getaddrinfo and its like: hosts table, DNS over our own UDP |
 //! | `descriptor.rs` | fileno, detach, [`fromfd`]: descriptors that poll(2) and epoll(7) can wait on |
 //! | `interfaces.rs` | if_nameindex and its like |
+//! | `surroundings.rs` | what a packet built by hand gets from the host that sends it |
 //! | `poll.rs` | [`poll`] over several sockets |
 //!
 //! A call checks its flags and addresses here, runs a verb of stack/ under the host's lock (`Host::call`), and waits, if it
@@ -41,6 +42,7 @@ mod option;
 mod poll;
 mod raw;
 mod resolver;
+mod surroundings;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 mod transfer;

@@ -60,7 +60,7 @@ impl Rtnetlink {
         // struct ifaddrmsg: family, prefix length, flags, scope, index.
         self.table(libc::RTM_GETADDR, libc::RTM_NEWADDR, 8, |head, attributes| {
             let [_, prefix, flags, _, i0, i1, i2, i3] = *head.first_chunk()?;
-            let flags = attributes.get(IFA_FLAGS).and_then(number).unwrap_or(flags.into());
+            let flags = attributes.get(IFA_FLAGS).and_then(number).unwrap_or_else(|| flags.into());
             if u32::from_ne_bytes([i0, i1, i2, i3]) != index
                 || flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED) != 0
             {
@@ -77,7 +77,7 @@ impl Rtnetlink {
         // struct rtmsg: family, dst_len, src_len, tos, table, protocol, scope, type, flags (32 bits).
         let rows = self.table(libc::RTM_GETROUTE, libc::RTM_NEWROUTE, 12, |head, attributes| {
             let [family, prefix, _, _, table, _, _, kind, ..] = *head.first_chunk::<12>()?;
-            let table = attributes.get(RTA_TABLE).and_then(number).unwrap_or(table.into());
+            let table = attributes.get(RTA_TABLE).and_then(number).unwrap_or_else(|| table.into());
             if kind != RTN_UNICAST || table == RT_TABLE_LOCAL {
                 return None;
             }

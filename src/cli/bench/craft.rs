@@ -61,12 +61,9 @@ fn built(rounds: u32) -> Result<Table, Trouble> {
             Ok(PIECE as u64)
         }),
         Box::new(|| {
-            let packet = match each.next() {
-                Some(packet) => packet,
-                None => {
-                    each = packet.each(0);
-                    return Ok(0);
-                }
+            let Some(packet) = each.next() else {
+                each = packet.each(0);
+                return Ok(0);
             };
             std::hint::black_box(packet.build(&Nowhere)?.bytes.len());
             Ok(1)

@@ -208,6 +208,12 @@ impl Net {
         Ok(())
     }
 
+    /// A neighbour's station address, if it is known.
+    pub(crate) fn neighbour_mac(&self, interface: IfIndex, address: IpAddr) -> Option<Mac> {
+        let neighbour = self.neighbours.get(interface, address)?;
+        (!matches!(neighbour.stored, Incomplete | Failed)).then_some(neighbour.mac)
+    }
+
     /// A neighbour that the kernel knows on a wire that is shared with it; `fresh`: it has answered just now, else it is asked
     /// again when it is used.
     pub(crate) fn copy_neighbour(&mut self, interface: IfIndex, address: IpAddr, mac: Mac, fresh: bool) {
