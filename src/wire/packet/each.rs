@@ -358,7 +358,7 @@ mod tests {
         "",
         &[
             Field::bits("a", 8).or(7),
-            Field::v4("to").rule(Rule::Destination),
+            Field::v4("to").rule(Rule::Source),
             Field::bits("b", 16),
             Field::bits("c", 8).when(When::Is("b", &[6])),
             Field::bits("next", 8).rule(Rule::Next(0)),

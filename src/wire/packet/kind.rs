@@ -93,7 +93,8 @@ pub enum Fill {
     Empty,
     /// Always the same bytes.
     Bytes(&'static [u8]),
-    /// Worked out from what is around the field; the word names the rule (build.rs has one branch for each).
+    /// Worked out from what is around the field; the word names the rule (rules.rs has one branch for each, build.rs those
+    /// that ask where the packet sets out).
     Rule(Rule),
 }
 
@@ -125,8 +126,6 @@ pub enum Rule {
     Next(u64),
     /// Our address on the way to the destination.
     Source,
-    /// The destination, where nobody names one.
-    Destination,
     /// Our station address on that way.
     SourceMac,
     /// The station address of the next hop on that way.

@@ -10,6 +10,7 @@
 //! | `dissection.rs` | [`Dissection`]: bytes and the meaning of each field; also what building gives |
 //! | `dissect.rs` | bytes to a [`Dissection`], whatever they are |
 //! | `rules.rs` | lengths, checksums, next protocols: worked out for building, compared when taking apart |
+//! | `verdict.rs` | are the lengths and checksums of a packet right |
 //! | `value.rs` | does a value fit into a field; its bytes |
 //! | `bits.rs` | numbers of any width at any bit |
 //! | `recover.rs` | [`Dissection::packet`]: from bytes back to the packet that builds them |
@@ -31,6 +32,7 @@ mod recover;
 mod rules;
 mod template;
 pub(super) mod value;
+mod verdict;
 
 #[cfg(test)]
 mod tests;

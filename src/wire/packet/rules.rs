@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::ops::Range;
 
-use super::dissection::{Dissection, Section, Seen, Verdict};
-use super::kind::{Fill, Rule};
+use super::dissection::{Dissection, Section, Seen};
+use super::kind::Rule;
 use super::layer::Value;
 use super::layers::{self, DOT1Q, IP, IPV6, PADDING, ROUTING, UDP};
 use crate::wire::checksum::{checksum, transport_checksum};
@@ -143,7 +143,7 @@ fn protocol(section: &Section) -> Option<u8> {
 }
 
 /// The addresses of the pseudo header: those of the nearest IP layer outside.
-fn addresses(outside: &[Section]) -> Option<(IpAddr, IpAddr)> {
+pub(super) fn addresses(outside: &[Section]) -> Option<(IpAddr, IpAddr)> {
     let ip = outside.iter().rposition(|s| s.destination().is_some())?;
     let mut destination = outside[ip].destination()?;
     // RFC 8200 8.1: "If the IPv6 packet contains a Routing header, the Destination Address used in the pseudo-header is that of
@@ -173,78 +173,4 @@ pub(super) fn ends_of_built(sections: &[Section], bytes: usize) -> Vec<usize> {
     let padding = sections.iter().find(|s| std::ptr::eq(s.kind, &PADDING)).map(|s| s.range.start);
     let end = padding.unwrap_or(bytes);
     sections.iter().map(|s| end.max(s.range.end)).collect()
-}
-
-impl Dissection {
-    /// The verdict on each length and checksum of a layer that the rules know.
-    pub(super) fn judge(&mut self, ends: &[usize]) {
-        let mut unknown = None;
-        for at in 0..self.sections.len() {
-            let whole = Whole { bytes: &self.bytes, sections: &self.sections, ends };
-            let verdicts = verdicts(whole, at, unknown);
-            unknown = unknown.or_else(|| missing(whole, at));
-            let section = &mut self.sections[at];
-            for (place, verdict) in verdicts {
-                section.fields[place].verdict = verdict;
-            }
-        }
-    }
-}
-
-/// RFC 792, RFC 4443: behind an error stands the beginning of the packet that it is about.
-fn is_quoted(outside: &[Section]) -> bool {
-    outside.iter().any(|section| section.kind.name.starts_with("icmp"))
-}
-
-/// Why what is behind this layer can't be judged: because not all of it is there.
-fn missing(whole: Whole<'_>, at: usize) -> Option<&'static str> {
-    let section = &whole.sections[at];
-    let fragment = section.number("frag").is_some_and(|offset| offset > 0)
-        || section.number("more") == Some(1)
-        || std::ptr::eq(section.kind, &IP) && section.number("flags").is_some_and(|flags| flags & 1 != 0);
-    if fragment {
-        return Some("a fragment");
-    }
-    let short = section.fields.iter().any(|seen| {
-        matches!((seen.field.fill, &seen.value), (Fill::Rule(Rule::Length { unit, less }), Value::Number(said))
-            if outer(Rule::Length { unit, less }, whole, at, seen).is_some_and(|there| *said > there))
-    });
-    short.then_some("not all of its bytes are there")
-}
-
-fn verdicts(whole: Whole<'_>, at: usize, unknown: Option<&'static str>) -> Vec<(usize, Verdict)> {
-    let section = &whole.sections[at];
-    let short = missing(whole, at).filter(|_| !std::ptr::eq(section.kind, &IP));
-    let judge = |seen: &Seen| {
-        let (Fill::Rule(rule), Value::Number(value)) = (seen.field.fill, &seen.value) else { return None };
-        let right = match rule {
-            Rule::HeaderLength { .. } | Rule::Count(_) | Rule::LengthOf(_) | Rule::Rest => {
-                own(rule, section, seen)?
-            }
-            Rule::Length { .. } => match (unknown, outer(rule, whole, at, seen)?) {
-                (Some(why), _) => return Some(Verdict::Unknown(why)),
-                (None, there) if *value > there && is_quoted(&whole.sections[..at]) => {
-                    return Some(Verdict::Unknown("a packet that is quoted, not all of it"));
-                }
-                (None, there) => there,
-            },
-            Rule::HeaderChecksum if sums_up(rule, whole, at)? => *value,
-            Rule::HeaderChecksum => outer(rule, whole, at, seen)?,
-            Rule::Checksum | Rule::TransportChecksum => {
-                // RFC 768: "An all zero transmitted checksum value means that the transmitter generated no checksum".
-                let optional = std::ptr::eq(section.kind, &UDP) && *value == 0;
-                match unknown.or(short) {
-                    _ if optional && matches!(addresses(&whole.sections[..at]), Some((IpAddr::V4(_), _))) => {
-                        return None;
-                    }
-                    Some(why) => return Some(Verdict::Unknown(why)),
-                    None if !optional && sums_up(rule, whole, at)? => *value,
-                    None => outer(rule, whole, at, seen)?,
-                }
-            }
-            _ => return None,
-        };
-        Some(if right == *value { Verdict::Right } else { Verdict::Wrong(right) })
-    };
-    section.fields.iter().enumerate().filter_map(|(place, seen)| Some((place, judge(seen)?))).collect()
 }

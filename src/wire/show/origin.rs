@@ -65,7 +65,6 @@ fn explained(packet: &Dissection, section: &Section, behind: &[Section], seen: &
                 _ => format!("ours{way}"),
             }
         }
-        Rule::Destination => "the destination when none is named".into(),
         Rule::SourceMac => match &seen.value {
             Value::Mac(mac) if mac.0 == [0; 6] => no_host("ours"),
             _ => "ours on that wire".into(),
