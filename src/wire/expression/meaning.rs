@@ -73,7 +73,9 @@ impl Reader<'_> {
         if into.len() >= MOST_LAYERS {
             return Err(node.span.error(format!("a packet has at most {MOST_LAYERS} layers")));
         }
-        into.push(self.layer(node)?);
+        let layer = self.layer(node)?;
+        let layer = as_option(into, layer);
+        into.extend(layer);
         Ok(())
     }
 
@@ -199,6 +201,12 @@ impl Reader<'_> {
             layer.fuzz = true;
             return Ok(layer);
         }
+        // Where there is but one kind, its values need no name: `texts=["a"]`, `routers=[192.0.2.1]`.
+        if let Some(kind) = only(kinds, node) {
+            let mut layer = Layer::new(kind);
+            self.unnamed(&mut layer, node.span, &[node])?;
+            return Ok(layer);
+        }
         let named = |text: &str| find_entry(kinds, text, node.span);
         match &node.what {
             What::Word(text) => named(text),
@@ -207,6 +215,7 @@ impl Reader<'_> {
             What::Hex(_) | What::File(_) => self.layer(node),
             What::Call(name, arguments) => {
                 let kind = find_entry(kinds, &name.text, name.span)?.kind();
+                let kind = self.of_type(kinds, kind, name, arguments)?;
                 self.with(kind, name.span, arguments, true)
             }
             What::Tuple(parts) => {
@@ -233,6 +242,30 @@ impl Reader<'_> {
         }
     }
 
+    /// Scapy has one class for several kinds, and a field that tells which: DNSRR(type="AAAA", rdata="2001:db8::1").
+    fn of_type(
+        &mut self,
+        kinds: &'static [Kind],
+        kind: &'static Kind,
+        name: &Word,
+        arguments: &[Argument],
+    ) -> Result<&'static Kind, ExpressionError> {
+        let names = || arguments.iter().filter_map(|argument| argument.name.as_ref());
+        let is_type = |word: &Word| kind.field(&word.text).is_some() && kind.field(&word.text) == tells(kind);
+        let said = arguments.iter().find(|argument| argument.name.as_ref().is_some_and(is_type));
+        let (Some(said), Some(place)) = (said, tells(kind)) else { return Ok(kind) };
+        if name.text != kind.scapy || kind.scapy == kind.name {
+            return Ok(kind);
+        }
+        let Some(Choice::One(Value::Number(number))) = self.choice(&kind.fields[place], kind, &said.value)?
+        else {
+            return Ok(kind);
+        };
+        let fits =
+            |kind: &&Kind| told(kind) == Some(number) && names().all(|name| kind.field(&name.text).is_some());
+        Ok(kinds.iter().find(fits).or_else(|| kinds.last()).unwrap_or(kind))
+    }
+
     /// The bytes of `file(path)`.
     pub(super) fn file(&mut self, path: &str, span: Span) -> Result<Vec<u8>, ExpressionError> {
         let bytes = (self.files)(path).map_err(|error| span.error(format!("{path}: {error}")))?;
@@ -244,6 +277,26 @@ impl Reader<'_> {
         }
         Ok(bytes)
     }
+}
+
+/// Scapy writes some options as layers, ICMPv6ND_NS()/ICMPv6NDOptMTU(): they become options of the layer in front of them.
+/// Gives the layer back if it is none of those.
+fn as_option(layers: &mut [Layer], layer: Layer) -> Option<Layer> {
+    let is = |kind: &Kind| std::ptr::eq(kind, layer.kind());
+    if KINDS.iter().any(|kind| is(kind)) {
+        return Some(layer);
+    }
+    let takes = |field: &Field| matches!(field.shape, Shape::Layers(kinds) if kinds.iter().any(is));
+    let under = layers.last_mut().map(|under| (under.kind().fields.iter().position(takes), under));
+    let Some((Some(place), under)) = under else { return Some(layer) };
+    let mut options = match under.choice(place) {
+        Some(Choice::One(Value::Layers(options))) => options.clone(),
+        Some(_) => return Some(layer),
+        None => Vec::new(),
+    };
+    options.push(layer);
+    under.place(place, Choice::One(Value::Layers(options)));
+    None
 }
 
 /// What is in the brackets of `fuzz(...)`.
@@ -284,22 +337,36 @@ fn field(kind: &'static Kind, name: &Word) -> Result<&'static Field, ExpressionE
     })
 }
 
+/// The place of the field that tells which option or record it is.
+fn tells(kind: &Kind) -> Option<usize> {
+    kind.fields.iter().position(|field| matches!(field.fill, Fill::Number(_)))
+}
+
+/// What that field holds in options of this kind.
+fn told(kind: &Kind) -> Option<u64> {
+    match kind.fields.get(tells(kind)?)?.fill {
+        Fill::Number(number) => Some(number),
+        _ => None,
+    }
+}
+
+/// The kind of what stands here without a name: the only one that there is.
+fn only(kinds: &'static [Kind], node: &Node) -> Option<&'static Kind> {
+    let ([kind], What::Word(_) | What::Text(_)) = (kinds, &node.what) else { return None };
+    let is_name = matches!(&node.what, What::Word(word) if suggest::named(kind, word));
+    (!is_name && kind.positional().next().is_some()).then_some(kind)
+}
+
 /// The option of this name; of a number, the one that it stands for, or one that nobody knows.
 fn find_entry(kinds: &'static [Kind], name: &str, span: Span) -> Result<Layer, ExpressionError> {
     let exactly = || kinds.iter().find(|kind| kind.is_called(name));
     if let Some(kind) = exactly().or_else(|| kinds.iter().find(|kind| suggest::named(kind, name))) {
         return Ok(Layer::new(kind));
     }
-    if let (Ok(number), Some(unknown)) = (name.parse::<u64>(), kinds.last()) {
-        let tells = |kind: &Kind| kind.fields.iter().position(|f| matches!(f.fill, Fill::Number(_)));
-        let is = |kind: &&Kind| {
-            tells(kind).is_some_and(|at| matches!(kind.fields[at].fill, Fill::Number(n) if n == number))
-        };
-        let known = kinds[..kinds.len() - 1].iter().find(is);
+    if let (Ok(number), Some((unknown, known))) = (name.parse::<u64>(), kinds.split_last()) {
+        let known = known.iter().find(|kind| told(kind) == Some(number));
         let mut layer = Layer::new(known.unwrap_or(unknown));
-        if known.is_none()
-            && let Some(at) = tells(unknown)
-        {
+        if let (None, Some(at)) = (known, tells(unknown)) {
             let field = &unknown.fields[at];
             if let Some(most) = field.largest().filter(|most| number > *most) {
                 return Err(span.error(format!("{} is 0..{most}", field.name)));

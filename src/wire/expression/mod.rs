@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `syntax.rs` | text to a tree of words, lists, calls, ranges |
+//! | `syntax/` | text to a tree of words, lists, calls, ranges |
 //! | `text.rs` | strings between quotes |
 //! | `meaning.rs` | the tree to layers with their fields: names are looked up in the table of layers |
 //! | `value.rs` | what stands behind `field=`: numbers, names, addresses, ranges, lists, chance |

@@ -89,6 +89,27 @@ fn scapys_spelling() {
         ),
         ("IP(options=[IPOption_NOP()])", "ip(options=[nop])"),
         (r"IP()/bytes.fromhex('00 ff')", "ip/hex(00 ff)"),
+        ("TCP(options=[('NOP', None)]*3)", "tcp(options=[nop, nop, nop])"),
+        (
+            r#"IP(dst="192.0.2.53")/UDP(dport=53)/DNS(rd=1,qd=DNSQR(qname="www.example.com"))"#,
+            r#"ip(dst=192.0.2.53)/udp(dport=53)/dns(rd=1, qd=[dnsqr("www.example.com")])"#,
+        ),
+        (
+            r#"DNS(an=DNSRR(rrname="a.example",type="AAAA",rdata="2001:db8::1")/DNSRR(rrname="b.example",type=253,rdata="x"))"#,
+            r#"dns(an=[aaaa(name="a.example", type=AAAA, address=2001:db8::1), dnsrr(name="b.example", type=253, data="x")])"#,
+        ),
+        (
+            r#"DNS(an=DNSRR(type="TXT", rdata=["a", "b"]))"#,
+            r#"dns(an=[txt(type=TXT, texts=[text("a"), text("b")])])"#,
+        ),
+        (
+            r#"BOOTP(chaddr=b"\x02\x00")/DHCP(options=[("message-type","discover"),("param_req_list",[1,3]),"end"])"#,
+            "bootp(chaddr=hex(02 00))/dhcp(options=[message_type(discover), parameters([1, 3]), end])",
+        ),
+        (
+            r#"ICMPv6ND_NS(tgt="2001:db8::1")/ICMPv6NDOptSrcLLAddr(lladdr="02:00:00:00:00:01")"#,
+            "nd_ns(target=2001:db8::1, options=[source_lladdr(02:00:00:00:00:01)])",
+        ),
         ("ip(dst=192.0.2.1)\\\n  /tcp", "ip(dst=192.0.2.1)/tcp"),
     ] {
         assert_eq!(ours(scapy), text, "{scapy}");
@@ -189,6 +210,9 @@ fn nothing_costs_much() {
         "[".repeat(100_000),
         "fuzz(".repeat(100_000),
         "ip/".repeat(100_000),
+        "tcp(options=[nop]*100001)".into(),
+        format!("tcp(dport={}1{})", "[".repeat(20), "]*9".repeat(20)),
+        "tcp(dport=[]*99999999999999999999999)".into(),
         "tcp(dport=[".to_string() + &"1,".repeat(500_000) + "])",
         "ip(".repeat(100_000),
         r#""A"*65535"#.repeat(90_000),

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::text;
 use crate::base::Mac;
-use crate::wire::packet::{Choice, Field, Fill, Layer, Packet, Rule, Shape, Value, kind};
+use crate::wire::packet::{Choice, Field, Fill, KINDS, Layer, Packet, Rule, Shape, Value, kind};
 
 impl Display for Packet {
     /// The expression; parsing it gives the same packet.
@@ -36,7 +36,10 @@ fn write_layer(f: &mut Formatter<'_>, layer: &Layer, inner: bool) -> fmt::Result
         Some(bytes) if inner => text::write_hex(f, bytes)?,
         Some(bytes) => text::write(f, bytes)?,
         None => {
-            f.write_str(layer.kind().name)?;
+            let kind = layer.kind();
+            // An option among layers is known by Scapy's name for it alone.
+            let is_layer = inner || KINDS.iter().any(|known| std::ptr::eq(*known, kind));
+            f.write_str(if is_layer { kind.name } else { kind.scapy })?;
             write_fields(f, layer, inner)?;
         }
     }

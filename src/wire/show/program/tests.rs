@@ -30,6 +30,11 @@ const PACKETS: &[&str] = &[
     "ether/ip(dst=192.0.2.1)/udp/\"x\"/padding(load=hex(00 00 00))",
     "ip(dst=192.0.2.1)/ip(dst=198.51.100.1)/tcp",
     r#"ip(dst=192.0.2.1)/udp/"*/ \\ ?? // # \"\"\" \n end\\""#,
+    "ip(dst=192.0.2.1)/udp/dns(qd=[dnsqr(\"example.com\", MX)])",
+    "ip(dst=192.0.2.1)/gre(key=7)/ip(dst=198.51.100.1)/icmp",
+    "ipv6(dst=ff02::1)/nd_ns(target=2001:db8::1, options=[source_lladdr(02:00:00:00:00:01)])",
+    "ip(dst=192.0.2.1)/udp(dport=4789)/vxlan(vni=42)/ether/ip(dst=198.51.100.1)/udp",
+    "ether/ip(dst=255.255.255.255)/udp(sport=68, dport=67)/bootp/dhcp(options=[message_type(discover), end])",
     "hex()",
 ];
 
