@@ -39,7 +39,7 @@
 //! - `RandString(n)` draws n bytes of any kind.
 //! - A `/` behind an address and in front of a digit belongs to the address: `192.0.2.0/28`.
 //!
-//! Lengths, depths and counts are limited: no text costs more than a few megabytes or a deep stack.
+//! Lengths, depths and counts are limited: no text costs more than some megabytes, or a deep stack.
 
 use std::fmt;
 use std::str::FromStr;

@@ -447,6 +447,20 @@ mod tests {
         assert_eq!(number(&drawn.layers[0], "b"), 5, "a layer without c, then");
     }
 
+    /// What is drawn has a place in the layer that it is drawn for.
+    #[test]
+    fn every_layer_can_be_fuzzed() {
+        for kind in crate::wire::packet::KINDS {
+            let mut layer = Layer::new(kind);
+            layer.fuzz = true;
+            let packet = Packet::from(layer);
+            for number in 0..50 {
+                let drawn = packet.each(number).next().unwrap();
+                drawn.build(&crate::wire::packet::Nowhere).unwrap_or_else(|error| panic!("{drawn}: {error}"));
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn draws_stay_within_their_limits(seed: u64, packet: u64, low: u64, high: u64) {
