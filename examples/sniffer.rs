@@ -26,11 +26,9 @@ fn main() -> Result<()> {
 /// Hears every protocol on every interface, what goes out included.
 fn open(host: &Host) -> Result<Socket> {
     let sniffer = host.socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL))?;
-    // struct packet_mreq: frames for other stations, too, on each interface of the host.
+    // Frames for other stations, too, on each interface of the host.
     for interface in host.interfaces() {
-        let kind = (PACKET_MR_PROMISC as u16).to_ne_bytes();
-        let request = [&interface.index.0.to_ne_bytes()[..], &kind, &[0; 10]].concat();
-        sniffer.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, request)?;
+        sniffer.set_promiscuous(&interface.name, true)?;
     }
     Ok(sniffer)
 }

@@ -225,6 +225,29 @@ impl Socket {
         self.setsockopt(IPPROTO_TCP, TCP_CONGESTION, name)
     }
 
+    /// On a packet socket: hears what passes an interface for other stations, too, or no longer. packet(7).
+    ///
+    /// ```
+    /// # use sockatoo::{Host, socket::*};
+    /// # let host = Host::builder().build()?;
+    /// let sniffer = host.socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL))?;
+    /// sniffer.set_promiscuous("lo", true)?;
+    /// # Ok::<(), sockatoo::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// ENODEV (no such interface), ENOPROTOOPT (not a packet socket), EADDRNOTAVAIL (it did not hear them).
+    #[doc(alias = "PACKET_MR_PROMISC")]
+    #[doc(alias = "PACKET_ADD_MEMBERSHIP")]
+    pub fn set_promiscuous(&self, interface: &str, on: bool) -> Result<()> {
+        let index = self.host().if_nametoindex(interface)?;
+        // struct packet_mreq: interface, kind, and an address that this kind does without.
+        let kind = (PACKET_MR_PROMISC as u16).to_ne_bytes();
+        let request = [&index.to_ne_bytes()[..], &kind, &[0; 10]].concat();
+        let name = if on { PACKET_ADD_MEMBERSHIP } else { PACKET_DROP_MEMBERSHIP };
+        self.setsockopt(SOL_PACKET, name, request)
+    }
+
     /// Joins an IPv4 group on the interface that has this address; 0.0.0.0 = the route's. ip(7).
     ///
     /// # Errors

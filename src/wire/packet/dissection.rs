@@ -73,6 +73,30 @@ pub enum Verdict {
     Unknown(&'static str),
 }
 
+impl Dissection {
+    /// The outermost layer of this name, `tcp` or one of its other spellings.
+    ///
+    /// ```
+    /// use sockatoo::base::LinkType;
+    /// use sockatoo::wire::packet::{Dissection, Nowhere, ipv4, udp};
+    /// let bytes = (ipv4() / udp().dport(53) / "who?").build(&Nowhere)?.bytes;
+    /// let packet = Dissection::of(LinkType::Ip, &bytes);
+    /// assert_eq!(packet.layer("udp").and_then(|udp| udp.number("dport")), Some(53));
+    /// assert!(packet.layer("tcp").is_none());
+    /// assert_eq!(packet.payload(), b"who?");
+    /// # Ok::<(), sockatoo::Error>(())
+    /// ```
+    pub fn layer(&self, name: &str) -> Option<&Section> {
+        self.sections.iter().find(|section| section.kind.is_called(name))
+    }
+
+    /// The data that the layers carry: what is behind the last one that could be read, without padding.
+    pub fn payload(&self) -> &[u8] {
+        let data = self.sections.iter().find(|section| std::ptr::eq(section.kind, &PAYLOAD));
+        data.and_then(|section| self.bytes.get(section.range.clone())).unwrap_or_default()
+    }
+}
+
 impl Seen {
     /// Its bytes; of a field that does not fill them, those that it touches.
     pub const fn range(&self) -> Range<usize> {
