@@ -8,6 +8,7 @@
 //! | `ping.rs` | `sockatoo ping` |
 //! | `nc.rs` | `sockatoo nc` |
 //! | `craft/` | `sockatoo craft`: packets from an expression, shown in every way |
+//! | `sniff/` | `sockatoo sniff`: frames of wires and files |
 //! | `diff.rs` | `sockatoo diff`: two captures, field by field |
 //! | `packet_json.rs` | a packet with all its fields in JSON |
 //! | `bench/` | `sockatoo bench`: our figures beside others' |
@@ -34,6 +35,7 @@ mod nc;
 mod packet_json;
 mod ping;
 mod say;
+mod sniff;
 
 use std::process::ExitCode;
 
@@ -59,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Ping(args) => ping::run(&args, json),
         Command::Nc(args) => nc::run(&args, json),
         Command::Craft(args) => craft::run(&args, json),
+        Command::Sniff(args) => sniff::run(&args, json),
         Command::Diff(args) => diff::run(&args, json),
         Command::Bench(args) => bench::run(&args, json),
         Command::Checksum(args) => checksum::run(&args, json),

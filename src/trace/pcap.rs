@@ -69,12 +69,17 @@ impl<W: Write> PcapWriter<W> {
 
     /// Adds a frame.
     pub fn write(&mut self, time: Instant, link: LinkType, bytes: &[u8]) -> Result<()> {
+        self.write_cut(time, link, bytes, bytes.len())
+    }
+
+    /// Adds the first bytes of a frame that had `wire_len` of them.
+    pub fn write_cut(&mut self, time: Instant, link: LinkType, bytes: &[u8], wire_len: usize) -> Result<()> {
         if link != self.link {
             return Ok(());
         }
         let kept = bytes.get(..SNAP_LEN as usize).unwrap_or(bytes);
         let stamp = self.epoch.saturating_add(time.since(Instant::ZERO));
-        let packet = PcapPacket::new(stamp, u32::try_from(bytes.len()).unwrap_or(u32::MAX), kept);
+        let packet = PcapPacket::new(stamp, u32::try_from(wire_len).unwrap_or(u32::MAX), kept);
         self.writer.write_packet(&packet).map(drop).map_err(pcap_error)
     }
 

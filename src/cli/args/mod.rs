@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `craft.rs` | `sockatoo craft` |
+//! | `sniff.rs` | `sockatoo sniff` |
 //! | `diff.rs` | `sockatoo diff` |
 //! | `checksum.rs` | `sockatoo checksum` |
 //! | `bench.rs` | `sockatoo bench` |
@@ -13,11 +14,13 @@ mod bench;
 mod checksum;
 mod craft;
 mod diff;
+mod sniff;
 
 pub(in crate::cli) use bench::{Bench, BenchArgs};
 pub(in crate::cli) use checksum::ChecksumArgs;
 pub(in crate::cli) use craft::{BeginsWith, CraftArgs, Language, ViewArgs};
 pub(in crate::cli) use diff::DiffArgs;
+pub(in crate::cli) use sniff::{SniffArgs, Way};
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -78,6 +81,14 @@ pub(in crate::cli) enum Command {
         (lengths, checksums); what you set stays, right or wrong. Ranges (ttl=1..30) and lists (dport=[22,80]) make many packets."
     )]
     Craft(CraftArgs),
+    /// Show the frames of a wire or a file, or write them into one, as tcpdump does
+    #[command(mut_arg("interface", |arg| arg.short('i')))]
+    #[command(
+        after_help = "Try `sockatoo sniff -i eth0 'tcp port 80'`, `sockatoo sniff -r FILE --tree`, `sockatoo sniff -i eth0 -w - | \
+        wireshark -k -i -`. The filter is libpcap's language (`man pcap-filter`). Without --addr an interface is watched as the \
+        kernel uses it, both directions. Ctrl-C ends it, with statistics and exit code 0."
+    )]
+    Sniff(SniffArgs),
     /// Compare two captures, packet by packet and field by field
     #[command(
         after_help = "Packets are paired by what is in them, so that one more or less does not move the others; times are not \
