@@ -31,12 +31,16 @@ pub struct Packet {
     /// The station is the kernel's: what the kernel sends is handed up too, as [`Direction::Out`].
     shadow: bool,
     promiscuous: bool,
+    /// The wall clock's reading at the zero of the host's, once a frame has told it.
+    epoch: Option<Duration>,
     up: bool,
     /// That the link is down has been told.
     told: bool,
     next_look: Instant,
     /// What the last recvmsg(2) brought, virtio-net header first.
     buffer: Box<[u8]>,
+    /// When the kernel saw that, since 1970.
+    seen: Option<Duration>,
     /// The super-frame in `buffer` that is being cut.
     cutting: Option<Cutting>,
     tally: Tally,
@@ -108,10 +112,12 @@ impl Packet {
             shadow,
             // A station address that the interface does not know of: it must let everything through.
             promiscuous: !shadow,
+            epoch: None,
             up: false,
             told: false,
             next_look: Instant::ZERO,
             buffer: vec![0; BUFFER].into(),
+            seen: None,
             cutting: None,
             tally: Tally::default(),
         })
@@ -194,6 +200,18 @@ impl Packet {
     fn fell(&mut self, now: Instant) {
         self.up = false;
         self.next_look = now + LOOK_EVERY;
+    }
+
+    /// When the frame in the buffer passed, on the host's clock, of which `now` is the reading. A batch is read at once; the
+    /// kernel's own stamps tell its frames apart.
+    fn when(&mut self, now: Instant) -> Instant {
+        /// A wall clock that is set leaves the host's behind.
+        const JUMP: Duration = Duration::from_secs(10);
+        let Some(seen) = self.seen else { return now };
+        let host = now.since(Instant::ZERO);
+        let epoch = self.epoch.filter(|epoch| seen.saturating_sub(*epoch).abs_diff(host) < JUMP);
+        let epoch = *self.epoch.insert(epoch.unwrap_or_else(|| seen.saturating_sub(host)));
+        Instant::ZERO + seen.saturating_sub(epoch)
     }
 
     /// The next segment of the super-frame that is being cut.
@@ -300,7 +318,10 @@ impl Device for Packet {
                 break;
             }
             match self.socket.recv(&mut self.buffer) {
-                Ok(received) => frame = self.frame(&received, pool),
+                Ok(received) => {
+                    self.seen = received.time;
+                    frame = self.frame(&received, pool);
+                }
                 Err(error) => match Error::from(error).errno() {
                     Errno::EAGAIN | Errno::EINTR => break,
                     // A frame that no virtio-net header can describe.
@@ -313,7 +334,7 @@ impl Device for Packet {
             }
         }
         if let Some(mut frame) = frame {
-            frame.time = now;
+            frame.time = self.when(now);
             return Ok(Some(frame));
         }
         if self.up || std::mem::replace(&mut self.told, true) { Ok(None) } else { Err(self.down()) }

@@ -1,9 +1,10 @@
 //! AF_PACKET sockets, packet(7): whole frames of an existing interface, with what the kernel left undone in them.
 
 use std::io;
-use std::mem::{self, MaybeUninit};
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
+use std::time::Duration;
 
 use super::descriptor::{set_option, setsockopt};
 use crate::base::Mac;
@@ -29,11 +30,13 @@ pub(crate) struct Received {
     pub(crate) outgoing: bool,
     /// The VLAN tag that the kernel took out: its TPID and TCI.
     pub(crate) vlan: Option<(u16, u16)>,
+    /// SO_TIMESTAMPNS: when the kernel saw it, since 1970.
+    pub(crate) time: Option<Duration>,
 }
 
 /// Room for the control message that we asked for, aligned as cmsghdr.
 #[repr(C, align(8))]
-struct Control([u8; 64]);
+struct Control([u8; 128]);
 
 impl PacketSocket {
     /// A socket that receives nothing yet; `outgoing`: also copies of what others on this machine send. Needs CAP_NET_RAW.
@@ -42,7 +45,10 @@ impl PacketSocket {
         let socket = super::descriptor::socket(libc::AF_PACKET, kind, 0)?;
         setsockopt(socket.as_fd(), libc::SOL_PACKET, libc::PACKET_VNET_HDR, 1)?;
         setsockopt(socket.as_fd(), libc::SOL_PACKET, libc::PACKET_AUXDATA, 1)?;
-        if !outgoing {
+        if outgoing {
+            // Both directions are looked at, in their order: each frame needs the time at which the kernel saw it.
+            setsockopt(socket.as_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
+        } else {
             // Linux 4.20; before it, `Received::outgoing` tells.
             let _ = setsockopt(socket.as_fd(), libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1);
         }
@@ -124,7 +130,7 @@ impl PacketSocket {
     /// recvmsg(2): a virtio-net header and a frame into `buffer`. EAGAIN if there is none, ENETDOWN once when the interface
     /// went down, EINVAL for a frame that a virtio-net header can't describe (it is gone then).
     pub(crate) fn recv(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        let mut control = Control([0; 64]);
+        let mut control = Control([0; 128]);
         // SAFETY: both are plain data; all zeros is a value of them.
         let (mut from, mut message): (libc::sockaddr_ll, libc::msghdr) = unsafe { mem::zeroed() };
         let mut vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
@@ -140,7 +146,8 @@ impl PacketSocket {
             len,
             truncated: message.msg_flags & libc::MSG_TRUNC != 0,
             outgoing: from.sll_pkttype == libc::PACKET_OUTGOING,
-            vlan: auxiliary(&message).and_then(|aux| vlan(&aux)),
+            vlan: told(&message, libc::SOL_PACKET, libc::PACKET_AUXDATA).and_then(|aux| vlan(&aux)),
+            time: told(&message, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS).and_then(since_1970),
         })
     }
 
@@ -180,31 +187,33 @@ impl PacketSocket {
     }
 }
 
-/// The message of PACKET_AUXDATA, if there is one in what recvmsg(2) filled.
-fn auxiliary(message: &libc::msghdr) -> Option<libc::tpacket_auxdata> {
+/// Plain data that a control message carries: any bytes are a value of it.
+trait Plain: Copy {}
+impl Plain for libc::tpacket_auxdata {}
+impl Plain for libc::timespec {}
+
+/// The control message of this level and type, if there is a whole one in what recvmsg(2) filled.
+fn told<T: Plain>(message: &libc::msghdr, level: i32, kind: i32) -> Option<T> {
     // SAFETY: recvmsg has filled the control buffer that `message` leads to, and its length.
-    let header = unsafe { libc::CMSG_FIRSTHDR(message) };
-    if header.is_null() {
-        return None;
-    }
-    // SAFETY: CMSG_FIRSTHDR gave a whole header within the control buffer.
-    let (level, kind, len) =
-        unsafe { ((*header).cmsg_level, (*header).cmsg_type, (*header).cmsg_len as usize) };
+    let mut header = unsafe { libc::CMSG_FIRSTHDR(message) };
     // SAFETY: CMSG_LEN only computes.
-    let whole = unsafe { libc::CMSG_LEN(size_of::<libc::tpacket_auxdata>() as u32) } as usize;
-    if level != libc::SOL_PACKET || kind != libc::PACKET_AUXDATA || len < whole {
-        return None;
+    let whole = unsafe { libc::CMSG_LEN(size_of::<T>() as u32) } as usize;
+    while !header.is_null() {
+        // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR give a whole header within the control buffer.
+        let (its_level, its_kind, len) =
+            unsafe { ((*header).cmsg_level, (*header).cmsg_type, (*header).cmsg_len as usize) };
+        if (its_level, its_kind) == (level, kind) && len >= whole {
+            // SAFETY: the message is at least that long, by its length just compared; plain data, of any alignment.
+            return Some(unsafe { ptr::read_unaligned(libc::CMSG_DATA(header).cast::<T>()) });
+        }
+        // SAFETY: `header` is one of this message's.
+        header = unsafe { libc::CMSG_NXTHDR(message, header) };
     }
-    let mut aux = MaybeUninit::<libc::tpacket_auxdata>::uninit();
-    // SAFETY: the message is at least that long, by its length just compared; plain data, copied bytewise.
-    unsafe {
-        ptr::copy_nonoverlapping(
-            libc::CMSG_DATA(header),
-            aux.as_mut_ptr().cast::<u8>(),
-            size_of::<libc::tpacket_auxdata>(),
-        );
-        Some(aux.assume_init())
-    }
+    None
+}
+
+fn since_1970(time: libc::timespec) -> Option<Duration> {
+    Some(Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
 }
 
 fn vlan(aux: &libc::tpacket_auxdata) -> Option<(u16, u16)> {
