@@ -53,10 +53,11 @@ impl Tracker {
         (tcp.seq.wrapping_sub(seq), ack)
     }
 
-    /// One line about a frame, with relative sequence numbers.
+    /// One line about a frame, with relative sequence numbers; those of a SYN, which all others are relative to, as they are.
     pub fn summary(&mut self, link: LinkType, bytes: &[u8]) -> String {
         let mut frame = Dissected::of(link, bytes);
         if let Some((seq, ack)) = frame.tcp().map(|(ip, tcp)| self.relative(ip, tcp))
+            && frame.tcp().is_some_and(|(_, tcp)| !tcp.flags.has(TcpFlags::SYN))
             && let Network::Ip(Ip { transport: Transport::Tcp(tcp), .. }) = &mut frame.network
         {
             (tcp.seq, tcp.ack) = (seq, ack);

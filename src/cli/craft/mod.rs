@@ -63,7 +63,8 @@ pub(super) fn run(args: &CraftArgs, as_json: bool) -> Result<Exit, Trouble> {
         }
         if number <= shown {
             view.show(&crafted)?;
-        } else if total.is_some() && (args.pcap.is_none() || args.count.is_some()) {
+        } else if total.is_some() && (args.pcap.is_none() || args.count.is_some_and(|count| number >= count))
+        {
             break;
         }
     }

@@ -44,7 +44,7 @@ fn tcp() {
                 options [mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 7], length 0";
     assert_eq!(line(&syn), said);
     let mut tracker = Tracker::new();
-    assert!(tracker.summary(LinkType::Ip, &syn).contains("seq 0, win"));
+    assert!(tracker.summary(LinkType::Ip, &syn).contains("seq 100, win"));
     let data = ipv4(6, "c000 0050 00000065 00000007 5018 faf0 0000 0000 474554", Some(16));
     assert_eq!(
         tracker.summary(LinkType::Ip, &data),
