@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::args::HostArgs;
 use super::say::{self, Trouble};
 use crate::base::Errno;
+use crate::base::constants::{AF_INET, AF_INET6, AF_UNSPEC, SOCK_DGRAM};
 use crate::device::{Impair, Tap};
 use crate::driver::{Host, HostBuilder};
 use crate::sys::clock;
@@ -28,6 +29,23 @@ pub(super) fn tcp_host(args: &HostArgs) -> Result<Host, Trouble> {
         );
     }
     Ok(host)
+}
+
+/// The address of a command's target: a name, or an address already.
+pub(super) fn address_of(host: &Host, name: &str, ipv4: bool, ipv6: bool) -> Result<IpAddr, Trouble> {
+    let family = match (ipv4, ipv6) {
+        (true, _) => AF_INET,
+        (_, true) => AF_INET6,
+        _ => AF_UNSPEC,
+    };
+    let found = host.getaddrinfo(Some(name), None, family, SOCK_DGRAM, 0, 0);
+    let found = found.map_err(|e| {
+        Trouble::from(e)
+            .while_(name)
+            .hint("give an address, or a name server that knows the name: `--dns IP`")
+    })?;
+    let address = found.first().and_then(|info| info.address.inet());
+    Ok(address.ok_or_else(|| Trouble::new(format!("{name}: no address")))?.ip())
 }
 
 /// Whose station the host is on its wire.

@@ -6,6 +6,7 @@
 //! | `host.rs` | the flags that make a host (`-i`, `--tap`, `--addr` ...), and the host |
 //! | `demo/` | `sockatoo demo`: a page is fetched, and shown on the wire |
 //! | `ping.rs` | `sockatoo ping` |
+//! | `traceroute.rs` | `sockatoo traceroute` |
 //! | `nc.rs` | `sockatoo nc` |
 //! | `craft/` | `sockatoo craft`: packets from an expression, shown in every way |
 //! | `sniff/` | `sockatoo sniff`: frames of wires and files |
@@ -36,6 +37,7 @@ mod packet_json;
 mod ping;
 mod say;
 mod sniff;
+mod traceroute;
 
 use std::process::ExitCode;
 
@@ -59,6 +61,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Demo(args) => demo::run(&args, json),
         Command::Ping(args) => ping::run(&args, json),
+        Command::Traceroute(args) => traceroute::run(&args, json),
         Command::Nc(args) => nc::run(&args, json),
         Command::Craft(args) => craft::run(&args, json),
         Command::Sniff(args) => sniff::run(&args, json),

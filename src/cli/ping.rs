@@ -67,7 +67,7 @@ impl Times {
 
 pub(super) fn run(args: &PingArgs, as_json: bool) -> Result<Exit, Trouble> {
     let host = host::host(&args.host)?;
-    let target = resolve(&host, args)?;
+    let target = host::address_of(&host, &args.target, args.ipv4, args.ipv6)?;
     let socket = open(&host, target, args)?;
     let tally = Arc::new(Mutex::new(Tally {
         target: args.target.clone(),
@@ -95,22 +95,6 @@ pub(super) fn run(args: &PingArgs, as_json: bool) -> Result<Exit, Trouble> {
     ping.go()?;
     let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(statistics(&tally, as_json))
-}
-
-fn resolve(host: &Host, args: &PingArgs) -> Result<IpAddr, Trouble> {
-    let family = match (args.ipv4, args.ipv6) {
-        (true, _) => AF_INET,
-        (_, true) => AF_INET6,
-        _ => AF_UNSPEC,
-    };
-    let found = host.getaddrinfo(Some(&args.target), None, family, SOCK_DGRAM, 0, 0);
-    let found = found.map_err(|e| {
-        Trouble::from(e)
-            .while_(&args.target)
-            .hint("give an address, or a name server that knows the name: `--dns IP`")
-    })?;
-    let address = found.first().and_then(|info| info.address.inet());
-    Ok(address.ok_or_else(|| Trouble::new(format!("{}: no address", args.target)))?.ip())
 }
 
 fn open(host: &Host, target: IpAddr, args: &PingArgs) -> Result<Socket, Trouble> {

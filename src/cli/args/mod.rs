@@ -6,6 +6,7 @@
 //! | `sniff.rs` | `sockatoo sniff` |
 //! | `diff.rs` | `sockatoo diff` |
 //! | `checksum.rs` | `sockatoo checksum` |
+//! | `traceroute.rs` | `sockatoo traceroute` |
 //! | `bench.rs` | `sockatoo bench` |
 //!
 //! Here are the tree, what all commands share, and the flags of the smaller ones.
@@ -15,12 +16,14 @@ mod checksum;
 mod craft;
 mod diff;
 mod sniff;
+mod traceroute;
 
 pub(in crate::cli) use bench::{Bench, BenchArgs};
 pub(in crate::cli) use checksum::ChecksumArgs;
 pub(in crate::cli) use craft::{BeginsWith, CraftArgs, Language, ViewArgs};
 pub(in crate::cli) use diff::DiffArgs;
 pub(in crate::cli) use sniff::{SniffArgs, Way};
+pub(in crate::cli) use traceroute::TracerouteArgs;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -67,6 +70,13 @@ pub(in crate::cli) enum Command {
         since ping has another use for -i. Exit code: 0 somebody answered, 1 nobody did, 2 it could not run."
     )]
     Ping(PingArgs),
+    /// Show the routers on the way to a host, as traceroute does
+    #[command(mut_arg("interface", |arg| arg.short('i')))]
+    #[command(
+        after_help = "The marks are the original's: !H !N !P no way to host, network, protocol; !X forbidden; !F-N larger than \
+        the next link's N bytes; * no answer. Exit code: 0 the host was reached, 1 it was not, 2 it could not run."
+    )]
+    Traceroute(TracerouteArgs),
     /// Carry standard input and output over TCP or UDP, as netcat does
     #[command(mut_arg("interface", |arg| arg.short('i')))]
     #[command(
