@@ -32,14 +32,18 @@ pub(super) fn run(args: &TracerouteArgs, as_json: bool) -> Result<Exit, Trouble>
         let hop = hop?;
         reached |= hop.answers.iter().flatten().any(|a| is_there(a, target));
         if as_json {
-            say::object(json!({ "type": "hop", "ttl": hop.ttl, "answers": hop.answers.iter().map(in_json).collect::<Vec<_>>() }));
+            say::object(
+                json!({ "type": "hop", "ttl": hop.ttl, "answers": hop.answers.iter().map(in_json).collect::<Vec<_>>() }),
+            );
         } else {
             say::line(line(&hop, target, |ip| if args.numeric { None } else { name(&host, ip) }));
         }
     }
     if as_json {
         let mtu = args.mtu.then_some(trace.size());
-        say::object(json!({ "type": "end", "target": target, "source": trace.source(), "reached": reached, "mtu": mtu }));
+        say::object(
+            json!({ "type": "end", "target": target, "source": trace.source(), "reached": reached, "mtu": mtu }),
+        );
     }
     Ok(if reached { Exit::Ok } else { Exit::No })
 }

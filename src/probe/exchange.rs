@@ -9,8 +9,8 @@ use crate::base::constants::*;
 use crate::base::{Errno, IfIndex, Instant, LinkAddr, Result};
 use crate::driver::Host;
 use crate::socket::{Outgoing, Socket};
-use crate::wire::{checksum, transport_checksum};
 use crate::wire::packet::{Layer, Nowhere, Packet, ipv4, ipv6};
+use crate::wire::{checksum, transport_checksum};
 
 /// Answers that may wait, in bytes.
 const ROOM: i32 = 8 << 20;
@@ -165,7 +165,8 @@ pub(super) struct Heard<'a> {
 impl<'a> Heard<'a> {
     /// IPv6 extension headers are not looked behind: probes have none, and answers of hosts neither.
     pub(super) fn read(packet: &'a [u8]) -> Option<Self> {
-        let word = |at: usize| Some(usize::from(u16::from_be_bytes([*packet.get(at)?, *packet.get(at + 1)?])));
+        let word =
+            |at: usize| Some(usize::from(u16::from_be_bytes([*packet.get(at)?, *packet.get(at + 1)?])));
         if packet.first()? >> 4 == 6 {
             let address = |at: usize| Some(Ipv6Addr::from(*packet.get(at..)?.first_chunk::<16>()?));
             let (source, destination) = (address(8)?.into(), address(24)?.into());

@@ -166,7 +166,9 @@ impl Traceroute {
         let (source, mtu) = way(host, target)?;
         let source = config.source.unwrap_or(source);
         if source.is_ipv4() != target.is_ipv4() || config.first == 0 || config.first > config.last {
-            return Err(Errno::EINVAL.with("a trace wants a source of the target's IP version, and hops from 1 on"));
+            return Err(
+                Errno::EINVAL.with("a trace wants a source of the target's IP version, and hops from 1 on")
+            );
         }
         config.queries = config.queries.clamp(1, 10);
         config.simultaneous = config.simultaneous.max(1);
@@ -179,7 +181,18 @@ impl Traceroute {
         let exchange = Exchange::new(host, target, &filter.replace("TARGET", &target.to_string()))?;
         let id = reserve(host, source, SOCK_DGRAM)?;
         let end = config.last;
-        Ok(Self { config, exchange, source, target, id, probes: Vec::new(), hop: 0, end, size, last_sent: None })
+        Ok(Self {
+            config,
+            exchange,
+            source,
+            target,
+            id,
+            probes: Vec::new(),
+            hop: 0,
+            end,
+            size,
+            last_sent: None,
+        })
     }
 
     /// Our address, as the probes say it.
@@ -211,7 +224,11 @@ impl Traceroute {
                     _ => None,
                 });
                 self.hop += 1;
-                return Ok(Some(Hop { ttl, answers: answers.collect(), last: ttl == self.end && self.ended() }));
+                return Ok(Some(Hop {
+                    ttl,
+                    answers: answers.collect(),
+                    last: ttl == self.end && self.ended(),
+                }));
             }
             let until = self.send_due(now)?;
             self.listen(until.since(self.exchange.host().now()))?;
@@ -230,7 +247,8 @@ impl Traceroute {
                 true => other.ttl == probe.ttl,
                 false => other.ttl > probe.ttl,
             });
-            let slow = others.filter_map(|p| if let Progress::Answered(a) = p.state { Some(a.time) } else { None });
+            let slow =
+                others.filter_map(|p| if let Progress::Answered(a) = p.state { Some(a.time) } else { None });
             slow.max()
         };
         // A quick neighbour says little about the rest.
@@ -242,7 +260,9 @@ impl Traceroute {
     fn give_up(&mut self, now: Instant) {
         for number in 0..self.probes.len() {
             let probe = &self.probes[number];
-            if matches!(probe.state, Progress::Waiting) && (self.deadline(probe) <= now || probe.ttl > self.end) {
+            if matches!(probe.state, Progress::Waiting)
+                && (self.deadline(probe) <= now || probe.ttl > self.end)
+            {
                 let probe = &mut self.probes[number];
                 (probe.state, probe.port) = (Progress::Lost, None);
             }
@@ -254,7 +274,8 @@ impl Traceroute {
         let waiting = |p: &&Probe| matches!(p.state, Progress::Waiting);
         let mut in_flight = self.probes.iter().filter(waiting).count();
         let mut until = Instant::FAR;
-        while let Some(ttl) = self.ttl_of(self.probes.len()).filter(|_| in_flight < self.config.simultaneous) {
+        while let Some(ttl) = self.ttl_of(self.probes.len()).filter(|_| in_flight < self.config.simultaneous)
+        {
             let due = self.last_sent.map_or(now, |last| last + self.config.pause);
             if due > now {
                 until = due;
@@ -281,9 +302,7 @@ impl Traceroute {
         let ip = if destination.is_ipv4() { 20 } else { 40 };
         let data = |headers: usize| payload(vec![0x40; self.size.saturating_sub(ip + headers)]);
         let inside: Packet = match (self.config.method, destination) {
-            (TraceMethod::Udp, _) => {
-                udp().sport(self.id.1).dport(self.config.port.wrapping_add(n)) / data(8)
-            }
+            (TraceMethod::Udp, _) => udp().sport(self.id.1).dport(self.config.port.wrapping_add(n)) / data(8),
             (TraceMethod::Icmp, IpAddr::V4(_)) => icmp().id(self.id.1).seq(n) / data(8),
             (TraceMethod::Icmp, _) => {
                 layer("icmpv6_echo_request").set("id", self.id.1).set("seq", n) / data(8)
@@ -310,7 +329,8 @@ impl Traceroute {
     fn listen(&mut self, patience: Duration) -> Result<()> {
         let mut heard = Vec::new();
         self.exchange.hear(patience, |time, packet| {
-            heard.extend(self.meaning(packet).map(|(number, refusal)| (time, number, refusal, packet.source)));
+            heard
+                .extend(self.meaning(packet).map(|(number, refusal)| (time, number, refusal, packet.source)));
         })?;
         for (time, number, refusal, from) in heard {
             let Some(probe) = self.probes.get_mut(number) else { continue };
@@ -324,7 +344,9 @@ impl Traceroute {
                     self.send(number)?;
                 }
                 // Sent before the size shrank: the same probe again, smaller.
-                Some(Refusal::TooBig(mtu)) if self.config.mtu && mtu == self.size && probe.mtu != Some(mtu) => {
+                Some(Refusal::TooBig(mtu))
+                    if self.config.mtu && mtu == self.size && probe.mtu != Some(mtu) =>
+                {
                     probe.mtu = Some(mtu);
                     self.send(number)?;
                 }
@@ -354,7 +376,8 @@ impl Traceroute {
 
     /// Which probe this is about: an answer has its ports the other way round.
     fn number(&self, packet: &Heard<'_>, answer: bool) -> Option<usize> {
-        let (ours, theirs) = if answer { (packet.u16(2)?, packet.u16(0)?) } else { (packet.u16(0)?, packet.u16(2)?) };
+        let (ours, theirs) =
+            if answer { (packet.u16(2)?, packet.u16(0)?) } else { (packet.u16(0)?, packet.u16(2)?) };
         match (self.config.method, i32::from(packet.protocol)) {
             (TraceMethod::Udp, IPPROTO_UDP) if ours == self.id.1 => {
                 Some(theirs.wrapping_sub(self.config.port).into())

@@ -8,11 +8,14 @@ fn path(world: &World) -> (Host, Host) {
     let nets = [("192.0.2", 0), ("198.51.100", 0), ("198.51.100", 64), ("198.51.100", 128)];
     let v4 = |link: usize, end: usize| format!("{}.{}", nets[link].0, nets[link].1 + end);
     let v6 = |link: usize, end: usize| format!("2001:db8:{link}::{end}");
-    let hosts: Vec<Host> = names.iter().enumerate().map(|(at, name)| {
-        world.host(name).forward(at % 4 != 0).build().unwrap()
-    }).collect();
+    let hosts: Vec<Host> = names
+        .iter()
+        .enumerate()
+        .map(|(at, name)| world.host(name).forward(at % 4 != 0).build().unwrap())
+        .collect();
     for (link, pair) in hosts.windows(2).enumerate() {
-        let config = crate::device::CableConfig { mtu: if link == 2 { 1400 } else { 1500 }, ..Default::default() };
+        let config =
+            crate::device::CableConfig { mtu: if link == 2 { 1400 } else { 1500 }, ..Default::default() };
         let wire = world.cable_with(&pair[0], &pair[1], config, "delay=10ms".parse().unwrap()).unwrap();
         let bits = if link == 0 { 24 } else { 26 };
         wire.addresses(format!("{}/{bits}", v4(link, 1)), format!("{}/{bits}", v4(link, 2))).unwrap();
@@ -29,7 +32,8 @@ fn path(world: &World) -> (Host, Host) {
             let interface = crate::base::IfIndex(if at == 0 || end == 1 { 2 } else { 3 });
             let via4: IpAddr = v4(link, end).parse().unwrap();
             let via6: IpAddr = v6(link, end).parse().unwrap();
-            host.add_route(format!("{}.{}/{bits}", nets[net].0, nets[net].1), Some(via4), Some(interface)).unwrap();
+            host.add_route(format!("{}.{}/{bits}", nets[net].0, nets[net].1), Some(via4), Some(interface))
+                .unwrap();
             host.add_route(format!("2001:db8:{net}::/64"), Some(via6), Some(interface)).unwrap();
         }
     }
@@ -40,7 +44,12 @@ const B4: &str = "198.51.100.130";
 const B6: &str = "2001:db8:3::2";
 
 /// Who answered at each hop, with what, and after how many milliseconds.
-fn traced(world: &World, host: &Host, target: &str, config: TraceConfig) -> (Vec<(String, u128)>, Traceroute) {
+fn traced(
+    world: &World,
+    host: &Host,
+    target: &str,
+    config: TraceConfig,
+) -> (Vec<(String, u128)>, Traceroute) {
     let target = target.parse().unwrap();
     let job = world.spawn(host, move |host| {
         let mut trace = Traceroute::new(&host, target, config).unwrap();
@@ -79,8 +88,12 @@ fn three_routers_by_every_method() {
     listener.bind((B4, 443)).unwrap();
     listener.listen(5).unwrap();
     for (target, ways) in [(B4, ways4), (B6, ways6)] {
-        for (method, port) in [(TraceMethod::Udp, 33434), (TraceMethod::Icmp, 0), (TraceMethod::Tcp, 80), (TraceMethod::Tcp, 443)]
-        {
+        for (method, port) in [
+            (TraceMethod::Udp, 33434),
+            (TraceMethod::Icmp, 0),
+            (TraceMethod::Tcp, 80),
+            (TraceMethod::Tcp, 443),
+        ] {
             let config = TraceConfig { method, port, ..TraceConfig::default() };
             let (lines, _) = traced(&world, &a, target, config);
             let ways = ways.map(|way| way.parse::<IpAddr>().unwrap().to_string());
@@ -110,7 +123,10 @@ fn silence_is_given_up_in_time() {
     let job = world.spawn(&a, |a| {
         let config = TraceConfig { last: 6, wait: Duration::from_secs(2), ..TraceConfig::default() };
         // Nobody has this address of the last network.
-        let hops: Vec<Hop> = Traceroute::new(&a, "198.51.100.140".parse().unwrap(), config).unwrap().map(|h| h.unwrap()).collect();
+        let hops: Vec<Hop> = Traceroute::new(&a, "198.51.100.140".parse().unwrap(), config)
+            .unwrap()
+            .map(|h| h.unwrap())
+            .collect();
         (hops, a.now())
     });
     let (hops, end) = job.join();
