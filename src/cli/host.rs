@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use super::args::HostArgs;
 use super::say::{self, Trouble};
-use crate::base::Errno;
 use crate::base::constants::{AF_INET, AF_INET6, AF_UNSPEC, SOCK_DGRAM};
+use crate::base::{Errno, Error};
 use crate::device::{Impair, Tap};
 use crate::driver::{Host, HostBuilder};
 use crate::sys::clock;
-use crate::trace::PcapWriter;
+use crate::trace::{PcapWriter, PcapngWriter, Recorder};
 
 /// A host with the wire of the flags; without one, its loopback only.
 pub(super) fn host(args: &HostArgs) -> Result<Host, Trouble> {
@@ -88,10 +88,15 @@ fn made(args: &HostArgs) -> Result<(Host, Station), Trouble> {
     Ok((builder.build()?, station))
 }
 
-/// The file of `--pcap`, new.
-pub(super) fn pcap(path: &Path, epoch: Duration) -> Result<PcapWriter<File>, Trouble> {
-    PcapWriter::create(path, epoch)
-        .map_err(|e| Trouble::from(e).hint("name a file that can be written: `--pcap FILE`"))
+/// The file of `--pcap`, new: a pcapng if its name ends so, else a pcap.
+pub(super) fn pcap(path: &Path, epoch: Duration) -> Result<Box<dyn Recorder>, Trouble> {
+    let hint = |error: Error| Trouble::from(error).hint("name a file that can be written: `--pcap FILE`");
+    if path.extension().is_some_and(|suffix| suffix == "pcapng") {
+        let named = |error: Error| error.detail(format!("can't write {}", path.display()));
+        let file = File::create(path).map_err(|error| hint(named(error.into())))?;
+        return Ok(Box::new(PcapngWriter::new(file, epoch).map_err(|error| hint(named(error)))?));
+    }
+    Ok(Box::new(PcapWriter::create(path, epoch).map_err(hint)?))
 }
 
 /// `--tap NAME` makes one. `-i IF` is a TAP as a TAP; any other interface with `--addr` has a station of our own beside the

@@ -20,6 +20,7 @@ use super::args::{SniffArgs, Way};
 use super::exit::Exit;
 use super::interrupt::on_interrupt;
 use super::say::{self, Trouble};
+use crate::base::constants::{PACKET_HOST, PACKET_OUTGOING};
 use crate::base::{Direction, Instant, LinkType};
 use crate::trace::{Capture, Source};
 use crate::wire::filter::{Facts, Program, compile};
@@ -86,10 +87,12 @@ fn read(path: &Path, filter: &str, args: &SniffArgs, as_json: bool) -> Result<Ex
                 continue;
             }
         };
+        let packet_type = if frame.direction == Direction::Out { PACKET_OUTGOING } else { PACKET_HOST };
+        let facts = Facts { packet_type, interface: number, ..Facts::of_len(frame.wire_len) };
         let keep = programs
             .iter()
             .find(|(link, _)| *link == frame.link)
-            .map_or(0, |(_, program)| program.run(&frame.bytes, &Facts::of_len(frame.wire_len)));
+            .map_or(0, |(_, program)| program.run(&frame.bytes, &facts));
         if keep == 0 || !wanted(args.direction, frame.direction) {
             continue;
         }
