@@ -50,13 +50,17 @@ pub(super) fn address_of(host: &Host, name: &str, ipv4: bool, ipv6: bool) -> Res
 
 /// Whose station the host is on its wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Station {
+pub(super) enum Station {
+    /// Its own, on a wire that nobody else uses: a TAP, or the loopback.
+    Alone,
+    /// Its own, on a wire of others.
     Own,
     /// Shared with the kernel, addresses and all.
     Kernel,
 }
 
-fn made(args: &HostArgs) -> Result<(Host, Station), Trouble> {
+/// The host, and whose station it is.
+pub(super) fn made(args: &HostArgs) -> Result<(Host, Station), Trouble> {
     let epoch = clock::realtime();
     let (mut builder, station) = plug(Host::builder().hosts_text(&system_hosts()), args)?;
     if args.interface.is_none() && args.tap.is_none() && !(args.addr.is_empty() && args.gateway.is_empty()) {
@@ -103,14 +107,14 @@ pub(super) fn pcap(path: &Path, epoch: Duration) -> Result<Box<dyn Recorder>, Tr
 /// kernel's, and without it we stand on the kernel's own.
 fn plug(builder: HostBuilder, args: &HostArgs) -> Result<(HostBuilder, Station), Trouble> {
     let (name, own) = match (&args.tap, &args.interface) {
-        (Some(name), _) => return Ok((builder.tap(name)?, Station::Own)),
+        (Some(name), _) => return Ok((builder.tap(name)?, Station::Alone)),
         (None, Some(name)) => (name, !args.addr.is_empty()),
-        (None, None) => return Ok((builder, Station::Own)),
+        (None, None) => return Ok((builder, Station::Alone)),
     };
     if Tap::exists(name) {
         match Tap::open(name) {
             // At the other end of a TAP is this machine: nobody else can have our addresses.
-            Ok(tap) => return Ok((builder.dad_transmits(0).device(tap), Station::Own)),
+            Ok(tap) => return Ok((builder.dad_transmits(0).device(tap), Station::Alone)),
             // Another program is at that end: here is the kernel's, as of any interface.
             Err(error) if error.errno() == Errno::EBUSY => {}
             Err(error) => return Err(error.into()),

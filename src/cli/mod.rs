@@ -8,13 +8,14 @@
 //! | `ping.rs` | `sockatoo ping` |
 //! | `traceroute.rs` | `sockatoo traceroute` |
 //! | `nc.rs` | `sockatoo nc` |
-//! | `craft/` | `sockatoo craft`: packets from an expression, shown in every way |
+//! | `craft/` | `sockatoo craft`: packets from an expression, shown in every way, and sent |
 //! | `sniff/` | `sockatoo sniff`: frames of wires and files |
 //! | `diff.rs` | `sockatoo diff`: two captures, field by field |
 //! | `packet_json.rs` | a packet with all its fields in JSON |
 //! | `bench/` | `sockatoo bench`: our figures beside others' |
 //! | `checksum.rs` | `sockatoo checksum`: a sum worked out by hand |
 //! | `doctor/` | `sockatoo doctor`: what this machine allows |
+//! | `progress.rs` | one line that tells how far it is |
 //! | `say.rs` | printing, colours, errors with a hint |
 //! | `exit.rs` | the exit codes |
 //! | `interrupt.rs` | Ctrl-C |
@@ -35,6 +36,7 @@ mod interrupt;
 mod nc;
 mod packet_json;
 mod ping;
+mod progress;
 mod say;
 mod sniff;
 mod traceroute;

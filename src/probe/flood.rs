@@ -1,16 +1,12 @@
 //! Packets of a template through a socket, as fast as the wire takes them.
 
-use std::io::IoSlice;
-use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::base::constants::{AF_INET, AF_INET6};
-use crate::base::{Result, SockAddr};
-use crate::socket::{Outgoing, Socket};
+use super::batch::{BATCH, Batch};
+use crate::base::Result;
+use crate::socket::Socket;
 use crate::wire::packet::Template;
 
-/// Packets in one call: as many as wait for a busy device, so that none is lost there.
-const BATCH: usize = 256;
 /// How long a busy device is waited for before it is looked at again.
 const PAUSE: Duration = Duration::from_micros(200);
 
@@ -21,12 +17,7 @@ const PAUSE: Duration = Duration::from_micros(200);
 #[derive(Debug)]
 pub struct Flood<'s> {
     socket: &'s Socket,
-    /// One packet behind the other.
-    bytes: Vec<u8>,
-    /// Where each of them ends.
-    ends: Vec<usize>,
-    /// What a bound or connected socket knows need not be said.
-    by_destination: bool,
+    batch: Batch,
     sent: u64,
     sent_bytes: u64,
 }
@@ -34,8 +25,7 @@ pub struct Flood<'s> {
 impl<'s> Flood<'s> {
     /// Through this socket.
     pub fn new(socket: &'s Socket) -> Self {
-        let by_destination = matches!(socket.family(), AF_INET | AF_INET6);
-        Self { socket, bytes: Vec::new(), ends: Vec::new(), by_destination, sent: 0, sent_bytes: 0 }
+        Self { socket, batch: Batch::default(), sent: 0, sent_bytes: 0 }
     }
 
     /// Packets sent so far.
@@ -54,51 +44,28 @@ impl<'s> Flood<'s> {
     /// # Errors
     /// The template's, and the socket's.
     pub fn burst(&mut self, template: &mut Template<'_>, most: usize) -> Result<usize> {
-        self.bytes.clear();
-        self.ends.clear();
-        while self.ends.len() < most.min(BATCH) {
+        self.batch.clear();
+        while self.batch.len() < most.min(BATCH) {
             let Some(packet) = template.next() else { break };
-            self.bytes.extend_from_slice(packet?);
-            self.ends.push(self.bytes.len());
+            self.batch.push(packet?);
         }
-        let mut start = 0;
-        let packets = self.ends.iter().map(|end| {
-            let packet = self.bytes.get(start..*end).unwrap_or_default();
-            start = *end;
-            packet
-        });
-        let slices: Vec<_> = packets.map(|packet| [IoSlice::new(packet)]).collect();
-        let by_destination = self.by_destination;
-        let address = |packet: &[u8]| if by_destination { destination(packet) } else { None };
-        let messages: Vec<_> =
-            (slices.iter()).map(|data| Outgoing { data, control: &[], address: address(&data[0]) }).collect();
         let mut sent = 0;
-        while sent < messages.len() {
+        while sent < self.batch.len() {
             while self.socket.host().is_congested() {
                 self.socket.host().sleep(PAUSE)?;
             }
-            sent += self.socket.sendmmsg(messages.get(sent..).unwrap_or_default(), 0)?;
+            sent += self.batch.send(self.socket, sent)?;
         }
         self.sent += sent as u64;
-        self.sent_bytes += self.bytes.len() as u64;
+        self.sent_bytes += self.batch.bytes_of(0, sent);
         Ok(sent)
     }
-}
-
-/// Where an IP packet wants to go.
-fn destination(packet: &[u8]) -> Option<SockAddr> {
-    let address = |range: std::ops::Range<usize>| packet.get(range);
-    let to: IpAddr = match packet.first()? >> 4 {
-        6 => <[u8; 16]>::try_from(address(24..40)?).ok()?.into(),
-        _ => <[u8; 4]>::try_from(address(16..20)?).ok()?.into(),
-    };
-    Some(std::net::SocketAddr::new(to, 0).into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::constants::{ETH_P_ALL, ETH_P_IP, IPPROTO_RAW, PACKET_HOST, SOCK_RAW};
+    use crate::base::constants::{AF_INET, ETH_P_ALL, ETH_P_IP, IPPROTO_RAW, PACKET_HOST, SOCK_RAW};
     use crate::base::{IfIndex, LinkAddr};
     use crate::device::{Cable, CableConfig, Fault, Faulty};
     use crate::driver::Host;
@@ -168,7 +135,5 @@ mod tests {
         assert_eq!((flood.burst(&mut template, 3).unwrap(), flood.burst(&mut template, 3).unwrap()), (3, 1));
         assert_eq!(flood.burst(&mut template, 3).unwrap(), 0);
         assert_eq!(arrivals(&sniffer, 4), [7, 7, 8, 8], "the last field varies fastest");
-        assert_eq!(destination(&[]), None);
-        assert_eq!(destination(&[0x60; 39]), None);
     }
 }

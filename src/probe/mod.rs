@@ -2,16 +2,40 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `flood.rs` | [`Flood`]: a template's packets through a socket, as fast as the wire takes them |
+//! | `send.rs` | [`Sending`]: a packet that stands for many, at a pace or as fast as the wire takes it |
+//! | `pace.rs` | [`Pace`]: when packets are due; [`Lateness`]: how well that was kept |
+//! | `outlet.rs` | [`Outlet`]: where whole packets leave a host, whatever they begin with; [`Tally`]: what was sent |
+//! | `around.rs` | [`Around`]: the host as a packet's surroundings; asks its neighbours |
+//! | `answers.rs` | [`Answers`]: each probe with its answer, or without one |
+//! | `pending.rs` | probes that wait for their answers: a bounded hash table |
+//! | `identity.rs` | what a probe and its answer have in common |
+//! | `flood.rs` | [`Flood`]: a template's packets through one socket |
+//! | `batch.rs` | packets that are sent in one call |
 //! | `traceroute.rs` | [`Traceroute`]: the routers on the way to a host |
 //! | `exchange.rs` | raw packets out, answers in: what traceroute and scan share |
 //!
 //! Every probe works on a [`crate::Host`], whatever its wire is.
 
+mod answers;
+mod around;
+mod batch;
 mod exchange;
 mod flood;
+mod identity;
+mod outlet;
+mod pace;
+mod pending;
+mod send;
 mod traceroute;
 
+pub use answers::{Answers, Outcome, Patience};
+pub use around::Around;
 pub use exchange::Refusal;
 pub use flood::Flood;
+pub use outlet::{Door, Outlet, Tally};
+pub use pace::{Lateness, Pace};
+pub use send::{Plan, Sending};
 pub use traceroute::{Hop, TraceAnswer, TraceConfig, TraceMethod, Traceroute};
+
+#[cfg(test)]
+mod tests;

@@ -63,4 +63,5 @@ pub use option::{Linger, OptionValue};
 pub use poll::{PollFd, poll};
 pub use raw::Verbatim;
 pub use resolver::{AddrInfo, getservbyname, getservbyport};
+pub(crate) use surroundings::NextHop;
 pub use transfer::{Message, MessageHead};

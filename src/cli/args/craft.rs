@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-#[derive(Debug, Args)]
+use super::{HostArgs, SendArgs};
+
+#[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct CraftArgs {
     /// The packet, layer by layer: 'ip(dst=192.0.2.1, ttl=1..30)/udp(dport=33434)/"hello"'; Scapy's spelling is understood, too
     #[arg(value_name = "EXPR", required_unless_present_any = ["read", "from_hex"])]
@@ -20,7 +22,8 @@ pub(in crate::cli) struct CraftArgs {
     pub(in crate::cli) linktype: Option<BeginsWith>,
     #[command(flatten)]
     pub(in crate::cli) views: ViewArgs,
-    /// Show so many of many packets (10 lines, or 3 packets in full, unless you say); with --pcap, write so many
+    /// Show so many of many packets (10 lines, or 3 packets in full, unless you say); with --pcap, write so many; sending, send
+    /// so many in all
     #[arg(short, long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(in crate::cli) count: Option<u64>,
     /// Where `rand` draws from: the same seed gives the same packets
@@ -29,13 +32,14 @@ pub(in crate::cli) struct CraftArgs {
     /// Draw every field that you have not set from this seed, but for lengths and checksums
     #[arg(long, value_name = "SEED", conflicts_with_all = ["seed", "read", "from_hex"])]
     pub(in crate::cli) fuzz: Option<u64>,
-    /// Write the packets into this file, for Wireshark, tshark or tcpdump
-    #[arg(long, value_name = "FILE")]
-    pub(in crate::cli) pcap: Option<PathBuf>,
+    #[command(flatten)]
+    pub(in crate::cli) sending: SendArgs,
+    #[command(flatten)]
+    pub(in crate::cli) host: HostArgs,
 }
 
 /// How packets are shown. Without any of these one packet is shown as a line and as a tree, several as lines.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct ViewArgs {
     /// Every field, as a tree
     #[arg(long)]
@@ -49,6 +53,13 @@ pub(in crate::cli) struct ViewArgs {
     /// The packet as a program, or as an expression that can be edited
     #[arg(long = "as", value_name = "LANGUAGE")]
     pub(in crate::cli) language: Option<Language>,
+}
+
+impl ViewArgs {
+    /// A person has said how packets are to be shown.
+    pub(in crate::cli) const fn any(&self) -> bool {
+        self.show || self.hex || self.explain || self.language.is_some()
+    }
 }
 
 /// What a packet is written in.

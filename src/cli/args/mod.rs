@@ -5,6 +5,7 @@
 //! | `craft.rs` | `sockatoo craft` |
 //! | `sniff.rs` | `sockatoo sniff` |
 //! | `diff.rs` | `sockatoo diff` |
+//! | `send.rs` | what commands that send packets share |
 //! | `checksum.rs` | `sockatoo checksum` |
 //! | `traceroute.rs` | `sockatoo traceroute` |
 //! | `bench.rs` | `sockatoo bench` |
@@ -15,6 +16,7 @@ mod bench;
 mod checksum;
 mod craft;
 mod diff;
+mod send;
 mod sniff;
 mod traceroute;
 
@@ -22,6 +24,7 @@ pub(in crate::cli) use bench::{Bench, BenchArgs};
 pub(in crate::cli) use checksum::ChecksumArgs;
 pub(in crate::cli) use craft::{BeginsWith, CraftArgs, Language, ViewArgs};
 pub(in crate::cli) use diff::DiffArgs;
+pub(in crate::cli) use send::SendArgs;
 pub(in crate::cli) use sniff::{SniffArgs, Way};
 pub(in crate::cli) use traceroute::TracerouteArgs;
 
@@ -85,10 +88,15 @@ pub(in crate::cli) enum Command {
         standard error."
     )]
     Nc(NcArgs),
-    /// Build a packet from an expression, and show it in every way; nothing is sent
+    /// Build packets from an expression, show them in every way, send them
+    #[command(mut_arg("interface", |arg| arg.short('i')))]
+    #[command(mut_arg("pcap", |arg| arg
+        .help("Write the packets into this file, for Wireshark, tshark or tcpdump; sending, all that went and came")))]
     #[command(
         after_help = "Try `sockatoo craft --explain 'ip(dst=192.0.2.1)/tcp(dport=80, flags=S)'`. What you don't set is filled in \
-        (lengths, checksums); what you set stays, right or wrong. Ranges (ttl=1..30) and lists (dport=[22,80]) make many packets."
+        (lengths, checksums); what you set stays, right or wrong. Ranges (ttl=1..30) and lists (dport=[22,80]) make many packets. \
+        Nothing is sent without --send, --answers, --loop or --flood. With a wire, sources and stations are those of its host. \
+        Exit code: 0 all was sent (--answers: somebody answered), 1 not so, 2 trouble."
     )]
     Craft(CraftArgs),
     /// Show the frames of a wire or a file, or write them into one, as tcpdump does

@@ -1,12 +1,14 @@
-//! `sockatoo craft`: packets from an expression (or from bytes), shown in every way. It sends nothing.
+//! `sockatoo craft`: packets from an expression (or from bytes), shown in every way. It sends nothing unless it is told to.
 //!
 //! | file | what |
 //! |---|---|
 //! | `source.rs` | where packets come from: an expression, a capture, hexadecimal digits |
 //! | `view.rs` | how they are shown: line, tree, hex, explanation, program, JSON |
+//! | `send.rs` | how they are sent |
 //!
 //! What an expression's mistake looks like is [`expression`]'s business, for every command that takes one.
 
+mod send;
 mod source;
 mod view;
 
@@ -15,13 +17,14 @@ pub(super) use source::{expression, file};
 use std::fs::File;
 use std::path::Path;
 
-use super::args::CraftArgs;
+use super::args::{CraftArgs, HostArgs};
 use super::exit::Exit;
+use super::host;
 use super::say::{self, Trouble};
 use crate::base::{Instant, LinkType};
 use crate::sys::clock;
 use crate::trace::PcapWriter;
-use crate::wire::packet::{Dissection, Nowhere, Packet};
+use crate::wire::packet::{Dissection, Nowhere, Packet, Surroundings};
 use source::Source;
 use view::View;
 
@@ -39,22 +42,35 @@ struct Crafted {
 }
 
 pub(super) fn run(args: &CraftArgs, as_json: bool) -> Result<Exit, Trouble> {
-    // Sending will begin here, with a host in the place of `Nowhere`, and with send.rs in the place of what follows.
+    if args.sending.any() {
+        return send::run(args, as_json);
+    }
     let source = Source::of(args)?;
+    if args.host.interface.is_none() && args.host.tap.is_none() {
+        return show(args, source, &Nowhere, as_json);
+    }
+    // What the host knows of its surroundings is filled in; it is not to ask anybody.
+    let host = host::host(&HostArgs { pcap: None, ..args.host.clone() })?;
+    show(args, source, &host, as_json)
+}
+
+/// Shows the packets, and writes them into a file if that is wanted.
+fn show(args: &CraftArgs, source: Source, around: &dyn Surroundings, as_json: bool) -> Result<Exit, Trouble> {
+    let pcap = args.host.pcap.as_ref();
     let total = source.count();
-    if let Some(total) = total.filter(|total| args.pcap.is_some() && args.count.is_none() && *total > MANY) {
+    if let Some(total) = total.filter(|total| pcap.is_some() && args.count.is_none() && *total > MANY) {
         return Err(Trouble::new(format!("that would be a file of {total} packets"))
             .hint("say how many: `--count N`"));
     }
     let view = View { args: &args.views, several: source.several(), varying: source.varying(), as_json };
     // What is written into a file is not all shown.
-    let shown = args.count.filter(|_| args.pcap.is_none()).unwrap_or_else(|| view.default_count());
+    let shown = args.count.filter(|_| pcap.is_none()).unwrap_or_else(|| view.default_count());
     let mut file = None;
     let mut number = 0;
-    for crafted in source.packets(&Nowhere) {
+    for crafted in source.packets(around) {
         let crafted = crafted?;
         number = crafted.number;
-        if let Some(path) = args.pcap.as_ref().filter(|_| args.count.is_none_or(|count| number <= count)) {
+        if let Some(path) = pcap.filter(|_| args.count.is_none_or(|count| number <= count)) {
             let writer = match &mut file {
                 Some(writer) => writer,
                 none => none.insert(Pcap::create(path, crafted.dissection.link)?),
@@ -63,13 +79,12 @@ pub(super) fn run(args: &CraftArgs, as_json: bool) -> Result<Exit, Trouble> {
         }
         if number <= shown {
             view.show(&crafted)?;
-        } else if total.is_some() && (args.pcap.is_none() || args.count.is_some_and(|count| number >= count))
-        {
+        } else if total.is_some() && (pcap.is_none() || args.count.is_some_and(|count| number >= count)) {
             break;
         }
     }
     view.rest(number.min(shown), total.unwrap_or(number));
-    if let (Some(file), Some(path)) = (file, &args.pcap) {
+    if let (Some(file), Some(path)) = (file, pcap) {
         say::aside(format!("{} written to {}", say::counted(file.end()?, "packet"), path.display()));
     }
     Ok(Exit::Ok)

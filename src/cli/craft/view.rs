@@ -21,11 +21,6 @@ pub(super) struct View<'a> {
 }
 
 impl View<'_> {
-    /// A person has said how packets are to be shown.
-    fn chosen(&self) -> bool {
-        self.args.show || self.args.hex || self.args.explain || self.args.language.is_some()
-    }
-
     /// Only a program is wanted: nothing else is printed, so that it can be written into a file.
     fn only_program(&self) -> bool {
         self.args.language.is_some() && !(self.args.show || self.args.hex || self.args.explain)
@@ -33,7 +28,7 @@ impl View<'_> {
 
     /// How many packets are shown if nobody says.
     pub(super) fn default_count(&self) -> u64 {
-        if self.chosen() && !self.as_json { 3 } else { 10 }
+        if self.args.any() && !self.as_json { 3 } else { 10 }
     }
 
     pub(super) fn show(&self, crafted: &Crafted) -> Result<(), Trouble> {
@@ -46,7 +41,7 @@ impl View<'_> {
             return Ok(());
         }
         let line = summary(dissection.link, &dissection.bytes);
-        if !self.chosen() && self.several {
+        if !self.args.any() && self.several {
             say::line(format!("{number:>4}  {line}{}", say::styled("2", self.varied(dissection))));
             return Ok(());
         }
@@ -59,7 +54,7 @@ impl View<'_> {
         }
         let width = say::width();
         let views = [
-            (self.args.show || !self.chosen()).then(|| tree(dissection, width)),
+            (self.args.show || !self.args.any()).then(|| tree(dissection, width)),
             self.args.hex.then(|| hexdump(dissection)),
             self.args.explain.then(|| explain(dissection, width)),
         ];

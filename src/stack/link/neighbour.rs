@@ -214,6 +214,20 @@ impl Net {
         (!matches!(neighbour.stored, Incomplete | Failed)).then_some(neighbour.mac)
     }
 
+    /// Asks for a neighbour's station address, as a packet to it would, if it is not known and nobody has asked.
+    pub(crate) fn ask_neighbour(&mut self, interface: IfIndex, address: IpAddr) -> Result<(), Error> {
+        let now = self.now;
+        let Some(entry) = self.neighbours.entry(interface, address, now) else {
+            return Err(Errno::ENOBUFS.because(Reason::NeighbourTableFull));
+        };
+        if entry.stored == Failed {
+            (entry.stored, entry.tries) = (Incomplete, 1);
+            self.timers.set(Timer::Neighbour(interface, address), now + RETRANSMIT);
+            self.solicit(interface, address, None);
+        }
+        Ok(())
+    }
+
     /// A neighbour that the kernel knows on a wire that is shared with it; `fresh`: it has answered just now, else it is asked
     /// again when it is used.
     pub(crate) fn copy_neighbour(&mut self, interface: IfIndex, address: IpAddr, mac: Mac, fresh: bool) {

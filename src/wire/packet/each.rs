@@ -84,6 +84,11 @@ impl Each {
         Some(packet)
     }
 
+    /// Behind the last packet comes the first one again, with what is drawn by chance drawn anew.
+    pub(super) const fn repeat(&mut self) {
+        self.count = u64::MAX;
+    }
+
     /// The fields that are not the same in all packets, in reading order.
     pub(super) fn places(&self) -> &[Place] {
         &self.places

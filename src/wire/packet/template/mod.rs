@@ -129,6 +129,19 @@ impl<'a> Template<'a> {
         self.next >= self.count
     }
 
+    /// Behind the last packet comes the first one again, without end; what is drawn by chance is drawn anew.
+    #[must_use]
+    pub const fn repeat(mut self) -> Self {
+        self.each.repeat();
+        self.count = u64::MAX;
+        self
+    }
+
+    /// Packet `number`, from 0, with all its fields; `None` behind the last one. It is built anew, and the next one stays the next.
+    pub fn build(&self, number: u64) -> Option<Result<Dissection, Error>> {
+        Some(self.each.get(number)?.build(self.around))
+    }
+
     /// Begins anew with the first packet.
     pub fn rewind(&mut self) {
         self.next = 0;
