@@ -18,7 +18,7 @@ fn text(bytes: &[u8]) -> String {
 fn the_command_tree() {
     let mut tree = String::new();
     for command in
-        ["", "demo", "ping", "traceroute", "nc", "craft", "diff", "checksum", "doctor", "completions"]
+        ["", "demo", "ping", "traceroute", "scan", "arp", "nc", "craft", "diff", "checksum", "doctor", "completions"]
     {
         let args: Vec<_> = [command, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
         let help = sockatoo(&args);

@@ -6,6 +6,9 @@
 //! | `host.rs` | the flags that make a host (`-i`, `--tap`, `--addr` ...), and the host |
 //! | `demo/` | `sockatoo demo`: a page is fetched, and shown on the wire |
 //! | `ping.rs` | `sockatoo ping` |
+//! | `arp.rs` | `sockatoo arp` |
+//! | `scan.rs` | `sockatoo scan` |
+//! | `targets.rs` | hosts and ports as people write them: networks, ranges, lists |
 //! | `traceroute.rs` | `sockatoo traceroute` |
 //! | `nc.rs` | `sockatoo nc` |
 //! | `craft/` | `sockatoo craft`: packets from an expression, shown in every way, and sent |
@@ -24,6 +27,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod args;
+mod arp;
 mod bench;
 mod checksum;
 mod craft;
@@ -38,7 +42,9 @@ mod packet_json;
 mod ping;
 mod progress;
 mod say;
+mod scan;
 mod sniff;
+mod targets;
 mod traceroute;
 
 use std::process::ExitCode;
@@ -63,6 +69,8 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Demo(args) => demo::run(&args, json),
         Command::Ping(args) => ping::run(&args, json),
+        Command::Arp(args) => arp::run(&args, json),
+        Command::Scan(args) => scan::run(&args, json),
         Command::Traceroute(args) => traceroute::run(&args, json),
         Command::Nc(args) => nc::run(&args, json),
         Command::Craft(args) => craft::run(&args, json),

@@ -181,7 +181,7 @@ impl<'a> Heard<'a> {
     }
 
     /// Every byte is there, and the transport's checksum is right (UDP over IPv4 may have none).
-    fn is_whole(&self) -> bool {
+    pub(super) fn is_whole(&self) -> bool {
         let Some(inside) = self.inside.get(..self.len) else { return false };
         match i32::from(self.protocol) {
             IPPROTO_UDP if self.source.is_ipv4() && inside.get(6..8) == Some(&[0, 0]) => true,

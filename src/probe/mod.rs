@@ -12,12 +12,15 @@
 //! | `flood.rs` | [`Flood`]: a template's packets through one socket |
 //! | `batch.rs` | packets that are sent in one call |
 //! | `traceroute.rs` | [`Traceroute`]: the routers on the way to a host |
+//! | `arp.rs` | [`ArpSweep`]: who has an address on our link; [`announce`] |
+//! | `scan/` | [`Scan`]: which ports of which hosts are open |
 //! | `exchange.rs` | raw packets out, answers in: what traceroute and scan share |
 //!
 //! Every probe works on a [`crate::Host`], whatever its wire is.
 
 mod answers;
 mod around;
+mod arp;
 mod batch;
 mod exchange;
 mod flood;
@@ -25,17 +28,19 @@ mod identity;
 mod outlet;
 mod pace;
 mod pending;
+mod scan;
 mod send;
+mod tests;
 mod traceroute;
 
 pub use answers::{Answers, Outcome, Patience};
 pub use around::Around;
+pub use arp::{ArpConfig, ArpSweep, Station, announce};
 pub use exchange::Refusal;
 pub use flood::Flood;
 pub use outlet::{Door, Outlet, Tally};
 pub use pace::{Lateness, Pace};
+pub use scan::{PortReport, PortState, Scan, ScanConfig, ScanMethod};
 pub use send::{Plan, Sending};
 pub use traceroute::{Hop, TraceAnswer, TraceConfig, TraceMethod, Traceroute};
-
 #[cfg(test)]
-mod tests;

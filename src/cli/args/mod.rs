@@ -7,24 +7,30 @@
 //! | `diff.rs` | `sockatoo diff` |
 //! | `send.rs` | what commands that send packets share |
 //! | `checksum.rs` | `sockatoo checksum` |
+//! | `arp.rs` | `sockatoo arp` |
+//! | `scan.rs` | `sockatoo scan` |
 //! | `traceroute.rs` | `sockatoo traceroute` |
 //! | `bench.rs` | `sockatoo bench` |
 //!
 //! Here are the tree, what all commands share, and the flags of the smaller ones.
 
+mod arp;
 mod bench;
 mod checksum;
 mod craft;
 mod diff;
 mod send;
+mod scan;
 mod sniff;
 mod traceroute;
 
+pub(in crate::cli) use arp::ArpArgs;
 pub(in crate::cli) use bench::{Bench, BenchArgs};
 pub(in crate::cli) use checksum::ChecksumArgs;
 pub(in crate::cli) use craft::{BeginsWith, CraftArgs, Language, ViewArgs};
 pub(in crate::cli) use diff::DiffArgs;
 pub(in crate::cli) use send::SendArgs;
+pub(in crate::cli) use scan::{Method, ScanArgs};
 pub(in crate::cli) use sniff::{SniffArgs, Way};
 pub(in crate::cli) use traceroute::TracerouteArgs;
 
@@ -73,6 +79,14 @@ pub(in crate::cli) enum Command {
         since ping has another use for -i. Exit code: 0 somebody answered, 1 nobody did, 2 it could not run."
     )]
     Ping(PingArgs),
+    /// Find out which ports of hosts are open, as nmap does
+    #[command(mut_arg("interface", |arg| arg.short('i')))]
+    #[command(
+        after_help = "Every target is asked, there or not (nmap's -Pn). What a SYN begins is ended by RST: by our stack, or on \
+        the kernel's own station by the kernel. Linux says \"port unreachable\" about once a second: closed UDP ports beyond that \
+        look open|filtered, unless --rate 1. Exit code: 0 somebody answered, 1 nobody did, 2 it could not run."
+    )]
+    Scan(ScanArgs),
     /// Show the routers on the way to a host, as traceroute does
     #[command(mut_arg("interface", |arg| arg.short('i')))]
     #[command(
@@ -80,6 +94,13 @@ pub(in crate::cli) enum Command {
         the next link's N bytes; * no answer. Exit code: 0 the host was reached, 1 it was not, 2 it could not run."
     )]
     Traceroute(TracerouteArgs),
+    /// Find out who is on our own link, by ARP and neighbour discovery, as arping and arp-scan do
+    #[command(mut_arg("interface", |arg| arg.short('I')))]
+    #[command(
+        after_help = "Try `sockatoo arp -I eth0 192.0.2.0/24`. (DUP!) stands where two stations have one address. The interface is \
+        -I here, as arping's. Exit code: 0 somebody answered, 1 nobody did (with -D the other way round), 2 it could not run."
+    )]
+    Arp(ArpArgs),
     /// Carry standard input and output over TCP or UDP, as netcat does
     #[command(mut_arg("interface", |arg| arg.short('i')))]
     #[command(

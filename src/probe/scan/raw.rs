@@ -1,0 +1,299 @@
+//! Scans whose packets are made by hand: SYN, FIN, NULL, XMAS, UDP.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::pace::{Pace, RoundTrip};
+use super::payload::payload;
+use super::{Place, Plan, PortReport, PortState, Reports, ScanConfig, ScanMethod};
+use crate::base::constants::*;
+use crate::base::{Errno, Instant, Result};
+use crate::driver::Host;
+use crate::probe::exchange::{Exchange, Header, Heard, Refusal, reserve, way};
+use crate::socket::Socket;
+use crate::wire::packet::{Packet, payload as data, tcp, udp};
+use crate::wire::transport_checksum;
+
+/// Sequence numbers of a port's probes begin at a multiple of this; each repetition's is two higher, so that an answer tells which
+/// one it answers, whether the probe's flag counts (SYN, FIN) or not.
+const STEP: u32 = 64;
+/// Repetitions that the sequence number can tell.
+const MOST_RETRIES: u8 = 30;
+
+/// A probe without an answer so far.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    /// Repetitions.
+    tries: u8,
+    sent: Instant,
+}
+
+/// What is said of a port, and how often it was asked.
+struct Verdict {
+    place: Place,
+    state: PortState,
+    reason: &'static str,
+    /// Which probe was answered, if that can be told.
+    tries: Option<u8>,
+    time: Instant,
+}
+
+#[derive(Debug)]
+pub(super) struct RawScan {
+    method: ScanMethod,
+    retries: u8,
+    longest: std::time::Duration,
+    exchange: Exchange,
+    /// The port that the probes come from, kept for us.
+    port: (Socket, u16),
+    /// Of each target: our address, and how long its answers take.
+    targets: Vec<(IpAddr, RoundTrip)>,
+    places: HashMap<IpAddr, u32>,
+    /// A TCP probe in which only address, port and sequence number are to be changed.
+    segment: Vec<u8>,
+    /// Mixed into sequence numbers: nobody who has not seen a probe can answer it.
+    secret: u32,
+    waiting: HashMap<Place, Waiting>,
+    /// When each waiting probe is given up; entries of answered ones, or of earlier repetitions, are passed over.
+    deadlines: BinaryHeap<Reverse<(Instant, Place, u8)>>,
+    /// Probes to be repeated.
+    again: VecDeque<Place>,
+    pace: Pace,
+}
+
+impl RawScan {
+    pub(super) fn new(host: &Host, plan: &Plan, config: ScanConfig) -> Result<Self> {
+        let first = plan.target(0).ok_or(Errno::EINVAL)?;
+        let targets = plan.targets.iter().map(|t| Ok((way(host, *t)?.0, RoundTrip::default())));
+        let targets = targets.collect::<Result<Vec<_>>>()?;
+        let source = targets.first().ok_or(Errno::EINVAL)?.0;
+        let any: IpAddr = if first.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let udp = config.method == ScanMethod::Udp;
+        let port = reserve(host, any, if udp { SOCK_DGRAM } else { SOCK_STREAM })?;
+        let protocol = config.method.protocol();
+        let icmp = if first.is_ipv4() { "icmp" } else { "icmp6" };
+        let exchange = Exchange::new(host, first, &format!("{icmp} or ({protocol} dst port {})", port.1))?;
+        // Its own random numbers are the host's business: another port of its choice is as good.
+        let secret = reserve(host, any, SOCK_STREAM)?.1;
+        let secret = u32::from(secret).wrapping_mul(0x9e37_79b1) ^ u32::from(port.1).wrapping_mul(0x85eb_ca6b);
+        let segment = header(source, first).around(segment(config.method, port.1))?;
+        Ok(Self {
+            method: config.method,
+            retries: config.retries.min(MOST_RETRIES),
+            longest: config.timeout,
+            pace: Pace::new(host.now(), config.rate),
+            places: (0..).zip(&plan.targets).map(|(place, target)| (*target, place)).collect(),
+            waiting: HashMap::new(),
+            deadlines: BinaryHeap::new(),
+            again: VecDeque::new(),
+            exchange,
+            port,
+            targets,
+            segment,
+            secret,
+        })
+    }
+
+    /// Nothing waits for an answer.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Probes on their way: those to be repeated are not.
+    fn in_flight(&self) -> usize {
+        self.waiting.len().saturating_sub(self.again.len())
+    }
+
+    /// Gives up what is over, sends what may be sent, hears what has come.
+    pub(super) fn step(&mut self, plan: &mut Plan, reports: &mut Reports) -> Result<()> {
+        let now = self.exchange.host().now();
+        self.expire(now, plan, reports);
+        self.send_due(now, plan)?;
+        let now = self.exchange.host().now();
+        let more = !plan.is_done() || !self.again.is_empty();
+        let next = self.deadlines.peek().map_or(now, |Reverse((deadline, ..))| *deadline);
+        let until = if more && self.pace.has_room(self.in_flight()) { self.pace.due().min(next) } else { next };
+        let mut heard = Vec::new();
+        self.exchange.hear(until.since(now), |time, packet| heard.extend(self.meaning(time, packet)))?;
+        for verdict in heard {
+            self.settle(&verdict, plan, reports);
+        }
+        Ok(())
+    }
+
+    fn expire(&mut self, now: Instant, plan: &Plan, reports: &mut Reports) {
+        while let Some(Reverse((deadline, place, tries))) = self.deadlines.peek().copied() {
+            if deadline > now {
+                break;
+            }
+            self.deadlines.pop();
+            if self.waiting.get(&place).is_none_or(|waiting| waiting.tries != tries) {
+                continue;
+            }
+            if tries < self.retries {
+                self.again.push_back(place);
+                continue;
+            }
+            self.waiting.remove(&place);
+            self.pace.grow();
+            let state = match self.method {
+                ScanMethod::Syn | ScanMethod::Connect => PortState::Filtered,
+                _ => PortState::OpenOrFiltered,
+            };
+            let Some(target) = plan.target(place.0) else { continue };
+            reports.push_back(PortReport { target, port: place.1, state, reason: "no-response", time: None });
+        }
+    }
+
+    fn send_due(&mut self, now: Instant, plan: &mut Plan) -> Result<()> {
+        let mut packets = Vec::new();
+        let mut left = self.pace.allowed(now, self.in_flight());
+        while left > 0 {
+            let place = match self.again.pop_front() {
+                // Answered meanwhile.
+                Some(place) if !self.waiting.contains_key(&place) => continue,
+                Some(place) => place,
+                None => match plan.take() {
+                    Some(place) => place,
+                    None => break,
+                },
+            };
+            left -= 1;
+            let Some(target) = plan.target(place.0) else { continue };
+            let tries = self.waiting.get(&place).map_or(0, |waiting| waiting.tries + 1);
+            let packet = self.packet(place, target, tries)?;
+            self.waiting.insert(place, Waiting { tries, sent: now });
+            let round_trip = self.targets.get(place.0 as usize).map_or_else(RoundTrip::default, |t| t.1);
+            self.deadlines.push(Reverse((now + round_trip.patience(self.longest), place, tries)));
+            packets.push((packet, target));
+        }
+        // What does not leave is missed at its deadline.
+        self.exchange.send_all(&packets)
+    }
+
+    fn sequence(&self, place: Place) -> u32 {
+        let mixed = (place.0 << 16 | u32::from(place.1)).wrapping_mul(0x9e37_79b1) ^ self.secret;
+        (mixed ^ mixed >> 15).wrapping_mul(STEP)
+    }
+
+    fn packet(&self, place: Place, target: IpAddr, tries: u8) -> Result<Vec<u8>> {
+        let source = self.targets.get(place.0 as usize).ok_or(Errno::EINVAL)?.0;
+        let port = place.1;
+        if self.method == ScanMethod::Udp {
+            let datagram = udp().sport(self.port.1).dport(port) / data(payload(port));
+            return header(source, target).around(datagram);
+        }
+        let seq = self.sequence(place).wrapping_add(u32::from(tries) * 2);
+        let mut packet = self.segment.clone();
+        let mut put = |at: usize, bytes: &[u8]| {
+            if let Some(room) = packet.get_mut(at..at + bytes.len()) {
+                room.copy_from_slice(bytes);
+            }
+        };
+        let tcp = match (source, target) {
+            (IpAddr::V4(source), IpAddr::V4(target)) => {
+                // The header's checksum is the stack's to fill in.
+                put(10, &[0, 0]);
+                put(12, &source.octets());
+                put(16, &target.octets());
+                20
+            }
+            (IpAddr::V6(source), IpAddr::V6(target)) => {
+                put(8, &source.octets());
+                put(24, &target.octets());
+                40
+            }
+            _ => return Err(Errno::EINVAL.into()),
+        };
+        put(tcp + 2, &port.to_be_bytes());
+        put(tcp + 4, &seq.to_be_bytes());
+        put(tcp + 16, &[0, 0]);
+        let sum = transport_checksum(source, target, 6, packet.get(tcp..).unwrap_or_default());
+        if let Some(room) = packet.get_mut(tcp + 16..tcp + 18) {
+            room.copy_from_slice(&sum.to_be_bytes());
+        }
+        Ok(packet)
+    }
+
+    /// What a packet says of a port that we asked.
+    fn meaning(&self, time: Instant, heard: &Heard<'_>) -> Option<Verdict> {
+        if let Some((refusal, quoted)) = heard.error() {
+            let place = (*self.places.get(&quoted.destination)?, quoted.u16(2)?);
+            let protocol = if self.method == ScanMethod::Udp { IPPROTO_UDP } else { IPPROTO_TCP };
+            if i32::from(quoted.protocol) != protocol || quoted.u16(0)? != self.port.1 {
+                return None;
+            }
+            let tries = if protocol == IPPROTO_TCP { Some(self.tries(place, quoted.u32(4)?)?) } else { None };
+            let own = heard.source == quoted.destination;
+            let (state, reason) = match refusal {
+                Refusal::Port if protocol == IPPROTO_UDP && own => (PortState::Closed, "port-unreach"),
+                Refusal::Port => (PortState::Filtered, "port-unreach"),
+                Refusal::Network => (PortState::Filtered, "net-unreach"),
+                Refusal::Host => (PortState::Filtered, "host-unreach"),
+                Refusal::Protocol => (PortState::Filtered, "proto-unreach"),
+                Refusal::Prohibited => (PortState::Filtered, "admin-prohibited"),
+                Refusal::SourceRoute | Refusal::Other(_) => (PortState::Filtered, "unreachable"),
+                Refusal::TimeExceeded | Refusal::TooBig(_) => return None,
+            };
+            return Some(Verdict { place, state, reason, tries, time });
+        }
+        let place = (*self.places.get(&heard.source)?, heard.u16(0)?);
+        if heard.u16(2)? != self.port.1 {
+            return None;
+        }
+        if self.method == ScanMethod::Udp {
+            let answer = i32::from(heard.protocol) == IPPROTO_UDP;
+            let (state, reason) = (PortState::Open, "udp-response");
+            return answer.then_some(Verdict { place, state, reason, tries: None, time });
+        }
+        // RFC 9293 3.10.7.1: a reset acknowledges the segment's length, with its SYN or FIN.
+        let flags = heard.inside.get(13)? & 0x17;
+        let (state, reason) = match (self.method, flags) {
+            (ScanMethod::Syn, 0x12) => (PortState::Open, "syn-ack"),
+            (_, 0x14 | 0x04) => (PortState::Closed, "reset"),
+            _ => return None,
+        };
+        Some(Verdict { place, state, reason, tries: Some(self.tries(place, heard.u32(8)?)?), time })
+    }
+
+    /// Which of a port's probes has, or is acknowledged by, this sequence number.
+    fn tries(&self, place: Place, number: u32) -> Option<u8> {
+        let past = number.wrapping_sub(self.sequence(place));
+        (past < STEP).then_some((past / 2) as u8)
+    }
+
+    fn settle(&mut self, verdict: &Verdict, plan: &Plan, reports: &mut Reports) {
+        let Verdict { place, state, reason, tries, time } = *verdict;
+        let (Some(waiting), Some(target)) = (self.waiting.remove(&place), plan.target(place.0)) else { return };
+        let taken = time.since(waiting.sent);
+        // Karn's rule (RFC 6298 3): the time counts only where it is clear which probe was answered.
+        let clear = tries.map_or(waiting.tries == 0, |tries| tries == waiting.tries);
+        if let Some((_, round_trip)) = self.targets.get_mut(place.0 as usize).filter(|_| clear) {
+            round_trip.learn(taken);
+        }
+        if clear && waiting.tries > 0 {
+            self.pace.lost(time, taken);
+        } else {
+            self.pace.grow();
+        }
+        let time = clear.then_some(taken);
+        reports.push_back(PortReport { target, port: place.1, state, reason, time });
+    }
+}
+
+const fn header(source: IpAddr, destination: IpAddr) -> Header {
+    Header { source, destination, ttl: 64, tos: 0, dont_fragment: false }
+}
+
+/// The TCP probe of a method.
+fn segment(method: ScanMethod, port: u16) -> Packet {
+    let bare = tcp().sport(port).window(1024_u16);
+    match method {
+        // A SYN without MSS is asked for by no system: some filters drop it.
+        ScanMethod::Syn => bare.flags("S").option("mss", [1460_u16]).into(),
+        ScanMethod::Fin => bare.flags("F").into(),
+        ScanMethod::Xmas => bare.flags("FPU").into(),
+        _ => bare.flags(0_u8).into(),
+    }
+}
