@@ -351,5 +351,4 @@ fn claim(captured: &Captured, any: bool) -> Option<(IpAddr, Mac)> {
 }
 
 #[cfg(test)]
-#[path = "tests/arp.rs"]
 mod tests;

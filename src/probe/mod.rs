@@ -30,7 +30,6 @@ mod pace;
 mod pending;
 mod scan;
 mod send;
-mod tests;
 mod traceroute;
 
 pub use answers::{Answers, Outcome, Patience};
@@ -43,4 +42,6 @@ pub use pace::{Lateness, Pace};
 pub use scan::{PortReport, PortState, Scan, ScanConfig, ScanMethod};
 pub use send::{Plan, Sending};
 pub use traceroute::{Hop, TraceAnswer, TraceConfig, TraceMethod, Traceroute};
+
 #[cfg(test)]
+mod tests;

@@ -414,5 +414,4 @@ impl Iterator for Traceroute {
 }
 
 #[cfg(test)]
-#[path = "tests/traceroute.rs"]
 mod tests;
