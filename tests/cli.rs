@@ -17,9 +17,20 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn the_command_tree() {
     let mut tree = String::new();
-    for command in
-        ["", "demo", "ping", "traceroute", "scan", "arp", "nc", "craft", "diff", "checksum", "doctor", "completions"]
-    {
+    for command in [
+        "",
+        "demo",
+        "ping",
+        "traceroute",
+        "scan",
+        "arp",
+        "nc",
+        "craft",
+        "diff",
+        "checksum",
+        "doctor",
+        "completions",
+    ] {
         let args: Vec<_> = [command, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
         let help = sockatoo(&args);
         assert!(help.status.success(), "{command}: {help:?}");

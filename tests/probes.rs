@@ -8,7 +8,9 @@ use std::process::Stdio;
 
 use sockatoo::Host;
 use sockatoo::lab::Netns;
-use sockatoo::probe::{ArpConfig, ArpSweep, PortState, Scan, ScanConfig, ScanMethod, TraceConfig, TraceMethod, Traceroute};
+use sockatoo::probe::{
+    ArpConfig, ArpSweep, PortState, Scan, ScanConfig, ScanMethod, TraceConfig, TraceMethod, Traceroute,
+};
 
 const KERNEL: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
 
@@ -41,7 +43,12 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn scanned(host: &Host, target: &str, ports: &[u16], method: ScanMethod) -> BTreeMap<u16, (PortState, &'static str)> {
+fn scanned(
+    host: &Host,
+    target: &str,
+    ports: &[u16],
+    method: ScanMethod,
+) -> BTreeMap<u16, (PortState, &'static str)> {
     let config = ScanConfig { method, ..ScanConfig::default() };
     let ports = Scan::new(host, &[ip(target)], ports, config).unwrap();
     ports.map(|report| report.unwrap()).map(|report| (report.port, (report.state, report.reason))).collect()
@@ -49,7 +56,9 @@ fn scanned(host: &Host, target: &str, ports: &[u16], method: ScanMethod) -> BTre
 
 /// True if the kernel has taken the filter.
 fn filter(kernel: &Netns) -> bool {
-    let Ok(mut nft) = kernel.command("nft").args(["-f", "-"]).stdin(Stdio::piped()).spawn() else { return false };
+    let Ok(mut nft) = kernel.command("nft").args(["-f", "-"]).stdin(Stdio::piped()).spawn() else {
+        return false;
+    };
     nft.stdin.take().unwrap().write_all(FILTER.as_bytes()).unwrap();
     nft.wait().unwrap().success()
 }
@@ -84,21 +93,28 @@ fn open_closed_and_filtered_as_nmap_sees_them() {
     kernel.veth("wire0", &other, "wire1").unwrap();
     kernel.add_address("wire0", "198.51.100.1/24").unwrap();
     other.add_address("wire1", "198.51.100.2/24").unwrap();
-    let nmap = other.command("nmap").args(["-n", "-Pn", "-sS", "-oG", "-", "-p", "21-25,8080", "198.51.100.1"]).output();
+    let nmap = other
+        .command("nmap")
+        .args(["-n", "-Pn", "-sS", "-oG", "-", "-p", "21-25,8080", "198.51.100.1"])
+        .output();
     let Ok(nmap) = nmap else {
         eprintln!("skipped: no nmap");
         return;
     };
     let said = String::from_utf8_lossy(&nmap.stdout).into_owned();
     for (port, (state, _)) in scanned(&host, KERNEL[0], &ports, ScanMethod::Syn) {
-        assert!(said.contains(&format!("{port}/{}/tcp", state.name())), "{port} is {state:?} to us, to nmap:\n{said}");
+        assert!(
+            said.contains(&format!("{port}/{}/tcp", state.name())),
+            "{port} is {state:?} to us, to nmap:\n{said}"
+        );
     }
 }
 
 #[test]
 fn all_ports_of_the_kernel() {
     let Some((kernel, host)) = wire() else { return };
-    let listeners = kernel.run(|| [1, 7777, 65_535].map(|port| TcpListener::bind(("192.0.2.1", port)).unwrap())).unwrap();
+    let listeners =
+        kernel.run(|| [1, 7777, 65_535].map(|port| TcpListener::bind(("192.0.2.1", port)).unwrap())).unwrap();
     let all: Vec<u16> = (1..=u16::MAX).collect();
     let found = scanned(&host, KERNEL[0], &all, ScanMethod::Syn);
     let open: Vec<_> = found.iter().filter(|(_, (state, _))| *state != PortState::Closed).collect();
@@ -113,7 +129,8 @@ fn udp_ports_of_the_kernel() {
     let silent = kernel.run(|| UdpSocket::bind("[::]:5000")).unwrap().unwrap();
     for target in KERNEL {
         let found = scanned(&host, target, &[4999, 5000], ScanMethod::Udp);
-        let wanted = [(4999, (PortState::Closed, "port-unreach")), (5000, (PortState::OpenOrFiltered, "no-response"))];
+        let wanted =
+            [(4999, (PortState::Closed, "port-unreach")), (5000, (PortState::OpenOrFiltered, "no-response"))];
         assert_eq!(found, wanted.into(), "{target}");
     }
     drop(silent);
@@ -125,7 +142,8 @@ fn the_way_to_the_kernel() {
     for target in KERNEL {
         for method in [TraceMethod::Udp, TraceMethod::Icmp, TraceMethod::Tcp] {
             let config = TraceConfig { method, port: method.port(), ..TraceConfig::default() };
-            let hops: Vec<_> = Traceroute::new(&host, ip(target), config).unwrap().map(|hop| hop.unwrap()).collect();
+            let hops: Vec<_> =
+                Traceroute::new(&host, ip(target), config).unwrap().map(|hop| hop.unwrap()).collect();
             assert_eq!((hops.len(), hops[0].last), (1, true), "{method:?}: {hops:?}");
             assert_eq!(hops[0].answers[0].unwrap().from, ip(target), "{method:?}");
         }
@@ -137,7 +155,8 @@ fn the_kernel_has_its_addresses() {
     let Some((_kernel, host)) = wire() else { return };
     let net: Vec<IpAddr> = (1..=254).map(|n| [192, 0, 2, n].into()).collect();
     for targets in [net, vec![ip("2001:db8::1"), ip("2001:db8::77")]] {
-        let found: Vec<_> = ArpSweep::new(&host, &targets, ArpConfig::default()).unwrap().map(|s| s.unwrap()).collect();
+        let found: Vec<_> =
+            ArpSweep::new(&host, &targets, ArpConfig::default()).unwrap().map(|s| s.unwrap()).collect();
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0].address, targets[0]);
     }

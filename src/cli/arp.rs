@@ -40,7 +40,9 @@ impl Found {
         let taken_twice = self.stations.values().filter(|stations| stations.len() > 1).count();
         if as_json {
             let (hosts, asked, answers) = (self.stations.len(), self.asked, self.answers);
-            say::object(json!({ "type": "end", "asked": asked, "hosts": hosts, "answers": answers, "duplicates": taken_twice }));
+            say::object(
+                json!({ "type": "end", "asked": asked, "hosts": hosts, "answers": answers, "duplicates": taken_twice }),
+            );
             return;
         }
         if !self.shown {
@@ -50,7 +52,8 @@ impl Found {
             }
         }
         let asked = if self.asked == 1 { "1 address".into() } else { format!("{} addresses", self.asked) };
-        let twice = if taken_twice == 0 { String::new() } else { format!(", {taken_twice} taken more than once") };
+        let twice =
+            if taken_twice == 0 { String::new() } else { format!(", {taken_twice} taken more than once") };
         say::line(format!("\n{asked} asked for, {} answered{twice}", self.stations.len()));
     }
 }
@@ -69,7 +72,8 @@ pub(super) fn run(args: &ArpArgs, as_json: bool) -> Result<Exit, Trouble> {
     if args.announce || args.answer {
         return announce_all(&host, &all, args);
     }
-    let found = Arc::new(Mutex::new(Found { asked: all.len(), shown: args.count.is_some(), ..Found::default() }));
+    let found =
+        Arc::new(Mutex::new(Found { asked: all.len(), shown: args.count.is_some(), ..Found::default() }));
     let at_interrupt = found.clone();
     on_interrupt(move || {
         at_interrupt.lock().unwrap_or_else(PoisonError::into_inner).end(as_json);

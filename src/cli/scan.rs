@@ -72,12 +72,17 @@ impl Findings {
                 report.state == PortState::Open || (few && !self.only_open)
             };
             let shown: Vec<_> = ports.shown.values().filter(is_shown).collect();
-            let hidden = ports.counts.iter().filter(|(state, count)| **state != PortState::Open && **count > FEW);
+            let hidden =
+                ports.counts.iter().filter(|(state, count)| **state != PortState::Open && **count > FEW);
             let hidden: Vec<_> = hidden.map(|(state, count)| format!("{count} {}", state.name())).collect();
             if shown.is_empty() && self.only_open {
                 continue;
             }
-            let not_shown = if hidden.is_empty() { String::new() } else { format!(" (not shown: {})", hidden.join(", ")) };
+            let not_shown = if hidden.is_empty() {
+                String::new()
+            } else {
+                format!(" (not shown: {})", hidden.join(", "))
+            };
             say::line(format!("\n{}{not_shown}", say::styled("1", ip)));
             for report in shown {
                 say::line(self.row(report));
@@ -106,12 +111,17 @@ impl Findings {
     fn end(&self, as_json: bool) {
         if as_json {
             let hosts = self.hosts.iter().map(|(ip, ports)| {
-                let counts: serde_json::Map<_, _> =
-                    ports.counts.iter().map(|(state, count)| (state.name().into(), (*count).into())).collect();
+                let counts: serde_json::Map<_, _> = ports
+                    .counts
+                    .iter()
+                    .map(|(state, count)| (state.name().into(), (*count).into()))
+                    .collect();
                 json!({ "host": ip, "ports": counts })
             });
             let hosts: Vec<_> = hosts.collect();
-            say::object(json!({ "type": "end", "hosts": hosts, "open": self.open(), "seconds": self.seconds() }));
+            say::object(
+                json!({ "type": "end", "hosts": hosts, "open": self.open(), "seconds": self.seconds() }),
+            );
         } else {
             self.print();
         }

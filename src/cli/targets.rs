@@ -57,8 +57,9 @@ fn range(word: &str) -> Result<Option<(IpAddr, IpAddr)>, Trouble> {
             IpAddr::from([a, b, c, byte])
         }
         _ => {
-            return Err(Trouble::new(format!("`{word}` is no range"))
-                .hint("as 192.0.2.1-20 or 192.0.2.1-192.0.2.20"));
+            return Err(
+                Trouble::new(format!("`{word}` is no range")).hint("as 192.0.2.1-20 or 192.0.2.1-192.0.2.20")
+            );
         }
     };
     Ok(Some((first, last)))
@@ -72,7 +73,11 @@ fn number(address: IpAddr) -> u128 {
 }
 
 fn address(number: u128, like: IpAddr) -> IpAddr {
-    if like.is_ipv4() { std::net::Ipv4Addr::from_bits(number as u32).into() } else { std::net::Ipv6Addr::from_bits(number).into() }
+    if like.is_ipv4() {
+        std::net::Ipv4Addr::from_bits(number as u32).into()
+    } else {
+        std::net::Ipv6Addr::from_bits(number).into()
+    }
 }
 
 /// The last address of a network.
@@ -91,7 +96,9 @@ pub(super) fn ports(text: &str, protocol: &str) -> Result<Vec<u16>, Trouble> {
     for part in text.split(',') {
         let one = |text: &str, open: u16| match text {
             "" => Ok(open),
-            text => text.parse().ok().or_else(|| services::port_of(text, protocol)).ok_or_else(|| wrong(part)),
+            text => {
+                text.parse().ok().or_else(|| services::port_of(text, protocol)).ok_or_else(|| wrong(part))
+            }
         };
         let range = match one(part, 0) {
             Ok(port) if !part.is_empty() => port..=port,

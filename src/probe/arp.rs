@@ -113,7 +113,9 @@ impl ArpSweep {
     pub fn new(host: &Host, targets: &[IpAddr], config: ArpConfig) -> Result<Self> {
         let first = *targets.first().ok_or_else(|| Errno::EINVAL.with("a sweep wants targets"))?;
         if targets.len() > MOST_TARGETS
-            || targets.iter().any(|t| t.is_ipv4() != first.is_ipv4() || t.is_multicast() || t.is_unspecified())
+            || targets
+                .iter()
+                .any(|t| t.is_ipv4() != first.is_ipv4() || t.is_multicast() || t.is_unspecified())
         {
             return Err(Errno::EINVAL.with("a sweep wants hosts of one IP version, 65,536 at most"));
         }
@@ -174,7 +176,8 @@ impl ArpSweep {
                 let source = self.source(target.into());
                 let question = layer("nd_ns").set("target", target);
                 // RFC 4861 4.3: no source link-layer address "when the source IP address is the unspecified address".
-                let question = if source.is_some() { question.option("source_lladdr", [mac]) } else { question };
+                let question =
+                    if source.is_some() { question.option("source_lladdr", [mac]) } else { question };
                 let source = source.unwrap_or(Ipv6Addr::UNSPECIFIED.into());
                 let header = ipv6().src(source).dst(group).hlim(255);
                 ether().src(mac).dst(Mac::of_group(group.into())) / header / question
@@ -308,7 +311,8 @@ fn interface(host: &Host, index: Option<IfIndex>, target: IpAddr) -> Result<Inte
     match index {
         Some(index) => known.find(|known| known.index == index).ok_or(Errno::ENODEV.into()),
         None => known.find(near).ok_or_else(|| {
-            Errno::ENETUNREACH.with(format!("{target} is on none of our links, and only neighbours are asked"))
+            Errno::ENETUNREACH
+                .with(format!("{target} is on none of our links, and only neighbours are asked"))
         }),
     }
 }

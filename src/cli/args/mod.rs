@@ -19,8 +19,8 @@ mod bench;
 mod checksum;
 mod craft;
 mod diff;
-mod send;
 mod scan;
+mod send;
 mod sniff;
 mod traceroute;
 
@@ -29,8 +29,8 @@ pub(in crate::cli) use bench::{Bench, BenchArgs};
 pub(in crate::cli) use checksum::ChecksumArgs;
 pub(in crate::cli) use craft::{BeginsWith, CraftArgs, Language, ViewArgs};
 pub(in crate::cli) use diff::DiffArgs;
-pub(in crate::cli) use send::SendArgs;
 pub(in crate::cli) use scan::{Method, ScanArgs};
+pub(in crate::cli) use send::SendArgs;
 pub(in crate::cli) use sniff::{SniffArgs, Way};
 pub(in crate::cli) use traceroute::TracerouteArgs;
 

@@ -33,7 +33,8 @@ fn who_has_it_says_so_in_both_versions() {
         let detect = ArpConfig { detect: true, rounds: 1, ..ArpConfig::default() };
         let (stations, _) = swept(&world, &us, &[there, not], detect);
         assert_eq!(stations, [wanted]);
-        let every = ArpConfig { every: true, rounds: 3, interval: Duration::from_secs(1), ..ArpConfig::default() };
+        let every =
+            ArpConfig { every: true, rounds: 3, interval: Duration::from_secs(1), ..ArpConfig::default() };
         let before = world.now();
         assert_eq!(swept(&world, &us, &[there], every), (vec![wanted; 3], 3));
         assert!((2500..2600).contains(&world.now().since(before).as_millis()));
@@ -50,7 +51,12 @@ fn two_stations_of_one_address_are_told() {
         let socket = open(&peer, IfIndex(2), [192, 0, 2, 7].into()).unwrap();
         let question = socket.recv(100, 0).unwrap();
         let ours = Mac(*question[6..].first_chunk().unwrap());
-        let claim = arp().op(2).set("hwsrc", other).set("psrc", "192.0.2.7").set("hwdst", ours).set("pdst", "192.0.2.1");
+        let claim = arp()
+            .op(2)
+            .set("hwsrc", other)
+            .set("psrc", "192.0.2.7")
+            .set("hwdst", ours)
+            .set("pdst", "192.0.2.1");
         send(&socket, &(ether().src(other).dst(ours) / claim)).unwrap();
     });
     let (stations, _) = swept(&world, &us, &["192.0.2.7"], ArpConfig::default());
@@ -62,7 +68,9 @@ fn two_stations_of_one_address_are_told() {
 fn only_what_is_ours_is_announced_and_only_neighbours_are_asked() {
     let world = World::new(3);
     let (us, peer) = pair(&world);
-    for (address, answer, operation) in [("192.0.2.1", false, 1), ("192.0.2.1", true, 2), ("2001:db8::1", false, 0)] {
+    for (address, answer, operation) in
+        [("192.0.2.1", false, 1), ("192.0.2.1", true, 2), ("2001:db8::1", false, 0)]
+    {
         let address: IpAddr = address.parse().unwrap();
         let socket = open(&peer, IfIndex(2), address).unwrap();
         announce(&us, address, None, answer).unwrap();

@@ -59,7 +59,8 @@ impl Connects {
         if !plan.is_done() && self.waiting.len() < MOST && self.pace.has_room(self.waiting.len()) {
             until = until.min(self.pace.due());
         }
-        let mut watched: Vec<_> = self.waiting.iter().map(|(socket, ..)| PollFd::new(socket, POLLOUT)).collect();
+        let mut watched: Vec<_> =
+            self.waiting.iter().map(|(socket, ..)| PollFd::new(socket, POLLOUT)).collect();
         poll(&mut watched, Some(until.since(now)))?;
         let ready: Vec<bool> = watched.iter().map(|w| w.revents != 0).collect();
         let now = self.host.now();
@@ -100,7 +101,13 @@ impl Connects {
         let answered = !matches!(state, PortState::Filtered);
         self.pace.grow();
         let Some(target) = plan.target(place.0) else { return Ok(()) };
-        reports.push_back(PortReport { target, port: place.1, state, reason, time: answered.then_some(time) });
+        reports.push_back(PortReport {
+            target,
+            port: place.1,
+            state,
+            reason,
+            time: answered.then_some(time),
+        });
         Ok(())
     }
 }

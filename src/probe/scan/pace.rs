@@ -83,7 +83,9 @@ impl RoundTrip {
     pub(super) fn learn(&mut self, time: Duration) {
         self.known = Some(match self.known {
             None => (time, time / 2),
-            Some((smooth, variation)) => ((smooth * 7 + time) / 8, (variation * 3 + smooth.abs_diff(time)) / 4),
+            Some((smooth, variation)) => {
+                ((smooth * 7 + time) / 8, (variation * 3 + smooth.abs_diff(time)) / 4)
+            }
         });
     }
 

@@ -68,7 +68,8 @@ impl RawScan {
         let targets = plan.targets.iter().map(|t| Ok((way(host, *t)?.0, RoundTrip::default())));
         let targets = targets.collect::<Result<Vec<_>>>()?;
         let source = targets.first().ok_or(Errno::EINVAL)?.0;
-        let any: IpAddr = if first.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let any: IpAddr =
+            if first.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
         let udp = config.method == ScanMethod::Udp;
         let port = reserve(host, any, if udp { SOCK_DGRAM } else { SOCK_STREAM })?;
         let protocol = config.method.protocol();
@@ -76,7 +77,8 @@ impl RawScan {
         let exchange = Exchange::new(host, first, &format!("{icmp} or ({protocol} dst port {})", port.1))?;
         // Its own random numbers are the host's business: another port of its choice is as good.
         let secret = reserve(host, any, SOCK_STREAM)?.1;
-        let secret = u32::from(secret).wrapping_mul(0x9e37_79b1) ^ u32::from(port.1).wrapping_mul(0x85eb_ca6b);
+        let secret =
+            u32::from(secret).wrapping_mul(0x9e37_79b1) ^ u32::from(port.1).wrapping_mul(0x85eb_ca6b);
         let segment = header(source, first).around(segment(config.method, port.1))?;
         Ok(Self {
             method: config.method,
@@ -113,7 +115,8 @@ impl RawScan {
         let now = self.exchange.host().now();
         let more = !plan.is_done() || !self.again.is_empty();
         let next = self.deadlines.peek().map_or(now, |Reverse((deadline, ..))| *deadline);
-        let until = if more && self.pace.has_room(self.in_flight()) { self.pace.due().min(next) } else { next };
+        let until =
+            if more && self.pace.has_room(self.in_flight()) { self.pace.due().min(next) } else { next };
         let mut heard = Vec::new();
         self.exchange.hear(until.since(now), |time, packet| heard.extend(self.meaning(time, packet)))?;
         for verdict in heard {
@@ -265,7 +268,9 @@ impl RawScan {
 
     fn settle(&mut self, verdict: &Verdict, plan: &Plan, reports: &mut Reports) {
         let Verdict { place, state, reason, tries, time } = *verdict;
-        let (Some(waiting), Some(target)) = (self.waiting.remove(&place), plan.target(place.0)) else { return };
+        let (Some(waiting), Some(target)) = (self.waiting.remove(&place), plan.target(place.0)) else {
+            return;
+        };
         let taken = time.since(waiting.sent);
         // Karn's rule (RFC 6298 3): the time counts only where it is clear which probe was answered.
         let clear = tries.map_or(waiting.tries == 0, |tries| tries == waiting.tries);

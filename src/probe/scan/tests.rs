@@ -24,7 +24,13 @@ fn listen(peer: &Host, ports: &[u16]) -> Vec<crate::socket::Socket> {
 }
 
 /// Every port and what is known of it, in order.
-fn scanned(world: &World, us: &Host, target: &str, ports: &[u16], config: ScanConfig) -> Vec<(u16, PortState)> {
+fn scanned(
+    world: &World,
+    us: &Host,
+    target: &str,
+    ports: &[u16],
+    config: ScanConfig,
+) -> Vec<(u16, PortState)> {
     let (target, ports) = (target.parse().unwrap(), ports.to_vec());
     let job = world.spawn(us, move |us| {
         let scan = Scan::new(&us, &[target], &ports, config).unwrap();
@@ -51,7 +57,11 @@ fn every_method_tells_open_from_closed() {
                 world.run_for(Duration::from_secs(1)).unwrap();
                 // What connects waits to be accepted, until the listener does.
                 let begun = if target == PEER[0] { 0 } else { 2 };
-                assert_eq!((us.census().flows, peer.census().flows), (0, begun), "our RSTs have ended what SYNs began");
+                assert_eq!(
+                    (us.census().flows, peer.census().flows),
+                    (0, begun),
+                    "our RSTs have ended what SYNs began"
+                );
             }
             let wanted = [79, 80, 443, 444].map(|port| {
                 (port, if [80, 443].contains(&port) { PortState::Open } else { PortState::Closed })
