@@ -3,7 +3,7 @@
 use super::syntax::{Argument, Node, Span, What, Word};
 use super::{Expression, ExpressionError, MOST_BYTES, MOST_BYTES_IN_ALL, MOST_LAYERS, suggest};
 use crate::base::Error;
-use crate::wire::packet::{Choice, Field, Fill, KINDS, Kind, Layer, Packet, Shape, Value, kind};
+use crate::wire::packet::{Choice, Field, Fill, KINDS, Kind, Layer, Packet, Shape, Value, When, kind};
 
 /// Scapy's functions that send, and what does the same here.
 const SENDERS: &[(&str, &str)] = &[
@@ -30,7 +30,7 @@ pub(super) fn expression(
     tree: &Node,
     files: &mut dyn FnMut(&str) -> Result<Vec<u8>, Error>,
 ) -> Result<Expression, ExpressionError> {
-    let mut reader = Reader { files, notes: Vec::new(), bytes: 0 };
+    let mut reader = Reader { files, notes: Vec::new(), bytes: 0, fuzzing: false };
     let tree = reader.without_senders(tree);
     let mut layers = Vec::new();
     reader.layers(tree, &mut layers)?;
@@ -42,6 +42,8 @@ pub(super) struct Reader<'a> {
     notes: Vec<String>,
     /// Bytes read from files.
     bytes: usize,
+    /// In `fuzz(...)`.
+    fuzzing: bool,
 }
 
 impl Reader<'_> {
@@ -66,7 +68,9 @@ impl Reader<'_> {
         }
         if let Some(inner) = fuzzed(node)? {
             let from = into.len();
+            let outside = std::mem::replace(&mut self.fuzzing, true);
             self.layers(inner, into)?;
+            self.fuzzing = outside;
             into.iter_mut().skip(from).for_each(|layer| layer.fuzz = true);
             return Ok(());
         }
@@ -129,6 +133,9 @@ impl Reader<'_> {
                 }
             }
         }
+        for name in arguments.iter().filter_map(|argument| argument.name.as_ref()) {
+            self.has(&layer, field(kind, name)?, name.span)?;
+        }
         match unnamed.first() {
             Some(first) if !positional => {
                 let some =
@@ -140,6 +147,23 @@ impl Reader<'_> {
                 Ok(layer)
             }
         }
+    }
+
+    /// An error, if the layer's other fields tell that it has no such field: `icmp has no seq if type is 3`.
+    fn has(&self, layer: &Layer, field: &'static Field, span: Span) -> Result<(), ExpressionError> {
+        let layer = Layer { fuzz: self.fuzzing, ..layer.clone() };
+        let Some((tells, number)) = layer.lacks(field) else { return Ok(()) };
+        let (kind, name) = (layer.kind().name, field.name);
+        let named = |number: u64| tells.names.iter().find(|(n, _)| *n == number).map(|(_, name)| *name);
+        let error = span.error(format!("{kind} has no {name} if {} is {number}", tells.name));
+        Err(match field.when {
+            When::Is(_, numbers) => {
+                let word = |n: &u64| named(*n).map_or_else(|| n.to_string(), str::to_string);
+                let words: Vec<_> = numbers.iter().map(word).collect();
+                error.hint(format!("it has one if {} is {}", tells.name, words.join(", ")))
+            }
+            When::Always | When::Not(..) => error,
+        })
     }
 
     /// Values without names, in the order of [`Kind::positional`]; a list at the end takes all that are left.
@@ -191,13 +215,17 @@ impl Reader<'_> {
             What::List(nodes) | What::Stack(nodes) => {
                 nodes.iter().map(|node| self.entry(kinds, node)).collect()
             }
+            // options=b""
+            What::Text(text) if text.is_empty() => Ok(Vec::new()),
             _ => Ok(vec![self.entry(kinds, node)?]),
         }
     }
 
     fn entry(&mut self, kinds: &'static [Kind], node: &Node) -> Result<Layer, ExpressionError> {
         if let Some(inner) = fuzzed(node)? {
+            let outside = std::mem::replace(&mut self.fuzzing, true);
             let mut layer = self.entry(kinds, inner)?;
+            self.fuzzing = outside;
             layer.fuzz = true;
             return Ok(layer);
         }
@@ -207,12 +235,21 @@ impl Reader<'_> {
             self.unnamed(&mut layer, node.span, &[node])?;
             return Ok(layer);
         }
+        // Scapy: IPOption(b"\x83\x03\x10") is the option that these bytes are.
+        if let What::Call(name, arguments) = &node.what
+            && name.text == "IPOption"
+            && let [Argument { name: None, value }] = arguments.as_slice()
+            && matches!(value.what, What::Text(_) | What::Hex(_))
+        {
+            return self.layer(value);
+        }
         let named = |text: &str| find_entry(kinds, text, node.span);
         match &node.what {
             What::Word(text) => named(text),
-            What::Text(text) => named(&String::from_utf8_lossy(text)),
-            // Bytes among options stand there as they are.
+            // Bytes among options stand there as they are; no option's name has such bytes in it.
             What::Hex(_) | What::File(_) => self.layer(node),
+            What::Text(text) if !is_printable(text) => self.layer(node),
+            What::Text(text) => named(&String::from_utf8_lossy(text)),
             What::Call(name, arguments) => {
                 let kind = find_entry(kinds, &name.text, name.span)?.kind();
                 let kind = self.of_type(kinds, kind, name, arguments)?;
@@ -297,6 +334,10 @@ fn as_option(layers: &mut [Layer], layer: Layer) -> Option<Layer> {
     options.push(layer);
     under.place(place, Choice::One(Value::Layers(options)));
     None
+}
+
+fn is_printable(text: &[u8]) -> bool {
+    text.iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// What is in the brackets of `fuzz(...)`.

@@ -8,7 +8,7 @@ use super::{ExpressionError, suggest};
 use crate::base::services::port_of;
 use crate::base::{Cidr, Mac};
 use crate::wire::packet::value::{flags, number};
-use crate::wire::packet::{Choice, Field, Fill, Kind, Shape, Value};
+use crate::wire::packet::{Choice, Field, Fill, Kind, Rule, Shape, Value};
 
 /// A field of a layer, or one item of a field that is a list.
 #[derive(Clone, Copy)]
@@ -218,7 +218,7 @@ fn random(room: Room, span: Span, limits: Option<(u64, u64)>) -> Result<Choice, 
 /// What would be filled in, made wrong.
 fn bad(room: Room, span: Span) -> Result<Choice, ExpressionError> {
     match (room.shape, room.field.fill) {
-        (Shape::Bits(_), Fill::Rule(_)) => Ok(Choice::Bad),
+        (Shape::Bits(_), Fill::Rule(rule)) if !matches!(rule, Rule::Reach(_)) => Ok(Choice::Bad),
         _ => Err(span
             .error(format!("no value of {} is wrong by itself", room.field.name))
             .hint("`bad` is for what is worked out: checksums, lengths, the number of the next layer")),

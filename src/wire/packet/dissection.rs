@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::ops::Range;
 
-use super::kind::{Field, Kind, When};
+use super::kind::{Field, Kind};
 use super::layer::Value;
 use super::layers::{IP, IPV6, PAYLOAD};
 use crate::base::LinkType;
@@ -139,10 +139,6 @@ impl Section {
 
     /// Has a layer with these fields this one, too?
     pub(super) fn has(&self, field: &Field) -> bool {
-        match field.when {
-            When::Always => true,
-            When::Is(name, values) => self.number(name).is_some_and(|n| values.contains(&n)),
-            When::Not(name, values) => self.number(name).is_some_and(|n| !values.contains(&n)),
-        }
+        field.when.holds(|name| self.number(name))
     }
 }

@@ -148,7 +148,7 @@ fn constant(choice: &Choice) -> bool {
 fn is_fuzzed(kind: &Kind, field: usize, last: bool) -> bool {
     kind.fields.get(field).is_some_and(|field| match (field.fill, field.shape) {
         (_, Shape::Layers(_) | Shape::List(_)) => false,
-        (Fill::Rule(rule), _) => matches!(rule, Rule::Next(_)) && last,
+        (Fill::Rule(rule), _) => matches!(rule, Rule::Next(_)) && last || matches!(rule, Rule::Reach(_)),
         _ => true,
     })
 }
@@ -159,26 +159,11 @@ fn settle(layer: &mut Layer, described: &Layer) {
     if !std::mem::take(&mut layer.fuzz) {
         return;
     }
-    let has = |field: usize, layer: &Layer| match layer.kind.fields.get(field).map(|field| field.when) {
-        Some(When::Is(name, values)) => number(layer, name).is_some_and(|number| values.contains(&number)),
-        Some(When::Not(name, values)) => number(layer, name).is_none_or(|number| !values.contains(&number)),
-        Some(When::Always) | None => true,
-    };
     // In the order of the fields: the one that tells comes before the one that it tells about.
-    for field in 0..layer.kind.fields.len() {
-        if described.choice(field).is_none() && !has(field, layer) {
-            layer.set.retain(|(place, _)| *place != field);
+    for (place, field) in layer.kind.fields.iter().enumerate() {
+        if described.choice(place).is_none() && !field.when.holds(|name| layer.number(name)) {
+            layer.set.retain(|(set, _)| *set != place);
         }
-    }
-}
-
-/// The number that a field holds, or will get.
-fn number(layer: &Layer, name: &str) -> Option<u64> {
-    let field = layer.kind.field(name)?;
-    match (layer.choice(field), layer.kind.fields.get(field)?.fill) {
-        (Some(Choice::One(Value::Number(number))), _) => Some(*number),
-        (None, Fill::Number(number) | Fill::Rule(Rule::Next(number))) => Some(number),
-        _ => None,
     }
 }
 
@@ -379,7 +364,7 @@ mod tests {
     }
 
     fn number(layer: &Layer, name: &str) -> u64 {
-        super::number(layer, name).unwrap()
+        layer.number(name).unwrap()
     }
 
     fn one(number: u64) -> Choice {

@@ -52,6 +52,17 @@ pub enum When {
     Not(&'static str, &'static [u64]),
 }
 
+impl When {
+    /// Whether the layer has the field, if its other fields hold these numbers.
+    pub(super) fn holds(self, number: impl Fn(&'static str) -> Option<u64>) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Is(name, values) => number(name).is_some_and(|number| values.contains(&number)),
+            Self::Not(name, values) => number(name).is_some_and(|number| !values.contains(&number)),
+        }
+    }
+}
+
 /// What a field holds.
 #[derive(Clone, Copy, Debug)]
 pub enum Shape {
@@ -136,6 +147,8 @@ pub enum Rule {
     LengthOf(&'static str),
     /// Bytes of this layer's own header that stand behind this field. Reading, the layer ends there.
     Rest,
+    /// How far the message travels that the layer carries: 255 or 1 where its RFC demands it, else this.
+    Reach(u64),
     /// 1 if somebody has set the named field of this layer, else 0.
     Present(&'static str),
 }

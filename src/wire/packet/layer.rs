@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::kind::{Field, Kind};
+use super::kind::{Field, Fill, Kind, Rule, When};
 use crate::base::{Errno, Error, Mac};
 
 /// What a field holds, or is to hold.
@@ -99,6 +99,27 @@ impl Layer {
         };
         self.place(at, choice);
         Ok(())
+    }
+
+    /// The number that a field holds or will get, as far as the layer itself tells.
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
+        let field = self.kind.field(name)?;
+        match (self.choice(field), self.kind.fields.get(field)?.fill) {
+            (Some(Choice::One(Value::Number(number))), _) => Some(*number),
+            (None, _) if self.fuzz => None,
+            (None, Fill::Number(number) | Fill::Rule(Rule::Next(number) | Rule::Reach(number))) => {
+                Some(number)
+            }
+            _ => None,
+        }
+    }
+
+    /// Why it has no such field: another field, and what that holds. `None` if it may have it.
+    pub(crate) fn lacks(&self, field: &Field) -> Option<(&'static Field, u64)> {
+        let (When::Is(name, _) | When::Not(name, _)) = field.when else { return None };
+        let number = self.number(name)?;
+        let tells = self.kind.fields.get(self.kind.field(name)?)?;
+        (!field.when.holds(|_| Some(number))).then_some((tells, number))
     }
 
     /// Sets a field by its place in [`Kind::fields`].

@@ -40,6 +40,7 @@ pub(super) fn outer(rule: Rule, whole: Whole<'_>, at: usize, seen: &Seen) -> Opt
             units(whole.ends.get(at)?.saturating_sub(section.range.start), unit, less)
         }
         Rule::Next(otherwise) => next(whole.sections, at, seen.field.name).unwrap_or(otherwise),
+        Rule::Reach(otherwise) => layers::reach(whole.sections.get(at + 1..)?).unwrap_or(otherwise),
         Rule::HeaderChecksum | Rule::Checksum | Rule::TransportChecksum => {
             let covered = covered(rule, whole, at)?;
             let mut bytes = whole.bytes.get(covered.range.clone())?.to_vec();

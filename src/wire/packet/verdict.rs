@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::dissection::{Dissection, Section, Seen, Verdict};
+use super::dissection::{Dissection, Origin, Section, Seen, Verdict};
 use super::kind::{Fill, Rule};
 use super::layer::Value;
 use super::layers::{IP, UDP};
@@ -12,7 +12,7 @@ impl Dissection {
     /// The verdict on each length and checksum. `ends` as in [`Whole`].
     pub(super) fn judge(&mut self, ends: &[usize]) {
         // Why nothing can be said about the lengths and checksums of the layers behind.
-        let mut unknown = None;
+        let mut unknown = cut(Whole { bytes: &self.bytes, sections: &self.sections, ends });
         for at in 0..self.sections.len() {
             let whole = Whole { bytes: &self.bytes, sections: &self.sections, ends };
             let verdict = |seen: &Seen| verdict(whole, at, seen, unknown).unwrap_or(Verdict::Free);
@@ -31,7 +31,12 @@ fn verdict(whole: Whole<'_>, at: usize, seen: &Seen, unknown: Option<&'static st
     let section = &whole.sections[at];
     let right = match rule {
         Rule::HeaderLength { .. } | Rule::Count(_) | Rule::LengthOf(_) | Rule::Rest => {
-            own(rule, section, seen)?
+            let right = own(rule, section, seen)?;
+            let beyond = *value > right && section.range.end == whole.bytes.len();
+            if let Some(why) = unknown.filter(|why| *why == CUT && beyond) {
+                return Some(Verdict::Unknown(why));
+            }
+            right
         }
         Rule::Length { .. } => {
             let right = outer(rule, whole, at, seen)?;
@@ -61,6 +66,38 @@ fn verdict(whole: Whole<'_>, at: usize, seen: &Seen, unknown: Option<&'static st
         _ => return None,
     };
     Some(if right == *value { Verdict::Right } else { Verdict::Wrong(right) })
+}
+
+const CUT: &str = "the packet is cut short";
+
+/// Is a packet that was read cut short, rather than one of its lengths wrong? It is if it ends within a layer that its IP layer says
+/// to be longer, or if two lengths agree on how much is missing.
+fn cut(whole: Whole<'_>) -> Option<&'static str> {
+    let last = whole.sections.last()?;
+    let missing = whole.sections.iter().enumerate().filter_map(|(at, section)| {
+        section.fields.iter().find_map(|seen| match (seen.field.fill, &seen.value, seen.origin) {
+            (Fill::Rule(rule @ Rule::Length { unit: 1, .. }), Value::Number(said), Origin::Read) => {
+                said.checked_sub(outer(rule, whole, at, seen)?).filter(|missing| *missing > 0)
+            }
+            _ => None,
+        })
+    });
+    let missing: Vec<u64> = missing.collect();
+    let ends_within = || {
+        last.note.is_some()
+            || last.fields.iter().any(|seen| match (seen.field.fill, &seen.value) {
+                (Fill::Rule(rule @ Rule::HeaderLength { .. }), Value::Number(said)) => {
+                    own(rule, last, seen).is_some_and(|there| *said > there)
+                }
+                _ => false,
+            })
+    };
+    let is_cut = match missing.as_slice() {
+        [] => false,
+        [_] => ends_within(),
+        [first, rest @ ..] => rest.contains(first) || ends_within(),
+    };
+    is_cut.then_some(CUT)
 }
 
 /// RFC 792, RFC 4443: behind an error stands the beginning of the packet that it is about.

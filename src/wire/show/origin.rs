@@ -11,7 +11,7 @@ pub(super) const fn origin(seen: &Seen) -> &'static str {
         (Origin::Read, _) => "read",
         (Origin::Set, _) => "set",
         // A port: nothing behind it has a number of its own.
-        (Origin::Filled, Fill::Rule(Rule::Next(none))) if matches!(seen.value, Value::Number(n) if n == none) => {
+        (Origin::Filled, Fill::Rule(Rule::Next(usual) | Rule::Reach(usual))) if matches!(seen.value, Value::Number(n) if n == usual) => {
             "default"
         }
         (Origin::Filled, Fill::Rule(_)) => "computed",
@@ -23,7 +23,9 @@ pub(super) const fn origin(seen: &Seen) -> &'static str {
 /// `section` is the layer or option that the field is in; `behind` are the layers behind it.
 pub(super) fn rule(packet: &Dissection, section: &Section, behind: &[Section], seen: &Seen) -> String {
     let rule = match seen.field.fill {
-        Fill::Rule(Rule::Next(none)) if seen.value == Value::Number(none) => return String::new(),
+        Fill::Rule(Rule::Next(usual) | Rule::Reach(usual)) if seen.value == Value::Number(usual) => {
+            return String::new();
+        }
         Fill::Rule(rule) => explained(packet, section, behind, seen, rule),
         _ => String::new(),
     };
@@ -72,6 +74,10 @@ fn explained(packet: &Dissection, section: &Section, behind: &[Section], seen: &
         Rule::DestinationMac => match &seen.value {
             Value::Mac(mac) if mac.0 == [0xff; 6] => "the next hop's; all, while nobody knows it".into(),
             _ => "the next hop's".into(),
+        },
+        Rule::Reach(_) => match seen.value {
+            Value::Number(1) => "no router may forward it".into(),
+            _ => "the receiver wants to see that no router has forwarded it".into(),
         },
         Rule::Count(name) => format!("how many {name} there are"),
         Rule::LengthOf(name) => format!("the bytes of {name}"),

@@ -154,6 +154,35 @@ pub(crate) fn behind(section: &Section, bytes: &[u8]) -> &'static Kind {
         .map_or(&PAYLOAD, |kind| variant(kind, bytes))
 }
 
+/// The hop limit (time to live) of an IP packet with these layers behind its header, where the message is for neighbours only.
+pub(crate) fn reach(behind: &[Section]) -> Option<u64> {
+    let is_extension = |s: &&Section| {
+        [&HOP_BY_HOP, &ROUTING, &DESTINATION, &AH].iter().any(|kind| std::ptr::eq(s.kind, *kind))
+    };
+    let message = behind.iter().find(|section| !is_extension(section))?.kind;
+    // RFC 4861 4: "255"; so that no router can have forwarded it.
+    let discovery = [
+        &ndp::ROUTER_SOLICITATION,
+        &ndp::ROUTER_ADVERTISEMENT,
+        &ndp::NEIGHBOUR_SOLICITATION,
+        &ndp::NEIGHBOUR_ADVERTISEMENT,
+        &ndp::REDIRECT,
+    ];
+    // RFC 2236 2, RFC 3376 4: "an IP Time-to-Live of 1"; RFC 2710 3, RFC 3810 5: "an IPv6 Hop Limit of 1".
+    let membership = [
+        &multicast::IGMP,
+        &multicast::IGMP_V3_QUERY,
+        &multicast::IGMP_V3_REPORT,
+        &multicast::MLD_QUERY,
+        &multicast::MLD_REPORT,
+        &multicast::MLD_DONE,
+        &multicast::MLD_V2_QUERY,
+        &multicast::MLD_V2_REPORT,
+    ];
+    let is = |kinds: &[&'static Kind]| kinds.iter().any(|kind| std::ptr::eq(*kind, message));
+    if is(&discovery) { Some(255) } else { is(&membership).then_some(1) }
+}
+
 /// What this field of a layer holds if `over` is behind it.
 pub(crate) fn number(under: &Kind, field: &str, over: &Kind) -> Option<u64> {
     BINDINGS

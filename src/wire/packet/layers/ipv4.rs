@@ -23,7 +23,7 @@ pub(crate) static IP: Kind = Kind::new(
         Field::flags("flags", 3, &["MF", "DF", "evil"])
             .about("more fragments, don't fragment, reserved (RFC 3514)"),
         Field::bits("frag", 13).also(&["offset"]).about("place of a fragment in its datagram, in 8 bytes"),
-        Field::bits("ttl", 8).or(64).about("how many routers may forward it"),
+        Field::bits("ttl", 8).rule(Rule::Reach(64)).about("how many routers may forward it"),
         Field::bits("proto", 8)
             .rule(Rule::Next(0))
             .also(&["protocol", "p"])

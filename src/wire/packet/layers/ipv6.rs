@@ -30,7 +30,10 @@ pub(crate) static IPV6: Kind = Kind::new(
             .also(&["plen"])
             .about("bytes behind this header"),
         NEXT,
-        Field::bits("hlim", 8).or(64).also(&["hop_limit", "ttl"]).about("how many routers may forward it"),
+        Field::bits("hlim", 8)
+            .rule(Rule::Reach(64))
+            .also(&["hop_limit", "ttl"])
+            .about("how many routers may forward it"),
         Field::v6("src").rule(Rule::Source).also(&["source"]).about("address of the sender"),
         Field::v6("dst")
             .fill(Fill::V6(Ipv6Addr::LOCALHOST))

@@ -36,7 +36,7 @@ mod tunnel;
 mod udp;
 mod variant;
 
-pub(crate) use binding::{behind, first, number};
+pub(crate) use binding::{behind, first, number, reach};
 pub(crate) use ethernet::{ARP, DOT1Q, DOT3, ETHER, LLC, SNAP};
 pub(crate) use icmp::ICMP;
 pub(crate) use ipv4::IP;

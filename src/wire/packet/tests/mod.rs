@@ -249,3 +249,46 @@ fn the_table_is_sound() {
         }
     }
 }
+
+/// RFC 4861 4: neighbours drop what has not 255; RFC 3376 4, RFC 3810 5: group membership stays on the link.
+#[test]
+fn messages_for_neighbours_travel_as_far_as_they_should() {
+    for (text, field, hops) in [
+        ("ipv6/nd_ns", "hlim", 255),
+        ("ipv6/hop_by_hop(options=[router_alert])/mldv2_report", "hlim", 1),
+        ("ipv6/icmpv6_echo_request", "hlim", 64),
+        ("ipv6(hlim=3)/nd_na", "hlim", 3),
+        ("ip/igmp", "ttl", 1),
+        ("ip/udp", "ttl", 64),
+    ] {
+        let built = text.parse::<Packet>().unwrap().build(&Nowhere).unwrap();
+        assert_eq!(built.sections[0].number(field), Some(hops), "{text}");
+        assert_eq!(
+            Dissection::of(LinkType::Ip, &built.bytes).packet().to_string().contains(field),
+            hops == 3
+        );
+    }
+}
+
+/// What a length should be can't be told of a packet that is cut short; of a whole one that says a wrong length it can.
+#[test]
+fn cut_short_is_not_wrong() {
+    let verdict = |bytes: &[u8], layer: &str, field: &str| {
+        let read = Dissection::of(LinkType::Ip, bytes);
+        read.layer(layer).and_then(|section| section.seen(field)).map(|seen| seen.verdict.clone()).unwrap()
+    };
+    let cut = Verdict::Unknown("the packet is cut short");
+    let build = |text: &str| text.parse::<Packet>().unwrap().build(&Nowhere).unwrap().bytes;
+    let tcp = build("ip(dst=192.0.2.1)/tcp(options=[mss(1460), timestamp(1, 2)])");
+    for length in 40..tcp.len() {
+        assert_eq!(verdict(&tcp[..length], "ip", "len"), cut, "{length}");
+        assert_eq!(verdict(&tcp[..length], "tcp", "offset"), cut, "{length}");
+    }
+    let udp = build("ip(dst=192.0.2.1)/udp/'0123456789'");
+    assert_eq!(verdict(&udp[..30], "ip", "len"), cut);
+    assert_eq!(verdict(&udp[..30], "udp", "len"), cut);
+    let long = build("ip(dst=192.0.2.1, len=100)/udp/'0123456789'");
+    assert_eq!(verdict(&long, "ip", "len"), Verdict::Wrong(38));
+    let offset = build("ip(dst=192.0.2.1)/tcp(offset=9)");
+    assert_eq!(verdict(&offset, "tcp", "offset"), Verdict::Wrong(5));
+}

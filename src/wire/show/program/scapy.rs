@@ -134,6 +134,7 @@ fn class(packet: &Dissection, section: &Section, layer: &Layer, next: Option<&st
         let written = set
             || matches!(field.shape, Shape::Mac | Shape::V4 | Shape::V6)
             || matches!(field.fill, Fill::Rule(Rule::Next(_))) && !bound
+            || matches!((field.fill, &seen.value), (Fill::Rule(Rule::Reach(usual)), Value::Number(n)) if usual != *n)
             || OTHER_DEFAULTS.contains(&(*class, *name));
         if written {
             arguments.push(format!("{name}={}", field_value(packet, class, layer, seen)?));
