@@ -26,6 +26,7 @@ fn the_command_tree() {
         "arp",
         "nc",
         "craft",
+        "replay",
         "diff",
         "checksum",
         "doctor",

@@ -13,6 +13,7 @@
 //! | `nc.rs` | `sockatoo nc` |
 //! | `craft/` | `sockatoo craft`: packets from an expression, shown in every way, and sent |
 //! | `sniff/` | `sockatoo sniff`: frames of wires and files |
+//! | `replay.rs` | `sockatoo replay`: a capture is sent |
 //! | `diff.rs` | `sockatoo diff`: two captures, field by field |
 //! | `packet_json.rs` | a packet with all its fields in JSON |
 //! | `bench/` | `sockatoo bench`: our figures beside others' |
@@ -41,6 +42,7 @@ mod nc;
 mod packet_json;
 mod ping;
 mod progress;
+mod replay;
 mod say;
 mod scan;
 mod sniff;
@@ -75,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Nc(args) => nc::run(&args, json),
         Command::Craft(args) => craft::run(&args, json),
         Command::Sniff(args) => sniff::run(&args, json),
+        Command::Replay(args) => replay::run(&args, json),
         Command::Diff(args) => diff::run(&args, json),
         Command::Bench(args) => bench::run(&args, json),
         Command::Checksum(args) => checksum::run(&args, json),

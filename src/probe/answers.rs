@@ -10,8 +10,8 @@ use super::pace::Lateness;
 use super::pending::Pending;
 use super::send::{Clockwork, Plan, Ready};
 use crate::base::constants::{
-    AF_PACKET, ETH_P_ALL, PACKET_IGNORE_OUTGOING, PACKET_OUTGOING, SO_RCVBUFFORCE, SOCK_RAW, SOL_PACKET,
-    SOL_SOCKET,
+    AF_PACKET, ETH_P_ALL, PACKET_IGNORE_OUTGOING, PACKET_OUTGOING, PACKET_STATISTICS, SO_RCVBUFFORCE,
+    SOCK_RAW, SOL_PACKET, SOL_SOCKET,
 };
 use crate::base::{Errno, Error, Frame, Instant, LinkType, Result};
 use crate::driver::Host;
@@ -128,7 +128,8 @@ impl<'a> Answers<'a> {
         let sniffer = host.socket(AF_PACKET, SOCK_RAW, i32::from(htons(ETH_P_ALL as u16)))?;
         sniffer.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, true)?;
         sniffer.setsockopt(SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)?;
-        let ip = packet.layers.iter().find(|layer| layer.kind().name == "ip");
+        let outer = packet.layers.iter().find(|layer| !matches!(layer.kind().name, "ether" | "dot3"));
+        let ip = outer.filter(|layer| layer.kind().name == "ip");
         Ok(Self {
             outlet,
             sniffer,
@@ -166,6 +167,14 @@ impl<'a> Answers<'a> {
     /// Probes that wait for an answer now.
     pub const fn waiting(&self) -> usize {
         self.pending.waiting()
+    }
+
+    /// Frames that came faster than they could be looked at, since this was last asked.
+    pub fn lost(&self) -> u64 {
+        // packet(7): struct tpacket_stats, packets and drops.
+        let stats = self.sniffer.getsockopt_bytes(SOL_PACKET, PACKET_STATISTICS, 8).unwrap_or_default();
+        let drops = stats.get(4..8).and_then(|drops| drops.try_into().ok());
+        drops.map_or(0, u32::from_ne_bytes).into()
     }
 
     /// A probe's bytes, as they were sent.
@@ -318,7 +327,7 @@ impl Iterator for Answers<'_> {
     }
 }
 
-/// Writes a probe's number into its IPv4 header as the identification, if it is 0 there. RFC 1624: the checksum is mended, a wrong one
+/// Writes a probe's number into its IPv4 header as the identification. RFC 1624: the checksum is mended, a wrong one
 /// stays wrong.
 fn number_id(link: LinkType, number: u64, bytes: &mut [u8]) {
     let at = match (link, bytes.get(12..14)) {
@@ -328,10 +337,8 @@ fn number_id(link: LinkType, number: u64, bytes: &mut [u8]) {
     };
     let id = (number % 0xffff + 1) as u16;
     let Some(header) = bytes.get_mut(at..at + 20) else { return };
-    if header[4..6] != [0, 0] {
-        return;
-    }
+    let old = u16::from_be_bytes([header[4], header[5]]);
     header[4..6].copy_from_slice(&id.to_be_bytes());
-    let sum = update(u16::from_be_bytes([header[10], header[11]]), 0, id);
+    let sum = update(u16::from_be_bytes([header[10], header[11]]), old, id);
     header[10..12].copy_from_slice(&sum.to_be_bytes());
 }

@@ -9,6 +9,8 @@
 //! | `answers.rs` | [`Answers`]: each probe with its answer, or without one |
 //! | `pending.rs` | probes that wait for their answers: a bounded hash table |
 //! | `identity.rs` | what a probe and its answer have in common |
+//! | `replay.rs` | [`Replay`]: a capture is sent, at its own pace or any other |
+//! | `rewrite.rs` | other addresses in captured packets: [`Mapping`] |
 //! | `flood.rs` | [`Flood`]: a template's packets through one socket |
 //! | `batch.rs` | packets that are sent in one call |
 //! | `traceroute.rs` | [`Traceroute`]: the routers on the way to a host |
@@ -28,6 +30,8 @@ mod identity;
 mod outlet;
 mod pace;
 mod pending;
+mod replay;
+mod rewrite;
 mod scan;
 mod send;
 mod traceroute;
@@ -39,6 +43,8 @@ pub use exchange::Refusal;
 pub use flood::Flood;
 pub use outlet::{Door, Outlet, Tally};
 pub use pace::{Lateness, Pace};
+pub use replay::{Changes, Replay, Tempo};
+pub use rewrite::{Mapping, rewrite};
 pub use scan::{PortReport, PortState, Scan, ScanConfig, ScanMethod};
 pub use send::{Plan, Sending};
 pub use traceroute::{Hop, TraceAnswer, TraceConfig, TraceMethod, Traceroute};

@@ -5,6 +5,7 @@
 //! | `craft.rs` | `sockatoo craft` |
 //! | `sniff.rs` | `sockatoo sniff` |
 //! | `diff.rs` | `sockatoo diff` |
+//! | `replay.rs` | `sockatoo replay` |
 //! | `send.rs` | what commands that send packets share |
 //! | `checksum.rs` | `sockatoo checksum` |
 //! | `arp.rs` | `sockatoo arp` |
@@ -19,6 +20,7 @@ mod bench;
 mod checksum;
 mod craft;
 mod diff;
+mod replay;
 mod scan;
 mod send;
 mod sniff;
@@ -29,8 +31,9 @@ pub(in crate::cli) use bench::{Bench, BenchArgs};
 pub(in crate::cli) use checksum::ChecksumArgs;
 pub(in crate::cli) use craft::{BeginsWith, CraftArgs, Language, ViewArgs};
 pub(in crate::cli) use diff::DiffArgs;
+pub(in crate::cli) use replay::ReplayArgs;
 pub(in crate::cli) use scan::{Method, ScanArgs};
-pub(in crate::cli) use send::SendArgs;
+pub(in crate::cli) use send::{PaceArgs, SendArgs};
 pub(in crate::cli) use sniff::{SniffArgs, Way};
 pub(in crate::cli) use traceroute::TracerouteArgs;
 
@@ -128,6 +131,14 @@ pub(in crate::cli) enum Command {
         kernel uses it, both directions. Ctrl-C ends it, with statistics and exit code 0."
     )]
     Sniff(SniffArgs),
+    /// Send a capture, at its own pace or any other, with other addresses
+    #[command(mut_arg("interface", |arg| arg.short('i')))]
+    #[command(
+        after_help = "Ethernet frames go out on the wire as they are, IP packets (a capture without Ethernet headers) wherever the \
+        host's routes lead. Frames that the capture does not hold whole are passed over. Exit code: 0 all was sent, 1 some was \
+        not, 2 trouble."
+    )]
+    Replay(ReplayArgs),
     /// Compare two captures, packet by packet and field by field
     #[command(
         after_help = "Packets are paired by what is in them, so that one more or less does not move the others; times are not \

@@ -5,13 +5,16 @@
 //! | `source.rs` | where packets come from: an expression, a capture, hexadecimal digits |
 //! | `view.rs` | how they are shown: line, tree, hex, explanation, program, JSON |
 //! | `send.rs` | how they are sent |
+//! | `answers.rs` | how they are sent and answered |
 //!
 //! What an expression's mistake looks like is [`expression`]'s business, for every command that takes one.
 
+mod answers;
 mod send;
 mod source;
 mod view;
 
+pub(super) use send::Report;
 pub(super) use source::{expression, file};
 
 use std::fs::File;
@@ -42,6 +45,9 @@ struct Crafted {
 }
 
 pub(super) fn run(args: &CraftArgs, as_json: bool) -> Result<Exit, Trouble> {
+    if args.sending.answers {
+        return answers::run(args, as_json);
+    }
     if args.sending.any() {
         return send::run(args, as_json);
     }

@@ -15,7 +15,8 @@ use crate::cli::interrupt::on_interrupt;
 use crate::cli::progress::{self, Progress};
 use crate::cli::say::{self, Trouble};
 use crate::driver::Host;
-use crate::probe::{Around, Lateness, Pace, Plan, Sending, Tally};
+use crate::probe::{Around, Lateness, Pace, Plan, Replay, Sending, Tally};
+use crate::trace::Recorded;
 use crate::wire::packet::{Dissection, Layer, Packet, kind};
 
 pub(super) fn run(args: &CraftArgs, as_json: bool) -> Result<Exit, Trouble> {
@@ -133,12 +134,12 @@ pub(super) fn tell_unknown(around: &Around<'_>) {
 
 /// What was done.
 #[derive(Clone, Debug, Default)]
-struct Report {
-    tally: Tally,
+pub(in crate::cli) struct Report {
+    pub(in crate::cli) tally: Tally,
     elapsed: Duration,
     late: Lateness,
     /// Next hops that did not answer.
-    silent: Vec<IpAddr>,
+    pub(in crate::cli) silent: Vec<IpAddr>,
 }
 
 impl Report {
@@ -147,7 +148,12 @@ impl Report {
         Self { tally, elapsed, late, silent: Vec::new() }
     }
 
-    fn line(&self) -> String {
+    pub(in crate::cli) fn of_replay<I: Iterator<Item = crate::Result<Recorded>>>(replay: &Replay<I>) -> Self {
+        let (tally, elapsed, late) = (replay.tally().clone(), replay.elapsed(), replay.lateness());
+        Self { tally, elapsed, late, silent: Vec::new() }
+    }
+
+    pub(in crate::cli) fn line(&self) -> String {
         let Tally { sent, failed, .. } = self.tally;
         let failed = if failed > 0 { format!(", {failed} not sent") } else { String::new() };
         let rate = rate(sent, self.elapsed);
@@ -158,9 +164,9 @@ impl Report {
         )
     }
 
-    fn tell(&self, as_json: bool) {
+    pub(in crate::cli) fn tell(&self, as_json: bool) {
         progress::clear();
-        let Tally { sent, bytes, failed, errors } = &self.tally;
+        let Tally { sent, bytes, failed, .. } = &self.tally;
         let seconds = self.elapsed.as_secs_f64();
         if as_json {
             say::object(json!({
@@ -184,12 +190,7 @@ impl Report {
                 ms(self.late.most)
             ));
         }
-        if *failed > 0 {
-            say::line(format!("{} not sent", say::counted(*failed, "packet")));
-        }
-        for (error, times) in errors {
-            say::line(format!("  {times} times {}", Trouble::from(error.clone()).cause));
-        }
+        tell_errors(&self.tally);
         if let [first, rest @ ..] = &self.silent[..] {
             let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
             say::line(format!("{first}{more} did not answer ARP or NDP: what was for it did not leave"));
@@ -197,7 +198,17 @@ impl Report {
     }
 }
 
-pub(super) fn errors_json(tally: &Tally) -> Vec<Json> {
+/// What could not be sent, and why.
+pub(in crate::cli) fn tell_errors(tally: &Tally) {
+    if tally.failed > 0 {
+        say::line(format!("{} not sent", say::counted(tally.failed, "packet")));
+    }
+    for (error, times) in &tally.errors {
+        say::line(format!("  {times} times {}", Trouble::from(error.clone()).cause));
+    }
+}
+
+pub(in crate::cli) fn errors_json(tally: &Tally) -> Vec<Json> {
     let error = |(error, times): &(crate::base::Error, u64)| {
         let errno = error.errno();
         json!({ "number": errno.0, "name": errno.name(), "why": error.why(), "times": times })
@@ -205,11 +216,11 @@ pub(super) fn errors_json(tally: &Tally) -> Vec<Json> {
     tally.errors.iter().map(error).collect()
 }
 
-pub(super) fn rate(packets: u64, elapsed: Duration) -> f64 {
+pub(in crate::cli) fn rate(packets: u64, elapsed: Duration) -> f64 {
     let seconds = elapsed.as_secs_f64();
     if seconds > 0.0 { packets as f64 / seconds } else { 0.0 }
 }
 
-pub(super) fn ms(time: Duration) -> f64 {
+pub(in crate::cli) fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }

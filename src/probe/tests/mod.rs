@@ -2,6 +2,10 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `answers.rs` | probes and their answers |
+//! | `replay.rs` | captures that are sent |
 //! | `send.rs` | what is sent, when, and where it arrives |
 
+mod answers;
+mod replay;
 mod send;

@@ -11,7 +11,7 @@ use crate::trace::Recording;
 use crate::wire::packet::Packet;
 
 /// Two hosts on a cable, 192.0.2.1 and 192.0.2.2, and what the second one's wire carries.
-fn pair(world: &World, link: &str) -> (Host, Host, Recording) {
+pub(super) fn pair(world: &World, link: &str) -> (Host, Host, Recording) {
     let (ours, peer) = (world.host("ours").build().unwrap(), world.host("peer").build().unwrap());
     let cable = world.cable(&ours, &peer, link).unwrap();
     cable.addresses("192.0.2.1/24", "192.0.2.2/24").unwrap();
@@ -20,7 +20,7 @@ fn pair(world: &World, link: &str) -> (Host, Host, Recording) {
     (ours, peer, recording)
 }
 
-fn packet(text: &str) -> Packet {
+pub(super) fn packet(text: &str) -> Packet {
     text.parse().unwrap()
 }
 
