@@ -66,7 +66,10 @@ fn the_kernel_answers() {
             &["Flags [R.]", "Flags [S.]", "Flags [R.]"][..],
         ),
         ("ip(dst=[192.0.2.1, 192.0.2.77])/icmp(id=7)", &["echo reply", ""]),
-        ("ipv6(dst=2001:db8::1)/icmpv6_echo_request(id=7, seq=1..3)", &["echo reply", "echo reply", "echo reply"]),
+        (
+            "ipv6(dst=2001:db8::1)/icmpv6_echo_request(id=7, seq=1..3)",
+            &["echo reply", "echo reply", "echo reply"],
+        ),
         ("ether()/ip(dst=192.0.2.1)/udp(dport=7)", &["udp port 7 unreachable"]),
         ("arp(pdst=[192.0.2.1, 192.0.2.9])", &["192.0.2.1 is at", ""]),
         ("ip(dst=192.0.2.1, proto=253)/'what?'", &["protocol 253 unreachable"]),
