@@ -110,6 +110,20 @@ fn open(host: &Host, target: IpAddr, args: &PingArgs) -> Result<Socket, Trouble>
     if let Some(value) = args.ttl {
         socket.setsockopt(level, ttl, i32::from(value))?;
     }
+    if let Some(tos) = args.tos {
+        let name = if target.is_ipv4() { IP_TOS } else { IPV6_TCLASS };
+        socket.setsockopt(level, name, i32::from(tos))?;
+    }
+    if let Some(hint) = &args.fragments {
+        // ip(7): the numbers are the same for both versions.
+        let rule = match hint.as_str() {
+            "do" => IP_PMTUDISC_DO,
+            "want" => IP_PMTUDISC_WANT,
+            _ => IP_PMTUDISC_DONT,
+        };
+        let name = if target.is_ipv4() { IP_MTU_DISCOVER } else { IPV6_MTU_DISCOVER };
+        socket.setsockopt(level, name, rule)?;
+    }
     Ok(socket)
 }
 
@@ -131,6 +145,13 @@ impl Ping<'_> {
         let over = |now: Instant| end.is_some_and(|end| now >= end);
         let mut n = 0;
         while self.args.count.is_none_or(|count| n < count) && !over(host.now()) {
+            if self.args.outstanding
+                && self.waiting.contains_key(&(n as u16))
+                && !self.as_json
+                && !self.args.quiet
+            {
+                self.say(format!("no answer yet for icmp_seq={n}"));
+            }
             n += 1;
             self.request(n)?;
             let last = self.args.count == Some(n);
@@ -143,6 +164,16 @@ impl Ping<'_> {
         Ok(())
     }
 
+    /// A line, with the time in front if it is wanted.
+    fn say(&self, line: String) {
+        if self.args.timestamps {
+            let now = self.socket.host().wall_clock();
+            say::line(format!("[{}.{:06}] {line}", now.as_secs(), now.subsec_micros()));
+        } else {
+            say::line(line);
+        }
+    }
+
     fn tally(&self) -> std::sync::MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -153,7 +184,10 @@ impl Ping<'_> {
         let seq = n as u16;
         let mut message = vec![kind, 0, 0, 0, 0, 0];
         message.extend(seq.to_be_bytes());
-        message.extend((0..self.args.size).map(|i| i as u8));
+        match &self.args.pattern {
+            Some(pattern) => message.extend(pattern.0.iter().cycle().take(self.args.size.into())),
+            None => message.extend((0..self.args.size).map(|i| i as u8)),
+        }
         self.waiting.insert(seq, (n, self.socket.host().now()));
         self.tally().sent += 1;
         match self.socket.sendto(&message, 0, SocketAddr::new(self.target, 0)) {
@@ -206,7 +240,7 @@ impl Ping<'_> {
         let Some((n, sent)) = self.waiting.remove(&seq) else {
             self.tally().duplicates += 1;
             if !self.args.quiet && !self.as_json {
-                say::line(format!("{bytes} bytes from {from}: icmp_seq={seq} ttl={ttl} (DUP!)"));
+                self.say(format!("{bytes} bytes from {from}: icmp_seq={seq} ttl={ttl} (DUP!)"));
             }
             return;
         };
@@ -221,7 +255,7 @@ impl Ping<'_> {
                 json!({ "type": "reply", "from": from, "seq": n, "bytes": bytes, "ttl": ttl.parse::<u8>().ok(), "ms": ms }),
             );
         } else if !self.args.quiet {
-            say::line(format!("{bytes} bytes from {from}: icmp_seq={n} ttl={ttl} time={} ms", rounded(ms)));
+            self.say(format!("{bytes} bytes from {from}: icmp_seq={n} ttl={ttl} time={} ms", rounded(ms)));
         }
     }
 
@@ -251,7 +285,7 @@ impl Ping<'_> {
             say::object(json!({ "type": "error", "from": from, "seq": n, "error": what }));
         } else if !self.args.quiet {
             let seq = n.map_or_else(String::new, |n| format!(" icmp_seq={n}"));
-            say::line(format!("From {from}{seq} {what}"));
+            self.say(format!("From {from}{seq} {what}"));
         }
     }
 }

@@ -244,6 +244,24 @@ pub(in crate::cli) struct PingArgs {
     /// Print only the begin and the statistics
     #[arg(short)]
     pub(in crate::cli) quiet: bool,
+    /// Type of service, traffic class
+    #[arg(short = 'Q', value_name = "TOS")]
+    pub(in crate::cli) tos: Option<u8>,
+    /// Fragments: do (forbid them), want (forbid them where the path's MTU is known), dont (allow routers to make them)
+    #[arg(short = 'M', value_name = "HINT", value_parser = ["do", "want", "dont"])]
+    pub(in crate::cli) fragments: Option<String>,
+    /// Fill the data with these hexadecimal digits, up to 16 bytes
+    #[arg(short = 'p', value_name = "PATTERN", value_parser = pattern)]
+    pub(in crate::cli) pattern: Option<Pattern>,
+    /// Print the time of day, in seconds since 1970, in front of each line
+    #[arg(short = 'D')]
+    pub(in crate::cli) timestamps: bool,
+    /// Say so when the next request leaves and the last one has no answer yet
+    #[arg(short = 'O')]
+    pub(in crate::cli) outstanding: bool,
+    /// Addresses only (as ever: no names are asked for)
+    #[arg(short)]
+    pub(in crate::cli) numeric: bool,
     /// IPv4 only
     #[arg(short = '4', conflicts_with = "ipv6")]
     pub(in crate::cli) ipv4: bool,
@@ -295,6 +313,18 @@ pub(in crate::cli) struct DoctorArgs {
     /// Try a user namespace in this process, and say so by the exit code
     #[arg(long, hide = true)]
     pub(in crate::cli) try_user_namespace: bool,
+}
+
+/// The bytes of ping's `-p`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli) struct Pattern(pub(in crate::cli) Vec<u8>);
+
+fn pattern(text: &str) -> Result<Pattern, String> {
+    let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect();
+    let digits = digits.filter(|digits| (1..=32).contains(&digits.len()));
+    let digits = digits.ok_or("want up to 32 hexadecimal digits, as ff or 00ff")?;
+    // A single digit is a byte, as ping reads it.
+    Ok(Pattern(digits.chunks(2).map(|two| two.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()))
 }
 
 /// Seconds with a fraction.
