@@ -19,7 +19,8 @@ const FILTER: &str = "table inet t { chain i { type filter hook input priority 0
 tcp dport 22 drop
 tcp dport 23 reject with icmpx type admin-prohibited
 tcp dport 24 reject with tcp reset
-} }
+}
+}
 ";
 
 /// The kernel at .1 and ::1 of a TAP, we at .2 and ::2 on its other side. `None`, and the reason is printed, where namespaces are

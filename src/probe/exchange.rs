@@ -77,8 +77,12 @@ impl Exchange {
         Ok(())
     }
 
-    /// The answers that are there, after waiting for the first one no longer than `patience`.
-    pub(super) fn hear(&self, patience: Duration, mut each: impl FnMut(Instant, &Heard<'_>)) -> Result<()> {
+    /// The answers that are there, after waiting for the first one no longer than `patience`. How many packets came, answers or not.
+    pub(super) fn hear(
+        &self,
+        patience: Duration,
+        mut each: impl FnMut(Instant, &Heard<'_>),
+    ) -> Result<usize> {
         self.back.settimeout(Some(patience))?;
         match self.back.capture(BATCH) {
             Ok(frames) => {
@@ -87,9 +91,9 @@ impl Exchange {
                         each(captured.frame.time, &heard);
                     }
                 }
-                Ok(())
+                Ok(frames.len())
             }
-            Err(e) if matches!(e.errno(), Errno::ETIMEDOUT | Errno::EAGAIN) => Ok(()),
+            Err(e) if matches!(e.errno(), Errno::ETIMEDOUT | Errno::EAGAIN) => Ok(0),
             Err(e) => Err(e),
         }
     }

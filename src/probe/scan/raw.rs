@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use super::pace::{Pace, RoundTrip};
 use super::payload::payload;
@@ -18,6 +19,9 @@ use crate::wire::transport_checksum;
 /// Sequence numbers of a port's probes begin at a multiple of this; each repetition's is two higher, so that an answer tells which
 /// one it answers, whether the probe's flag counts (SYN, FIN) or not.
 const STEP: u32 = 64;
+/// Before probes are given up, answers are looked for so often, each time so long: a window's answers are found.
+const LAST_LOOKS: usize = 32;
+const LAST_LOOK: Duration = Duration::from_millis(1);
 /// Repetitions that the sequence number can tell.
 const MOST_RETRIES: u8 = 30;
 
@@ -43,7 +47,7 @@ struct Verdict {
 pub(super) struct RawScan {
     method: ScanMethod,
     retries: u8,
-    longest: std::time::Duration,
+    longest: Duration,
     exchange: Exchange,
     /// The port that the probes come from, kept for us.
     port: (Socket, u16),
@@ -52,7 +56,7 @@ pub(super) struct RawScan {
     places: HashMap<IpAddr, u32>,
     /// A TCP probe in which only address, port and sequence number are to be changed.
     segment: Vec<u8>,
-    /// Mixed into sequence numbers: nobody who has not seen a probe can answer it.
+    /// Mixed into sequence numbers: an answer by somebody who has not seen the probe is a guess.
     secret: u32,
     waiting: HashMap<Place, Waiting>,
     /// When each waiting probe is given up; entries of answered ones, or of earlier repetitions, are passed over.
@@ -110,6 +114,13 @@ impl RawScan {
     /// Gives up what is over, sends what may be sent, hears what has come.
     pub(super) fn step(&mut self, plan: &mut Plan, reports: &mut Reports) -> Result<()> {
         let now = self.exchange.host().now();
+        // A machine that was busy elsewhere finds answers behind the deadlines: they count.
+        for _ in 0..LAST_LOOKS {
+            let is_due = self.deadlines.peek().is_some_and(|Reverse((deadline, ..))| *deadline <= now);
+            if !is_due || self.listen(LAST_LOOK, plan, reports)? == 0 {
+                break;
+            }
+        }
         self.expire(now, plan, reports);
         self.send_due(now, plan)?;
         let now = self.exchange.host().now();
@@ -117,12 +128,18 @@ impl RawScan {
         let next = self.deadlines.peek().map_or(now, |Reverse((deadline, ..))| *deadline);
         let until =
             if more && self.pace.has_room(self.in_flight()) { self.pace.due().min(next) } else { next };
+        self.listen(until.since(now), plan, reports).map(drop)
+    }
+
+    /// Hears what has come, after waiting for the first packet no longer than `patience`: how many packets there were.
+    fn listen(&mut self, patience: Duration, plan: &Plan, reports: &mut Reports) -> Result<usize> {
         let mut heard = Vec::new();
-        self.exchange.hear(until.since(now), |time, packet| heard.extend(self.meaning(time, packet)))?;
+        let packets =
+            self.exchange.hear(patience, |time, packet| heard.extend(self.meaning(time, packet)))?;
         for verdict in heard {
             self.settle(&verdict, plan, reports);
         }
-        Ok(())
+        Ok(packets)
     }
 
     fn expire(&mut self, now: Instant, plan: &Plan, reports: &mut Reports) {
