@@ -28,7 +28,7 @@ pub(super) fn run(args: &TracerouteArgs, as_json: bool) -> Result<Exit, Trouble>
         say::line(format!("traceroute to {} ({target}), {most} hops max, {bytes} byte packets", args.target));
     }
     let mut reached = false;
-    while let Some(hop) = trace.next() {
+    for hop in trace.by_ref() {
         let hop = hop?;
         reached |= hop.answers.iter().flatten().any(|a| is_there(a, target));
         if as_json {
@@ -57,7 +57,7 @@ fn config(args: &TracerouteArgs) -> TraceConfig {
     let usual = TraceConfig::default();
     TraceConfig {
         method,
-        port: args.port.unwrap_or(method.port()),
+        port: args.port.unwrap_or_else(|| method.port()),
         first: args.first,
         last: args.max,
         queries: args.queries,

@@ -178,7 +178,7 @@ impl ArpSweep {
                 // RFC 4861 4.3: no source link-layer address "when the source IP address is the unspecified address".
                 let question =
                     if source.is_some() { question.option("source_lladdr", [mac]) } else { question };
-                let source = source.unwrap_or(Ipv6Addr::UNSPECIFIED.into());
+                let source = source.unwrap_or_else(|| Ipv6Addr::UNSPECIFIED.into());
                 let header = ipv6().src(source).dst(group).hlim(255);
                 ether().src(mac).dst(Mac::of_group(group.into())) / header / question
             }
@@ -309,7 +309,7 @@ fn interface(host: &Host, index: Option<IfIndex>, target: IpAddr) -> Result<Inte
     let mut known = host.interfaces().into_iter().skip(1);
     let near = |known: &Interface| known.addresses.iter().any(|own| own.contains(target));
     match index {
-        Some(index) => known.find(|known| known.index == index).ok_or(Errno::ENODEV.into()),
+        Some(index) => known.find(|known| known.index == index).ok_or_else(|| Errno::ENODEV.into()),
         None => known.find(near).ok_or_else(|| {
             Errno::ENETUNREACH
                 .with(format!("{target} is on none of our links, and only neighbours are asked"))

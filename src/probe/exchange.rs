@@ -217,7 +217,7 @@ impl<'a> Heard<'a> {
     }
 
     /// The ICMP error that it is, with the packet that it is about.
-    pub(super) fn error(&self) -> Option<(Refusal, Heard<'a>)> {
+    pub(super) fn error(&self) -> Option<(Refusal, Self)> {
         if !self.is_icmp() {
             return None;
         }

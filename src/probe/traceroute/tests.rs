@@ -22,7 +22,7 @@ fn path(world: &World) -> (Host, Host) {
         wire.addresses(format!("{}/64", v6(link, 1)), format!("{}/64", v6(link, 2))).unwrap();
     }
     for (at, host) in hosts.iter().enumerate() {
-        for net in 0..4 {
+        for (net, (start, first)) in nets.into_iter().enumerate() {
             let (link, end) = match net {
                 _ if net + 1 < at => (at - 1, 1),
                 _ if net > at => (at, 2),
@@ -32,8 +32,7 @@ fn path(world: &World) -> (Host, Host) {
             let interface = crate::base::IfIndex(if at == 0 || end == 1 { 2 } else { 3 });
             let via4: IpAddr = v4(link, end).parse().unwrap();
             let via6: IpAddr = v6(link, end).parse().unwrap();
-            host.add_route(format!("{}.{}/{bits}", nets[net].0, nets[net].1), Some(via4), Some(interface))
-                .unwrap();
+            host.add_route(format!("{}.{}/{bits}", start, first), Some(via4), Some(interface)).unwrap();
             host.add_route(format!("2001:db8:{net}::/64"), Some(via6), Some(interface)).unwrap();
         }
     }
