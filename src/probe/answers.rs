@@ -120,12 +120,12 @@ impl<'a> Answers<'a> {
     ) -> Result<Self> {
         let door = Door::of(packet)?;
         let mut template = Template::new(packet, around, plan.seed)?;
-        let left = plan.count.unwrap_or(if plan.repeat { u64::MAX } else { template.count() });
+        let left = plan.count.unwrap_or_else(|| if plan.repeat { u64::MAX } else { template.count() });
         if left > template.count() || plan.repeat {
             template = template.repeat();
         }
         let outlet = Outlet::new(host, None);
-        let sniffer = host.socket(AF_PACKET, SOCK_RAW, i32::from(htons(ETH_P_ALL as u16)))?;
+        let sniffer = host.socket(AF_PACKET, SOCK_RAW, i32::from(htons(ETH_P_ALL)))?;
         sniffer.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, true)?;
         sniffer.setsockopt(SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)?;
         let outer = packet.layers.iter().find(|layer| !matches!(layer.kind().name, "ether" | "dot3"));

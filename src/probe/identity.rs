@@ -164,7 +164,7 @@ impl Key {
     }
 
     /// The same where somebody without an address asked.
-    pub(super) fn from_nobody(self) -> Self {
+    pub(super) fn by_nobody(self) -> Self {
         Self { from: unspecified(self.from), ..self }
     }
 }
@@ -309,7 +309,7 @@ mod tests {
             None => false,
             Some(Answer::Error(quoted)) => quoted.key.quoted() == question.key.quoted(),
             Some(Answer::Direct(key, segment)) => {
-                let keys = [key, key.to_all(), key.from_nobody(), key.to_all().from_nobody()];
+                let keys = [key, key.to_all(), key.by_nobody(), key.to_all().by_nobody()];
                 let fits = match (question.segment, segment) {
                     (Some(asked), Some(told)) => asked.fits(&told),
                     _ => true,

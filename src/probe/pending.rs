@@ -89,7 +89,7 @@ impl Pending {
                 let fits = |probe: &Question| fits(probe.segment, *segment);
                 let mut number = self.find(*key, fits);
                 if self.vague {
-                    for key in [key.to_all(), key.from_nobody(), key.to_all().from_nobody()] {
+                    for key in [key.to_all(), key.by_nobody(), key.to_all().by_nobody()] {
                         number = number.or_else(|| self.find(key, fits));
                     }
                 }

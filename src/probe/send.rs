@@ -169,7 +169,7 @@ impl Clockwork {
         if due > now {
             return Ready::At(due);
         }
-        self.origin = self.origin + self.late.note(now.since(due));
+        self.origin += self.late.note(now.since(due));
         Ready::Packets(pace.ready(now.since(self.origin)).saturating_sub(self.sent).max(1))
     }
 

@@ -22,7 +22,7 @@ pub(super) fn run(args: &CraftArgs, as_json: bool) -> Result<Exit, Trouble> {
     let (packet, seed) = packet(args)?;
     let (host, _) = wire(args, &packet)?;
     let around = Around::new(&host, &packet);
-    let timeout = args.sending.timeout.unwrap_or(Patience::default().timeout);
+    let timeout = args.sending.timeout.unwrap_or_else(|| Patience::default().timeout);
     let patience = Patience { timeout, retry: args.sending.retry };
     let mut answers = Answers::new(&host, &packet, &around, &plan(args, seed)?, patience)?;
     tell_unknown(&around);

@@ -21,8 +21,11 @@ fn capture(text: &str, millis: &[u64]) -> Vec<Recorded> {
     .collect()
 }
 
+/// After how long, and the bytes.
+type Arrival = (Duration, Vec<u8>);
+
 /// What arrives at the peer of the frames of this type: when, and the bytes; and the tally of the sender.
-fn replayed(frames: Vec<Recorded>, changes: Changes) -> (Vec<(Duration, Vec<u8>)>, u64, (u64, u64)) {
+fn replayed(frames: Vec<Recorded>, changes: Changes) -> (Vec<Arrival>, u64, (u64, u64)) {
     let world = World::new(7);
     let (ours, peer, recording) = pair(&world, "");
     let mac = ours.interfaces()[1].mac;
