@@ -69,7 +69,7 @@ fn with_ladder(host: &Host, server: &str, port: u16) -> Result<String> {
     let recording = Recording::default();
     host.record(IfIndex(2), recording.clone())?;
     let page = get(host, server, port);
-    println!("{}", Ladder::of(&recording.frames()));
+    println!("{}", Ladder::of(&recording.frames()).width(90));
     page
 }
 

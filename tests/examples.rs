@@ -16,6 +16,12 @@ exercises! {
     traceroute_by_hand = "../examples/traceroute_by_hand.rs";
     spoofed_echo = "../examples/spoofed_echo.rs";
     http_by_hand = "../examples/http_by_hand.rs";
+    what_sniffers_hear = "../examples/what_sniffers_hear.rs";
+    arp_poisoning = "../examples/arp_poisoning.rs";
+    fragments_by_hand = "../examples/fragments_by_hand.rs";
+    dhcp_client = "../examples/dhcp_client.rs";
+    dns_query = "../examples/dns_query.rs";
+    icmp_redirect = "../examples/icmp_redirect.rs";
 }
 
 /// `None`, and the reason is printed, where namespaces are not allowed.
@@ -70,4 +76,60 @@ fn a_page_of_the_kernel() {
     let Some(page) = beside_the_kernel(http_by_hand::beside_the_kernel) else { return };
     assert!(page.starts_with("HTTP/1.0 200 OK\r\nServer: SimpleHTTP/"), "{page}");
     assert!(page.contains("mod.rs"), "the list of the folder's files: {page}");
+}
+
+#[test]
+fn sniffers() {
+    let [ip, frames] = what_sniffers_hear::in_memory().unwrap();
+    let has = |lines: &[String], text: &str| lines.iter().filter(|line| line.contains(text)).count();
+    // What arrives; whether anybody wants it does not matter. Of frames there are more.
+    assert_eq!(ip.len(), 4, "{ip:#?}");
+    assert_eq!(
+        (has(&ip, "echo request"), has(&ip, "(bad checksum)"), has(&ip, "echo reply")),
+        (1, 1, 0),
+        "{ip:#?}"
+    );
+    let garbled = ip.iter().find(|line| line.ends_with("(bad checksum)")).unwrap();
+    assert!(garbled.contains("192.0.2.2.5000"), "{garbled}");
+    assert!(has(&frames, "who-has") + has(&frames, "who has") >= 1, "{frames:#?}");
+    let marks =
+        ["echo reply", "(sent from here)", "(for another station)"].map(|text| has(&frames, text) >= 1);
+    assert_eq!(marks, [true; 3], "{frames:#?}");
+}
+
+#[test]
+fn a_woman_in_the_middle() {
+    let [before, poisoned, cured] = arp_poisoning::in_memory().unwrap();
+    assert_eq!(before, [""; 0]);
+    assert_eq!(poisoned, ["two: the parrot is pining"]);
+    assert_eq!(cured, [""; 0]);
+}
+
+#[test]
+fn fragments() {
+    let (answers, overlaps) = fragments_by_hand::in_memory().unwrap();
+    let whole = || Some("Who wants a cracker, eh?".to_owned());
+    assert_eq!(answers, [whole(), None, None]);
+    assert_eq!(overlaps, 4, "each time the one that overlaps, and the one after it");
+    let Some(of_the_kernel) = beside_the_kernel(fragments_by_hand::beside_the_kernel) else { return };
+    // What lies within what is there, Linux takes for a copy of it (inet_frag_queue_insert: IPFRAG_DUP).
+    assert_eq!(of_the_kernel, [whole(), None, whole()]);
+}
+
+#[test]
+fn an_address_for_who_has_none() {
+    assert_eq!(dhcp_client::in_memory().unwrap().to_string(), "192.0.2.100");
+}
+
+#[test]
+fn addresses_of_a_name() {
+    let addresses: Vec<_> = dns_query::in_memory().unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(addresses, ["198.51.100.7", "198.51.100.8"]);
+}
+
+#[test]
+fn who_believes_a_redirect() {
+    assert_eq!(icmp_redirect::in_memory().unwrap(), 1);
+    let Some(way) = beside_the_kernel(icmp_redirect::beside_the_kernel) else { return };
+    assert!(way.contains("via 192.0.2.3"), "{way}");
 }

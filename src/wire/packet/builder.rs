@@ -120,7 +120,8 @@ impl Layer {
     }
 
     /// Appends an option by its name, with values for its fields in their order: `tcp().option("mss", 1460)`,
-    /// `.option("nop", ())`, `.option("timestamp", (1, 0))`, `ipv4().option("rr", [[0; 3]])`.
+    /// `.option("nop", ())`, `.option("timestamp", (1, 0))`, `ipv4().option("rr", [[0; 3]])`; a question of DNS, too, or a record
+    /// of an answer: `layer("dns").option("dnsqr", ("parrot.example", "AAAA"))`.
     #[must_use]
     pub fn option(mut self, name: &str, values: impl Into<Values>) -> Self {
         if let Err(error) = self.try_option(name, values.into().0) {
@@ -131,12 +132,14 @@ impl Layer {
 
     fn try_option(&mut self, name: &str, values: Vec<Choice>) -> Result<(), Error> {
         let unknown = || Errno::EINVAL.with(format!("{} has no option `{name}`", self.kind.name));
-        let options = self.kind.fields.iter().find_map(|field| match field.shape {
-            Shape::Layers(kinds) => Some((field.name, kinds)),
-            _ => None,
-        });
-        let (field, kinds) = options.ok_or_else(unknown)?;
-        let mut option = Self::new(kinds.iter().find(|kind| kind.is_called(name)).ok_or_else(unknown)?);
+        let mut fields = self.kind.fields.iter();
+        let (field, kind) = fields
+            .find_map(|field| match field.shape {
+                Shape::Layers(kinds) => Some((field.name, kinds.iter().find(|kind| kind.is_called(name))?)),
+                _ => None,
+            })
+            .ok_or_else(unknown)?;
+        let mut option = Self::new(kind);
         let mut fields = option.kind.positional();
         for value in values {
             let field =
@@ -342,6 +345,10 @@ mod tests {
         assert_eq!(bytes(options)[20..50], expected[..]);
         let route = bytes(ipv4().option("rr", (4, ["0.0.0.0", "192.0.2.9"])));
         assert_eq!(route[20..], *b"\x07\x0b\x04\0\0\0\0\xc0\0\x02\x09\0");
+        let question = bytes(layer("dns").option("dnsqr", ("a.example", "AAAA")));
+        assert_eq!(question[4..], *b"\0\x01\0\0\0\0\0\0\x01a\x07example\0\0\x1c\0\x01");
+        let answer = bytes(layer("dns").option("cname", "a.example"));
+        assert_eq!(answer[4..12], *b"\0\0\0\x01\0\0\0\0");
     }
 
     #[test]

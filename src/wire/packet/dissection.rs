@@ -110,6 +110,11 @@ impl Section {
         self.fields.iter().find(|seen| seen.field.name == name)
     }
 
+    /// The first of its options (or records) of this name: `dhcp.option("server_id")`.
+    pub fn option(&self, name: &str) -> Option<&Self> {
+        self.fields.iter().flat_map(|seen| &seen.inner).find(|option| option.kind.is_called(name))
+    }
+
     /// What a field that is a number holds.
     pub fn number(&self, name: &str) -> Option<u64> {
         match self.seen(name)?.value {
