@@ -308,3 +308,61 @@ fn the_kernels_loopback_can_be_watched() {
     let missing = wire.ours.run(|| Host::builder().shadow("nope")).unwrap().unwrap_err();
     assert_eq!(missing.errno(), Errno::ENODEV);
 }
+
+#[test]
+fn it_says_nothing_that_nobody_asked_its_sockets_for() {
+    let Some(wire) = wire() else { return };
+    let host = wire.shadow();
+    let mac = host.interfaces()[1].mac;
+    // The kernel falls silent: whatever still comes from its station is ours.
+    wire.ours.set("net/ipv6/conf/wire1/disable_ipv6", "1").unwrap();
+    for command in ["ip addr flush dev wire1", "ip link set wire1 arp off"] {
+        assert_eq!(wire.said(&wire.ours, command), "");
+    }
+    let mut peer =
+        wire.peer.run(|| Packet::open("wire0")).unwrap().unwrap().with_mac(Mac([2, 0, 0, 0, 0, 9])).unwrap();
+    host.set_neighbour(sockatoo::IfIndex(2), "192.0.2.9".parse().unwrap(), Some(Mac([2, 0, 0, 0, 0, 9])))
+        .unwrap();
+    host.set_neighbour(sockatoo::IfIndex(2), "2001:db8::9".parse().unwrap(), Some(Mac([2, 0, 0, 0, 0, 9])))
+        .unwrap();
+    let udp = host.socket(AF_INET, SOCK_DGRAM, 0).unwrap();
+    udp.settimeout(Some(Duration::from_secs(10))).unwrap();
+    udp.bind(("", 5000)).unwrap();
+    let _raw = host.socket(AF_INET, SOCK_RAW, IPPROTO_ICMP).unwrap();
+    let group = [[224, 0, 0, 251], [192, 0, 2, 2]].concat();
+    udp.setsockopt(SOL_IP, IP_ADD_MEMBERSHIP, group).unwrap();
+    let asked = [
+        "arp(op=1, psrc=192.0.2.9, pdst=192.0.2.2)",
+        "arp(op=1, psrc=192.0.2.2, pdst=192.0.2.2)",
+        "arp(op=2, psrc=192.0.2.2, pdst=192.0.2.2)",
+        "ip(src=192.0.2.9, dst=192.0.2.2)/icmp(type=8)",
+        "ip(src=192.0.2.9, dst=192.0.2.255)/icmp(type=8)",
+        "ip(src=192.0.2.9, dst=224.0.0.1)/icmp(type=8)",
+        "ip(src=192.0.2.9, dst=192.0.2.2)/icmp(type=13)",
+        "ip(src=192.0.2.9, dst=192.0.2.2)/tcp(dport=80, flags=S)",
+        "ip(src=192.0.2.9, dst=192.0.2.2)/tcp(dport=80, flags=A)",
+        "ip(src=192.0.2.9, dst=192.0.2.2)/udp(sport=1, dport=9)/\"x\"",
+        "ip(src=192.0.2.9, dst=192.0.2.2, proto=200)/\"x\"",
+        "ip(src=192.0.2.9, dst=198.51.100.1, ttl=1)/udp(sport=1, dport=9)",
+        "ip(src=192.0.2.9, dst=224.0.0.1, ttl=1)/igmp(type=0x11)",
+        "ipv6(src=2001:db8::9, dst=2001:db8::2)/icmpv6(type=128)",
+        "ipv6(src=2001:db8::9, dst=ff02::1)/icmpv6(type=128)",
+        "ipv6(src=2001:db8::9, dst=2001:db8::2)/udp(sport=1, dport=9)",
+        "ipv6(src=2001:db8::9, dst=2001:db8::2)/tcp(dport=80, flags=S)",
+        "ipv6(src=2001:db8::9, dst=2001:db8::2, nh=200)/\"x\"",
+        "ipv6(src=2001:db8::9, dst=2001:db8::2, hlim=255)/icmpv6(type=135)/hex(20010db8000000000000000000000002)",
+        "ipv6(src=::, dst=ff02::1:ff00:2, hlim=255)/icmpv6(type=135)/hex(20010db8000000000000000000000002)",
+        "ip(src=192.0.2.9, dst=192.0.2.2)/udp(sport=4000, dport=5000)/\"done\"",
+    ];
+    for text in asked {
+        let text = format!("ether(dst={mac}, src=02:00:00:00:00:09)/{text}");
+        let packet = text.parse::<BuiltPacket>().unwrap_or_else(|error| panic!("{text}: {error}"));
+        let frame = Frame::copy_of(&packet.build(&host).unwrap().bytes);
+        peer.send(Instant::ZERO, frame).unwrap();
+    }
+    assert_eq!(udp.recv(100, 0).unwrap(), b"done");
+    udp.sendto(b"end", 0, ("192.0.2.9", 7)).unwrap();
+    let frames = frames_until(&mut peer, |frame| frame.bytes().ends_with(b"end"));
+    let ours: Vec<_> = frames.iter().filter(|frame| frame.bytes()[6..12] == mac.0).collect();
+    assert_eq!(ours.len(), 1, "{ours:#?}");
+}

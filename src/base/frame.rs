@@ -123,9 +123,20 @@ impl Frame {
         self.start = (self.start + n).min(self.end);
     }
 
-    /// Cuts the packet to `n` bytes; longer stays as it is.
+    /// Cuts the packet to `n` bytes; longer stays as it is. Of a large buffer that is hardly used any more the rest is given
+    /// back: what waits in a socket's queue holds no more memory than it is charged with.
     pub fn truncate(&mut self, n: usize) {
         self.end = self.end.min(self.start + n);
+        if self.buffer.len() > USUAL && self.end < self.buffer.len() / 2 {
+            self.buffer.truncate(self.end);
+            self.buffer.shrink_to_fit();
+        }
+    }
+
+    /// Bytes of memory that its buffer takes.
+    #[cfg(test)]
+    pub(crate) fn footprint(&self) -> usize {
+        self.buffer.capacity()
     }
 
     /// Makes the packet `n` bytes long; what comes in addition is zero.
@@ -247,6 +258,18 @@ mod tests {
         frame.truncate(1);
         frame.extend(b"yz");
         assert_eq!(frame.bytes(), b"xyz");
+    }
+
+    #[test]
+    fn what_is_left_of_a_large_frame_takes_little_memory() {
+        let mut frame = Pool::new().frame(65_535);
+        frame.bytes_mut().fill(7);
+        frame.pull(14);
+        frame.truncate(40);
+        assert_eq!(frame.bytes(), [7; 40]);
+        assert!(frame.footprint() < 1000, "{}", frame.footprint());
+        frame.extend(&[8; 60]);
+        assert_eq!((frame.len(), &frame.bytes()[40..]), (100, &[8; 60][..]));
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl Net {
 
     /// RFC 792: "The data received in the echo message must be returned in the echo reply message."
     fn echo(&mut self, request: &Datagram, reply: u8) {
-        if !self.config.echo || self.is_shadow(request.interface) {
+        if !self.config.echo || self.is_shadow(request.interface) || self.is_stray(request) {
             return;
         }
         let hints = Hints { interface: self.zone(request.source, request.interface), source: None };

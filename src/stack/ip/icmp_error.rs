@@ -114,6 +114,10 @@ impl Net {
         if self.is_shadow(arrived) || !self.may_answer(&error, &header, packet) {
             return;
         }
+        // What this host sent to itself under another's name: see `is_stray`.
+        if arrived == IfIndex::LO && !self.is_local(header.destination) {
+            return;
+        }
         // Path MTU discovery must not starve, and one's own loopback needs no guard.
         let limited = arrived != IfIndex::LO && error.type_v6 != TOO_BIG.type_v6;
         let per_second = self.config.icmp_per_second;

@@ -65,8 +65,17 @@ impl Net {
         match i32::from(datagram.protocol) {
             IPPROTO_ICMP => self.icmpv4_in(datagram),
             IPPROTO_IGMP => self.igmp_in(&datagram),
+            IPPROTO_TCP if self.is_stray(&datagram) => self.drop_in(Reason::IpNotForUs, interface),
             _ => self.inbound.push_back(Inbound::Datagram(datagram)),
         }
+    }
+
+    /// True if this host sent it to itself under a name that is not its own: a raw socket's doing. Nobody can answer it from
+    /// there (ip_route_output_key: the source must be local), so no connection begins, and nothing is told to its sender.
+    pub(super) fn is_stray(&self, datagram: &Datagram) -> bool {
+        datagram.interface == IfIndex::LO
+            && datagram.cast == Cast::Unicast
+            && !self.is_local(datagram.destination)
     }
 
     /// Raw sockets get their copy before the stack itself takes a datagram (ip_protocol_deliver_rcu). What nobody else takes comes
@@ -99,6 +108,10 @@ impl Net {
         if destination.is_multicast() {
             let member = self.is_member(interface, address);
             return if member { Ok(Some(Cast::Multicast)) } else { Err(Reason::IpNotForUs) };
+        }
+        // ip_rcv_finish: what this host sends to itself has its way already, whatever its header names.
+        if interface == IfIndex::LO && !destination.is_broadcast() {
+            return Ok(Some(Cast::Unicast));
         }
         let broadcast = destination.is_broadcast()
             || self
@@ -137,7 +150,8 @@ impl Net {
                 return self.drop_in(Reason::IpNotForUs, interface);
             }
             Cast::Multicast
-        } else if self.is_local_on(interface, header.destination) {
+        // ip6_rcv_finish: as of IPv4, what this host sends to itself has its way already.
+        } else if interface == IfIndex::LO || self.is_local_on(interface, header.destination) {
             Cast::Unicast
         } else {
             return self.forward(interface, header, frame, to_all);
@@ -165,6 +179,7 @@ impl Net {
         match i32::from(datagram.protocol) {
             IPPROTO_ICMPV6 => self.icmpv6_in(datagram),
             IPPROTO_NONE => {}
+            IPPROTO_TCP if self.is_stray(&datagram) => self.drop_in(Reason::IpNotForUs, datagram.interface),
             _ => self.inbound.push_back(Inbound::Datagram(datagram)),
         }
     }

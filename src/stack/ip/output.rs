@@ -60,6 +60,9 @@ impl Net {
                 bytes[V4_LEN..].copy_from_slice(options);
                 header.write_v4(bytes, source, destination);
                 self.loop_copy(&hop, &frame, header_length, &head);
+                if self.stays_here(&hop, &head) {
+                    return Ok(());
+                }
                 if total > mtu { self.fragment_v4(&hop, &frame, mtu) } else { self.emit(&hop, frame) }
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
@@ -73,6 +76,9 @@ impl Net {
                 let header = frame.push(V6_LEN);
                 Header::write_v6(header, source, destination, head.protocol, head.ttl, head.tos, length);
                 self.loop_copy(&hop, &frame, V6_LEN, &head);
+                if self.stays_here(&hop, &head) {
+                    return Ok(());
+                }
                 if fits { self.emit(&hop, frame) } else { self.fragment_v6(&hop, &frame, mtu) }
             }
             _ => Err(Errno::EINVAL.with("source and destination are of different IP versions")),
@@ -147,6 +153,11 @@ impl Net {
         };
         self.copy_for_raw(&datagram);
         self.inbound.push_back(Inbound::Datagram(datagram));
+    }
+
+    /// ip_mc_output: "Multicasts with ttl 0 must not go beyond the host"; Linux looks at it only if the host is a member itself.
+    fn stays_here(&self, hop: &Hop, head: &IpHead) -> bool {
+        head.ttl == 0 && hop.cast == Cast::Multicast && self.is_member(hop.interface, head.destination)
     }
 
     /// A packet that no neighbour takes: whoever sent it is told.

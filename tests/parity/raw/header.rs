@@ -158,6 +158,80 @@ case! {
         t.sendto(s, &packet(t.ip.any(), t.ip.lo(), EXPERIMENT, b"x"), 0, (t.ip.lo(), 0));
     }
 
+    fn over_the_loopback_nobody_asks_what_the_header_names(t) in Lo {
+        let (s, hear) = (t.writer(), t.raw(EXPERIMENT));
+        let bound = t.raw(EXPERIMENT);
+        t.bind(bound, (t.ip.lo(), 0));
+        let from = t.ip.lo();
+        for to in [[198, 51, 100, 9], [255; 4], [0; 4], [240, 0, 0, 1]] {
+            let to = std::net::Ipv4Addr::from(to);
+            t.sendto(s, &packet(from, to.into(), EXPERIMENT, b"for whom?"), 0, (t.ip.lo(), 0));
+            t.packet_and_id(hear);
+            t.nothing(bound);
+        }
+        for from in [[198, 51, 100, 9], [224, 0, 0, 9], [255; 4], [240, 0, 0, 1]] {
+            let from = std::net::Ipv4Addr::from(from);
+            t.sendto(s, &packet(from.into(), t.ip.lo(), EXPERIMENT, b"from whom?"), 0, (t.ip.lo(), 0));
+            t.packet_and_id(hear);
+        }
+    }
+
+    fn a_foreign_destination_by_one_s_own_address(t) in Wire {
+        let (s, hear) = (t.writer(), t.raw(EXPERIMENT));
+        let (own, other) = (t.ip.on_wire(0), t.ip.on_wire(1));
+        t.sendto(s, &packet(own, other, EXPERIMENT, b"to the other"), 0, (own, 0));
+        t.packet_and_id(hear);
+        let udp = t.udp();
+        t.bind(udp, (t.ip.any(), 7000));
+        let datagram = [0x0f, 0xa0, 0x1b, 0x58, 0, 9, 0, 0, b'x'];
+        t.sendto(s, &packet(own, other, IPPROTO_UDP, &datagram), 0, (own, 0));
+        t.wait(udp, POLLIN);
+        t.recvmsg(udp, 10, 0);
+        t.close(udp);
+        let icmp = t.raw(IPPROTO_ICMP);
+        t.sendto(s, &packet(own, other, IPPROTO_UDP, &datagram), 0, (own, 0));
+        t.packet(icmp);
+        t.sendto(s, &packet(own, other, IPPROTO_ICMP, &t.echo(1)), 0, (own, 0));
+        t.packet(icmp);
+        t.packet(icmp);
+    }
+
+    fn a_frame_on_the_loopback(t) in Lo {
+        let (s, hear) = (t.socket(AF_PACKET, SOCK_DGRAM, 0), t.raw(EXPERIMENT));
+        let to = sockatoo::base::LinkAddr::station(sockatoo::IfIndex(1), ETH_P_IP, sockatoo::Mac::ZERO);
+        for (from, destination) in [(1_u8, 1), (9, 1), (1, 9), (9, 9)] {
+            let of = |last| match last { 1 => t.ip.lo(), _ => std::net::Ipv4Addr::new(198, 51, 100, 9).into() };
+            let mut bytes = packet(of(from), of(destination), EXPERIMENT, b"?");
+            bytes[3] = 21;
+            let sum = sockatoo::wire::checksum(&bytes[..20]).to_be_bytes();
+            bytes[10..12].copy_from_slice(&sum);
+            t.note(format!("{from} to {destination}"));
+            t.sendto(s, &bytes, 0, to);
+            t.nothing(hear);
+        }
+    }
+
+    fn a_group_whose_packets_live_for_no_hop(t) in Wire {
+        let group = t.ip.group();
+        let s = t.raw(EXPERIMENT);
+        let other = t.socket_on(1, AF_INET, SOCK_RAW, EXPERIMENT);
+        let octets = |ip| match ip { std::net::IpAddr::V4(v4) => v4.octets(), _ => [0; 4] };
+        let joined = |by| [octets(group), octets(by)].concat();
+        let (own, theirs) = (t.ip.on_wire(0), t.ip.on_wire(1));
+        t.setsockopt(other, SOL_IP, IP_ADD_MEMBERSHIP, &joined(theirs));
+        t.setsockopt(s, SOL_IP, IP_MULTICAST_IF, &octets(own));
+        t.set(s, SOL_IP, IP_MULTICAST_TTL, 0);
+        t.sendto(s, b"no member", 0, (group, 0));
+        t.packet(other);
+        t.setsockopt(s, SOL_IP, IP_ADD_MEMBERSHIP, &joined(own));
+        t.sendto(s, b"member", 0, (group, 0));
+        t.packet(s);
+        t.sendto(s, b"alone", 0, (theirs, 0));
+        t.packet(other);
+        let lost = t.raw(EXPERIMENT);
+        t.sendto(lost, b"nowhere", 0, (group, 0));
+    }
+
     fn a_syn_by_hand_is_answered(t) in Wire {
         let listener = t.socket_on(1, AF_INET, SOCK_STREAM, 0);
         t.bind(listener, (t.ip.on_wire(1), 7000));

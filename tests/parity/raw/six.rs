@@ -21,6 +21,30 @@ fn told(t: &mut Dialogue, s: Fd) {
 }
 
 case! {
+    fn over_the_loopback_nobody_asks_what_the_header_names(t) in Lo {
+        let (s, hear) = (raw6(t, IPPROTO_RAW), raw6(t, EXPERIMENT));
+        let of = |text: &str| text.parse::<IpAddr>().expect("an address");
+        for (from, to) in [("::1", "2001:db8::9"), ("2001:db8::9", "::1"), ("::", "::1"), ("::1", "::"), ("fe80::1", "fe80::2"), ("::ffff:192.0.2.1", "::1")] {
+            t.note(format!("{from} to {to}"));
+            t.sendto(s, &packet6(of(from), of(to), EXPERIMENT, b"for whom?"), 0, (LO, 0));
+            t.nothing(hear);
+        }
+        let icmp = raw6(t, IPPROTO_ICMPV6);
+        let mut echo = t.echo(1);
+        let sum = sockatoo::wire::transport_checksum(LO, of("2001:db8::9"), 58, &[&echo[..2], &[0, 0], &echo[4..]].concat());
+        echo[2..4].copy_from_slice(&sum.to_be_bytes());
+        t.sendto(s, &packet6(LO, of("2001:db8::9"), IPPROTO_ICMPV6, &echo), 0, (LO, 0));
+        told(t, icmp);
+        t.nothing(icmp);
+    }
+
+    fn a_group_named_by_the_header_over_the_loopback(t) in Lo {
+        let (s, hear) = (raw6(t, IPPROTO_RAW), raw6(t, EXPERIMENT));
+        let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 9).into();
+        t.sendto(s, &packet6(LO, group, EXPERIMENT, b"group"), 0, (LO, 0));
+        t.nothing(hear);
+    }
+
     fn the_port_may_be_the_protocol(t) in Lo {
         let s = raw6(t, EXPERIMENT);
         for port in [0, 253, 9, 256, 509] {
