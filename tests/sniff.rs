@@ -91,6 +91,8 @@ fn lines_are_those_of_tcpdump() {
 fn filters_choose_and_counts_end() {
     let file = File::with_packets("filter.pcap");
     let lines = |args: &[&str]| said(&[&["sniff", "-r", file.path()], args].concat()).lines().count();
+    // What only Ethernet can be asked is asked of a file of Ethernet.
+    assert_eq!(lines(&["ether broadcast or not ether broadcast"]), lines(&[]));
     assert_eq!(lines(&[]), 40);
     assert_eq!(lines(&["udp", "dst", "port", "9"]), 20);
     assert_eq!(lines(&["ip[8] < 5 and not port 9"]), 4);

@@ -61,7 +61,8 @@ fn read(input: &[String]) -> Result<Input, Trouble> {
     if text == "-" {
         return contents(std::io::stdin().lock()).map_err(|e| e.while_("standard input"));
     }
-    if Path::new(&text).is_file() {
+    // A path that is none of a file is said to be so; no expression begins like one.
+    if Path::new(&text).is_file() || ["/", "./", "../"].iter().any(|path| text.starts_with(path)) {
         let file = std::fs::File::open(&text).map_err(Trouble::from);
         return file.and_then(contents).map_err(|e| e.while_(&text));
     }

@@ -63,7 +63,7 @@ impl Capture {
     fn read(path: &Path, ignored: &Ignored) -> Result<Self, Trouble> {
         let mut capture = Self { frames: Vec::new(), prints: Vec::new() };
         for frame in craft::file(path)? {
-            let frame = frame.map_err(|e| Trouble::from(e).while_(path.display()))?;
+            let frame = frame.map_err(|error| craft::broken(path, &error))?;
             if capture.frames.len() == MOST {
                 return Err(Trouble::new(format!("{} has more than {MOST} packets", path.display()))
                     .hint("compare parts of it: `editcap -c 1000000 FILE PARTS` cuts it"));

@@ -15,7 +15,7 @@ mod source;
 mod view;
 
 pub(super) use send::Report;
-pub(super) use source::{expression, file};
+pub(super) use source::{broken, expression, file};
 
 use std::fs::File;
 use std::path::Path;

@@ -64,7 +64,7 @@ pub(super) fn packet(args: &CraftArgs) -> Result<(Packet, u64), Trouble> {
     let (mut packet, seed) = match Source::of(args)? {
         Source::Expression(packet, seed) => (packet, seed),
         Source::Bytes(link, bytes) => (bytes_as_packet(link, &bytes), 0),
-        Source::File(_) => {
+        Source::File(..) => {
             return Err(Trouble::new("a capture is sent by another command").hint("`sockatoo replay FILE`"));
         }
     };

@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Crafted;
-use crate::base::LinkType;
+use crate::base::{Errno, Error, LinkType};
 use crate::cli::args::{BeginsWith, CraftArgs};
 use crate::cli::say::{self, Trouble};
 use crate::trace::Capture;
@@ -22,7 +22,7 @@ pub(super) enum Source {
     /// An expression, and the seed of what it draws.
     Expression(Packet, u64),
     /// A capture.
-    File(Capture<BufReader<File>>),
+    File(PathBuf, Capture<BufReader<File>>),
     /// Bytes.
     Bytes(LinkType, Vec<u8>),
 }
@@ -30,7 +30,7 @@ pub(super) enum Source {
 impl Source {
     pub(super) fn of(args: &CraftArgs) -> Result<Self, Trouble> {
         if let Some(path) = &args.read {
-            return Ok(Self::File(file(path)?));
+            return Ok(Self::File(path.clone(), file(path)?));
         }
         if !args.from_hex.is_empty() {
             let bytes = hex(&args.from_hex)?;
@@ -52,7 +52,7 @@ impl Source {
     pub(super) fn count(&self) -> Option<u64> {
         match self {
             Self::Expression(packet, _) => Some(packet.count()),
-            Self::File(_) => None,
+            Self::File(..) => None,
             Self::Bytes(..) => Some(1),
         }
     }
@@ -76,7 +76,7 @@ impl Source {
     pub(super) fn packets(self, around: &dyn Surroundings) -> impl Iterator<Item = Result<Crafted, Trouble>> {
         let source = match self {
             Self::Expression(packet, seed) => Begun::Expression(Box::new(packet.each(seed))),
-            Self::File(reader) => Begun::File(reader),
+            Self::File(path, reader) => Begun::File(path, reader),
             Self::Bytes(link, bytes) => Begun::Bytes(Some(Dissection::of(link, &bytes))),
         };
         Packets { source, around, number: 0 }
@@ -86,7 +86,7 @@ impl Source {
 /// A source of which some have been taken.
 enum Begun {
     Expression(Box<Each>),
-    File(Capture<BufReader<File>>),
+    File(PathBuf, Capture<BufReader<File>>),
     Bytes(Option<Dissection>),
 }
 
@@ -109,9 +109,9 @@ impl Iterator for Packets<'_> {
                 let built = packet.build(self.around).map_err(|error| Trouble::new(error.why()));
                 Some(built.map(|dissection| Crafted { number, packet, dissection }))
             }
-            Begun::File(reader) => Some(match reader.next()? {
+            Begun::File(path, reader) => Some(match reader.next()? {
                 Ok(frame) => Ok(read(Dissection::of(frame.link, &frame.bytes))),
-                Err(error) => Err(error.into()),
+                Err(error) => Err(broken(path, &error)),
             }),
             Begun::Bytes(bytes) => bytes.take().map(|dissection| Ok(read(dissection))),
         }
@@ -141,8 +141,17 @@ pub(in crate::cli) fn expression(text: &str) -> Result<Packet, Trouble> {
 /// A capture, pcap or pcapng, that can be read.
 pub(in crate::cli) fn file(path: &Path) -> Result<Capture<BufReader<File>>, Trouble> {
     Capture::open(path).map_err(|error| {
-        Trouble::new(error.why()).hint("name a pcap or pcapng file of Ethernet or IP packets")
+        let what = match error.errno() {
+            Errno::EINVAL => error.why().to_string(),
+            errno => format!("{}: {}", path.display(), errno.text()),
+        };
+        Trouble::new(what).hint("name a pcap or pcapng file of Ethernet or IP packets")
     })
+}
+
+/// What is wrong within a capture.
+pub(in crate::cli) fn broken(path: &Path, error: &Error) -> Trouble {
+    Trouble::new(format!("{}: {}", path.display(), error.why()))
 }
 
 fn hex(words: &[String]) -> Result<Vec<u8>, Trouble> {

@@ -40,7 +40,7 @@ impl View<'_> {
             say::object(object);
             return Ok(());
         }
-        let line = summary(dissection.link, &dissection.bytes);
+        let line = line(dissection);
         if !self.args.any() && self.several {
             say::line(format!("{number:>4}  {line}{}", say::styled("2", self.varied(dissection))));
             return Ok(());
@@ -100,6 +100,15 @@ impl View<'_> {
             if self.only_program() { say::aside(words) } else { say::line(say::styled("2", words)) }
         }
     }
+}
+
+/// The packet in a line, as tcpdump has it; of one that begins in the middle, its layers.
+fn line(packet: &Dissection) -> String {
+    if packet.is_whole() {
+        return summary(packet.link, &packet.bytes);
+    }
+    let layers: Vec<_> = packet.sections.iter().map(|section| section.kind.title).collect();
+    format!("{}, length {}", layers.join(" / "), packet.bytes.len())
 }
 
 fn program(crafted: &Crafted, language: Language) -> String {

@@ -17,12 +17,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::args::{SniffArgs, Way};
+use super::craft;
 use super::exit::Exit;
 use super::interrupt::on_interrupt;
 use super::say::{self, Trouble};
 use crate::base::constants::{PACKET_HOST, PACKET_OUTGOING};
 use crate::base::{Direction, Instant, LinkType};
-use crate::trace::{Capture, Source};
+use crate::trace::Source;
 use crate::wire::filter::{Facts, Program, compile};
 
 use sink::Sink;
@@ -71,11 +72,14 @@ fn dump(filter: &str, how: u8) -> Result<Exit, Trouble> {
 
 /// Frames of a file.
 fn read(path: &Path, filter: &str, args: &SniffArgs, as_json: bool) -> Result<Exit, Trouble> {
-    let mut capture = Capture::open(path)?;
-    let programs = [
-        (LinkType::Ethernet, program(filter, LinkType::Ethernet)?),
-        (LinkType::Ip, program(filter, LinkType::Ip)?),
-    ];
+    let mut capture = craft::file(path)?;
+    let programs = [LinkType::Ethernet, LinkType::Ip].map(|link| (link, program(filter, link)));
+    if programs.iter().all(|(_, program)| program.is_err()) {
+        let [(_, ethernet), _] = programs;
+        return ethernet.map(|_| Exit::Ok);
+    }
+    // A question about Ethernet passes frames without it by; of a file that has no others, that is to be said.
+    let (mut asked, mut unfit) = (false, None);
     let mut sink = Sink::new(args, as_json)?;
     let (mut left, mut wrong) = (args.count.unwrap_or(u64::MAX), None);
     while left > 0 {
@@ -89,10 +93,17 @@ fn read(path: &Path, filter: &str, args: &SniffArgs, as_json: bool) -> Result<Ex
         };
         let packet_type = if frame.direction == Direction::Out { PACKET_OUTGOING } else { PACKET_HOST };
         let facts = Facts { packet_type, interface: number, ..Facts::of_len(frame.wire_len) };
-        let keep = programs
-            .iter()
-            .find(|(link, _)| *link == frame.link)
-            .map_or(0, |(_, program)| program.run(&frame.bytes, &facts));
+        let keep = match programs.iter().find(|(link, _)| *link == frame.link) {
+            Some((_, Ok(program))) => {
+                asked = true;
+                program.run(&frame.bytes, &facts)
+            }
+            Some((link, Err(_))) => {
+                unfit = Some(*link);
+                0
+            }
+            None => 0,
+        };
         if keep == 0 || !wanted(args.direction, frame.direction) {
             continue;
         }
@@ -110,7 +121,10 @@ fn read(path: &Path, filter: &str, args: &SniffArgs, as_json: bool) -> Result<Ex
         left -= 1;
     }
     sink.flush()?;
-    wrong.map_or(Ok(Exit::Ok), |error| Err(error.into()))
+    if let (false, Some(link)) = (asked, unfit) {
+        program(filter, link)?;
+    }
+    wrong.map_or(Ok(Exit::Ok), |error| Err(craft::broken(path, &error)))
 }
 
 fn wanted(way: Way, direction: Direction) -> bool {

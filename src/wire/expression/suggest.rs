@@ -19,7 +19,7 @@ pub(super) fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -
 fn near<'a>(written: &str, names: impl Iterator<Item = &'a str>, most: usize) -> Option<&'a str> {
     let written = written.to_ascii_lowercase();
     // Of a short word a third may be wrong: else anything is near to it.
-    let most = most.min(written.chars().count().div_ceil(3));
+    let most = most.min(written.chars().count().max(3) / 3);
     let distances = names.map(|name| (distance(&written, &name.to_ascii_lowercase()), name));
     distances.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance).map(|(_, n)| n)
 }
@@ -29,12 +29,13 @@ pub(super) fn layer(written: &str) -> Option<String> {
     let names =
         KINDS.iter().flat_map(|kind| [kind.name, kind.scapy].into_iter().chain(kind.aliases.to_vec()));
     let option = || {
-        let (kind, field) = KINDS.iter().find_map(|kind| {
-            let holds =
-                |shape| matches!(shape, Shape::Layers(kinds) if kinds.iter().any(|k| named(k, written)));
-            kind.fields.iter().find(|field| holds(field.shape)).map(|field| (kind, field))
-        })?;
-        Some(format!("{} has it: {}({}=[{written}])", kind.name, kind.name, field.name))
+        let holds = |shape| matches!(shape, Shape::Layers(kinds) if kinds.iter().any(|k| named(k, written)));
+        let with =
+            |kind: &&Kind| Some((kind.name, kind.fields.iter().find(|field| holds(field.shape))?.name));
+        let all: Vec<_> = KINDS.iter().filter_map(with).collect();
+        let names: Vec<_> = all.iter().map(|(name, _)| *name).collect();
+        let (name, field) = all.first()?;
+        Some(format!("{}: {name}({field}=[{written}])", have(&names)?))
     };
     let all = || format!("layers are: {}", KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", "));
     option().or_else(|| nearest(written, names)).or_else(|| Some(all()))
@@ -45,11 +46,7 @@ pub(super) fn field(kind: &Kind, written: &str) -> Option<String> {
     let names = || kind.fields.iter().flat_map(|f| std::iter::once(f.name).chain(f.aliases.iter().copied()));
     let elsewhere = || {
         let others: Vec<_> = KINDS.iter().filter(|k| k.field(written).is_some()).map(|k| k.name).collect();
-        match others.as_slice() {
-            [] => None,
-            [one] => Some(format!("{one} has it")),
-            [some @ .., last] => Some(format!("{} and {last} have it", some[..some.len().min(4)].join(", "))),
-        }
+        have(&others)
     };
     let meant = |near: &str| format!("did you mean {near}?");
     near(written, names(), 1)
@@ -57,6 +54,15 @@ pub(super) fn field(kind: &Kind, written: &str) -> Option<String> {
         .or_else(elsewhere)
         .or_else(|| near(written, names(), 2).map(meant))
         .or_else(|| Some(format!("it has: {}", list(kind.fields.iter().map(|f| f.name))?)))
+}
+
+/// `ip has it`, `ip and ipv6 have it`; of many, the first few.
+fn have(names: &[&str]) -> Option<String> {
+    match names {
+        [] => None,
+        [one] => Some(format!("{one} has it")),
+        [some @ .., last] => Some(format!("{} and {last} have it", some[..some.len().min(4)].join(", "))),
+    }
 }
 
 /// `a, b, c`; none if there are too many or none.

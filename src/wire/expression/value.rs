@@ -312,6 +312,9 @@ impl Room {
         if let Shape::Flags(_, letters) = self.shape {
             return self.flags(word, letters, span);
         }
+        if word.starts_with('-') {
+            return Err(self.out(span));
+        }
         if matches!(self.field.name, "sport" | "dport") {
             let port = port_of(word, self.kind.name).or_else(|| port_of(word, ""));
             return port.map(u64::from).ok_or_else(|| span.error(format!("no service is called `{word}`")));
@@ -319,9 +322,7 @@ impl Room {
         let names = || self.field.names.iter().map(|(_, name)| *name);
         let hint = suggest::nearest(word, names())
             .or_else(|| suggest::list(names()).map(|names| format!("names of values: {names}")));
-        let what = if word.starts_with('-') {
-            return Err(self.out(span));
-        } else if self.field.names.is_empty() {
+        let what = if self.field.names.is_empty() {
             format!("{} is a number", self.field.name)
         } else {
             format!("{} has no value called `{word}`", self.field.name)
@@ -347,7 +348,14 @@ impl Room {
                 if v4 { ("an IPv4 address", "192.0.2.1") } else { ("an IPv6 address", "2001:db8::1") };
             let error = span.error(format!("{} is {kind}: {example}", self.field.name));
             let looks_like_a_name = word.contains('.') && word.contains(|c: char| c.is_ascii_alphabetic());
-            error.maybe(looks_like_a_name.then(|| "names are not looked up here".into()))
+            error.maybe(match word.parse::<Cidr>() {
+                Ok(_) if v4 => Some(format!("this is an IPv6 address: ipv6({}={word})", self.field.name)),
+                Ok(_) => Some(format!("this is an IPv4 address: ip({}={word})", self.field.name)),
+                Err(_) if word.contains('/') => {
+                    Some(format!("a network is {example}/{}", if v4 { 24 } else { 64 }))
+                }
+                Err(_) => looks_like_a_name.then(|| "names are not looked up here".into()),
+            })
         };
         let net: Cidr = word.parse().map_err(|_| wrong())?;
         let (first, single) = (net.network(), !word.contains('/'));

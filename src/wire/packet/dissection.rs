@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::kind::{Field, Kind};
 use super::layer::Value;
-use super::layers::{IP, IPV6, PAYLOAD};
+use super::layers::{self, IP, IPV6, PAYLOAD};
 use crate::base::LinkType;
 
 /// A packet's bytes with every field in them: what [`Dissection::of`] reads, and what [`super::Packet::build`] has written.
@@ -88,6 +88,12 @@ impl Dissection {
     /// ```
     pub fn layer(&self, name: &str) -> Option<&Section> {
         self.sections.iter().find(|section| section.kind.is_called(name))
+    }
+
+    /// Does it begin with the header that its link begins with? What was built may begin with any layer.
+    pub(crate) fn is_whole(&self) -> bool {
+        let begins = self.sections.first().map_or(&PAYLOAD, |section| section.kind);
+        std::ptr::eq(begins, layers::first(self.link, &self.bytes))
     }
 
     /// The data that the layers carry: what is behind the last one that could be read, without padding.

@@ -10,7 +10,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::bits::mask;
-use super::kind::{Field, Fill, Kind, Rule, Shape, When};
+use super::kind::{Field, Fill, Kind, Rule, Shape};
 use super::layer::{Choice, Layer, Packet, Value};
 use crate::base::Mac;
 
@@ -337,6 +337,7 @@ const fn mix(number: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::kind::When;
     use super::*;
     use proptest::prelude::*;
 

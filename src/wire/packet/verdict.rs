@@ -32,8 +32,8 @@ fn verdict(whole: Whole<'_>, at: usize, seen: &Seen, unknown: Option<&'static st
     let right = match rule {
         Rule::HeaderLength { .. } | Rule::Count(_) | Rule::LengthOf(_) | Rule::Rest => {
             let right = own(rule, section, seen)?;
-            let beyond = *value > right && section.range.end == whole.bytes.len();
-            if let Some(why) = unknown.filter(|why| *why == CUT && beyond) {
+            let ends_here = section.range.end == whole.bytes.len();
+            if let Some(why) = unknown.filter(|why| *why == CUT && ends_here && lacks(section, seen)) {
                 return Some(Verdict::Unknown(why));
             }
             right
@@ -83,21 +83,23 @@ fn cut(whole: Whole<'_>) -> Option<&'static str> {
         })
     });
     let missing: Vec<u64> = missing.collect();
-    let ends_within = || {
-        last.note.is_some()
-            || last.fields.iter().any(|seen| match (seen.field.fill, &seen.value) {
-                (Fill::Rule(rule @ Rule::HeaderLength { .. }), Value::Number(said)) => {
-                    own(rule, last, seen).is_some_and(|there| *said > there)
-                }
-                _ => false,
-            })
-    };
+    let ends_within = || last.note.is_some() || last.fields.iter().any(|seen| lacks(last, seen));
     let is_cut = match missing.as_slice() {
         [] => false,
         [_] => ends_within(),
         [first, rest @ ..] => rest.contains(first) || ends_within(),
     };
     is_cut.then_some(CUT)
+}
+
+/// Does this field say that the layer's header is longer than what is there of it?
+fn lacks(section: &Section, seen: &Seen) -> bool {
+    match (seen.field.fill, &seen.value) {
+        (Fill::Rule(Rule::HeaderLength { unit, less }), Value::Number(said)) => {
+            said.saturating_add(less.into()).saturating_mul(unit.into()) > section.range.len() as u64
+        }
+        _ => false,
+    }
 }
 
 /// RFC 792, RFC 4443: behind an error stands the beginning of the packet that it is about.

@@ -216,6 +216,9 @@ impl Parser<'_> {
         }
         self.at += 2;
         self.space();
+        if matches!(self.peek(), None | Some(',' | ')' | ']' | '/')) {
+            return Err(self.here().error("a value is missing behind the .."));
+        }
         let last = self.atom()?;
         self.node(start, What::Range(Box::new(first), Box::new(last)))
     }
@@ -382,6 +385,9 @@ impl Parser<'_> {
             }
             "file" => {
                 let path = self.raw(open)?;
+                if path.is_empty() {
+                    return Err(self.since(start).error("which file?").hint("write file(path)"));
+                }
                 self.node(start, What::File(path))
             }
             _ => {

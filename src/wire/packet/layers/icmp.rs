@@ -43,6 +43,9 @@ pub(crate) static ICMP: Kind = Kind::new(
                 (16, "information-reply"),
                 (17, "address-mask-request"),
                 (18, "address-mask-reply"),
+                // Scapy's words, where they are others.
+                (3, "dest-unreach"),
+                (16, "information-response"),
             ])
             .about("what it is about"),
         Field::bits("code", 8).about("the case of it"),
