@@ -22,6 +22,9 @@ exercises! {
     dhcp_client = "../examples/dhcp_client.rs";
     dns_query = "../examples/dns_query.rs";
     icmp_redirect = "../examples/icmp_redirect.rs";
+    protocol_253 = "../examples/protocol_253.rs";
+    rst_injection = "../examples/rst_injection.rs";
+    syn_flood = "../examples/syn_flood.rs";
 }
 
 /// `None`, and the reason is printed, where namespaces are not allowed.
@@ -132,4 +135,21 @@ fn who_believes_a_redirect() {
     assert_eq!(icmp_redirect::in_memory().unwrap(), 1);
     let Some(way) = beside_the_kernel(icmp_redirect::beside_the_kernel) else { return };
     assert!(way.contains("via 192.0.2.3"), "{way}");
+}
+
+#[test]
+fn an_experiment() {
+    assert_eq!(protocol_253::in_memory().unwrap(), "HELLO");
+}
+
+#[test]
+fn a_reset_at_the_right_place() {
+    assert_eq!(rst_injection::in_memory().unwrap(), [None, Some(sockatoo::Errno::ECONNRESET)]);
+}
+
+#[test]
+fn a_flood_finds_its_bound() {
+    let [flooded, later] = syn_flood::in_memory().unwrap();
+    assert_eq!((flooded.half_open, flooded.flows), (1024, 0), "as many as there is room for");
+    assert_eq!(later.half_open, 0, "{later:?}");
 }
