@@ -297,3 +297,54 @@ fn no_wake_up_is_lost_between_many_threads() {
         }
     }
 }
+
+#[test]
+fn raw_and_packet_sockets_in_a_flood_that_ends_in_a_shutdown() {
+    let host = host();
+    let raw = || host.socket(AF_INET, SOCK_RAW, IPPROTO_UDP).unwrap();
+    let frames = || host.socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL)).unwrap();
+    // Nobody reads these: what does not fit is counted.
+    let (unread, many) = (frames(), (0..500).map(|_| (raw(), frames())).collect::<Vec<_>>());
+    let read: Vec<Arc<Socket>> =
+        [raw(), host.socket(AF_INET, SOCK_RAW, IPPROTO_IP).unwrap(), frames()].map(Arc::new).into();
+    for socket in &read {
+        socket.settimeout(Some(SOON)).unwrap();
+    }
+    let mut threads: Vec<_> = (0..6)
+        .map(|n| {
+            let socket = Arc::clone(&read[n % 3]);
+            thread::spawn(move || {
+                while socket.recv(70_000, 0).is_ok_and(|_| socket.capture(64).is_ok() || n % 3 != 2) {}
+            })
+        })
+        .collect();
+    let changed = Arc::clone(&read[2]);
+    threads.push(thread::spawn(move || {
+        let membership = [1_i32.to_ne_bytes(), (PACKET_MR_PROMISC).to_ne_bytes(), [0; 4], [0; 4]].concat();
+        for n in 0..2000 {
+            let filter = if n % 2 == 0 { "udp" } else { "len < 100" };
+            let name = if n % 3 == 0 { PACKET_DROP_MEMBERSHIP } else { PACKET_ADD_MEMBERSHIP };
+            if changed.attach_filter(filter).is_err()
+                || changed.setsockopt(SOL_PACKET, name, membership.clone()).is_err()
+            {
+                return;
+            }
+            let _ = changed.detach_filter();
+        }
+    }));
+    let sender = host.socket(AF_INET, SOCK_DGRAM, 0).unwrap();
+    const SENT: u32 = 40;
+    for n in 0..SENT {
+        let data = vec![7; if n % 2 == 0 { 60_000 } else { 1 }];
+        sender.sendto(&data, 0, ("127.0.0.1", 9)).unwrap();
+    }
+    let told = unread.getsockopt_bytes(SOL_PACKET, PACKET_STATISTICS, 8).unwrap();
+    let word = |at: usize| u32::from_ne_bytes(told[at..at + 4].try_into().unwrap());
+    // Out and in, and the answer "port unreachable", as far as answers are not limited.
+    assert!(word(0) >= 2 * SENT && word(4) > 0, "{} {}", word(0), word(4));
+    drop(many);
+    host.shutdown();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
