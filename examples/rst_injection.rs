@@ -16,15 +16,10 @@ use sockatoo::wire::packet::{Dissection, ipv4, tcp};
 use sockatoo::{Errno, Host, Result, World};
 
 fn main() -> Result<()> {
-    let [near, exact] = in_memory()?;
-    println!(
-        "alice, after an RST that is one off:  {}",
-        near.map_or("goes on".into(), |errno| errno.to_string())
-    );
-    println!(
-        "alice, after an RST at the right place: {}",
-        exact.map_or("goes on".into(), |errno| errno.to_string())
-    );
+    for (place, end) in ["one off", "at the right place"].iter().zip(in_memory()?) {
+        let end = end.map_or_else(|| "goes on".into(), |errno| errno.to_string());
+        println!("after an RST {place}: {end}");
+    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@
 //! ```
 #![allow(clippy::print_stdout)] // a program for the terminal
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use sockatoo::base::LinkType;
@@ -25,20 +25,13 @@ pub(crate) fn in_memory() -> Result<Vec<Option<IpAddr>>> {
     let bob = world.host("bob").build()?;
     let way: Vec<Host> =
         [Ok(alice.clone())].into_iter().chain(routers).chain([Ok(bob)]).collect::<Result<_>>()?;
-    for (number, ends) in way.windows(2).enumerate() {
-        let network = |host| format!("198.51.100.{}/30", 4 * number + host);
-        world.cable(&ends[0], &ends[1], "delay=5ms")?.addresses(network(2), network(1))?;
+    for (number, ends) in (0..).zip(way.windows(2)) {
+        let [left, right] = [2, 1].map(|host| Ipv4Addr::new(198, 51, 100, 4 * number + host));
+        let wire = world.cable(&ends[0], &ends[1], "delay=5ms")?;
+        wire.addresses(format!("{left}/30"), format!("{right}/30"))?;
         // To the right by default, and to the left what is alice's.
-        ends[0].add_route(
-            "0.0.0.0/0",
-            Some(format!("198.51.100.{}", 4 * number + 1).parse().unwrap()),
-            None,
-        )?;
-        ends[1].add_route(
-            "198.51.100.0/30",
-            Some(format!("198.51.100.{}", 4 * number + 2).parse().unwrap()),
-            None,
-        )?;
+        ends[0].add_route("0.0.0.0/0", Some(right.into()), None)?;
+        ends[1].add_route("198.51.100.0/30", Some(left.into()), None)?;
     }
     trace(&alice, "198.51.100.13")
 }

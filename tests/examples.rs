@@ -1,5 +1,6 @@
 //! The exercises of `examples/`: each does in memory, or beside Linux, what its head promises.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::duplicate_mod)] // each exercise is a program of its own, with what it needs
 
 use std::time::Duration;
 
