@@ -223,7 +223,8 @@ impl<'a> Answers<'a> {
                 Ok(())
             }
             Phase::Waiting(_) => {
-                self.ready.extend(self.pending.numbers().map(|number| Outcome::Unanswered { number }));
+                let given_up = std::mem::take(&mut self.pending);
+                self.ready.extend(given_up.numbers().map(|number| Outcome::Unanswered { number }));
                 self.phase = Phase::Done;
                 Ok(())
             }

@@ -67,9 +67,11 @@ fn plateau(total: usize) -> usize {
     PLATEAUS.into_iter().find(|mtu| *mtu < total).unwrap_or(68)
 }
 
-/// What a quote tells of the lost packet: its header, its protocol, the bytes in front of the transport
-/// header, and those from it on.
-fn lost(quote: &[u8]) -> Option<(Header, u8, (&[u8], &[u8]))> {
+/// The bytes of a quote in front of the transport header, and those from it on.
+type Halves<'a> = (&'a [u8], &'a [u8]);
+
+/// What a quote tells of the lost packet: its header, its protocol, its bytes.
+fn lost(quote: &[u8]) -> Option<(Header, u8, Halves<'_>)> {
     let header = Header::quoted(quote)?;
     let (protocol, from) = match header.destination {
         // Only the first fragment has a transport header.
