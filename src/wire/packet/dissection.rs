@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::kind::{Field, Kind};
 use super::layer::Value;
-use super::layers::{self, IP, IPV6, PAYLOAD};
+use super::layers::{IP, IPV6, PAYLOAD};
 use crate::base::LinkType;
 
 /// A packet's bytes with every field in them: what [`Dissection::of`] reads, and what [`super::Packet::build`] has written.
@@ -56,7 +56,7 @@ pub enum Origin {
     Read,
     /// A person has set it.
     Set,
-    /// It was filled in: by [`Field::fill`].
+    /// It was filled in, as the table of layers says.
     Filled,
 }
 
@@ -91,9 +91,10 @@ impl Dissection {
     }
 
     /// Does it begin with the header that its link begins with? What was built may begin with any layer.
+    #[cfg(feature = "cli")]
     pub(crate) fn is_whole(&self) -> bool {
         let begins = self.sections.first().map_or(&PAYLOAD, |section| section.kind);
-        std::ptr::eq(begins, layers::first(self.link, &self.bytes))
+        std::ptr::eq(begins, super::layers::first(self.link, &self.bytes))
     }
 
     /// The data that the layers carry: what is behind the last one that could be read, without padding.
