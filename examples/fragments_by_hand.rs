@@ -8,8 +8,8 @@
 //! Fragments of one datagram have the same identification; each says where it belongs, in units of 8 bytes, and all but the
 //! last that more follow (RFC 791). If two of them claim the same place, with different bytes, which ones hold? Hosts differed,
 //! and attackers wrote to a firewall what its host would read otherwise; some hosts crashed ("teardrop", 1997). RFC 5722 ended
-//! it: the whole datagram is thrown away. (Linux still passes over a piece that lies wholly within another, whatever is in it, and
-//! keeps the rest. Try both.)
+//! it: the whole datagram is thrown away. (A piece that lies wholly within another, whatever is in it, is passed over, and the rest
+//! is kept: erratum 3089 allows it, for what comes twice. Linux does so, and we do.)
 #![allow(clippy::print_stdout)] // a program for the terminal
 
 use std::time::Duration;

@@ -69,6 +69,7 @@ reasons! {
     IpNoProtocol = "ip.no-protocol", "no socket and no protocol of this host takes this protocol number";
     IpExtensionHeader = "ip.extension-header", "an IPv6 extension header is unknown or malformed";
     FragmentOverlap = "fragment.overlap", "fragments of the datagram overlap (refused as RFC 5722 asks)";
+    FragmentDuplicate = "fragment.duplicate", "the fragment lies within what is there already";
     FragmentTooBig = "fragment.too-big", "the fragments would make more than 65,535 bytes";
     FragmentTimeout = "fragment.timeout", "fragments of the datagram were still missing when its time ran out";
     FragmentNoMemory = "fragment.no-memory", "too many unfinished datagrams";

@@ -90,6 +90,49 @@ twins! {
         two(t, s, 5002);
     }
 
+    fn a_segment_is_seen_from_its_tcp_header_on(t) in Lo {
+        let listener = t.tcp();
+        t.bind(listener, (t.ip.lo(), 7004));
+        t.listen(listener, 4);
+        attach(t, listener, &only_if(0x28, 2, 7004), "destination port");
+        let client = t.tcp();
+        t.connect(client, (t.ip.lo(), 7004));
+        let server = t.accept(listener);
+        attach(t, server, &only_if(0x30, if t.ip.af() == AF_INET { 0xfff0_0009 } else { 0xfff0_0006 }, 6), "protocol");
+        t.send(client, b"passes", 0);
+        t.wait(server, POLLIN);
+        t.recv(server, 100, 0);
+        attach(t, server, &keep(0), "nothing");
+        t.send(client, b"later", 0);
+        t.recv(server, 10, MSG_DONTWAIT);
+        t.set(server, SOL_SOCKET, SO_DETACH_FILTER, 0);
+        t.wait(server, POLLIN);
+        t.recv(server, 100, 0);
+        // The header always passes, the data must come again.
+        attach(t, server, &keep(1), "the header only");
+        t.send(client, b"cut", 0);
+        t.recv(server, 10, MSG_DONTWAIT);
+        t.set(server, SOL_SOCKET, SO_DETACH_FILTER, 0);
+        t.wait(server, POLLIN);
+        t.recv(server, 100, 0);
+    }
+
+    fn a_listener_hears_no_syn(t) in Lo {
+        let listener = t.tcp();
+        t.bind(listener, (t.ip.lo(), 7005));
+        t.listen(listener, 4);
+        attach(t, listener, &keep(0), "nothing");
+        let client = t.tcp();
+        t.arm.set_nonblocking(client, true).expect("nonblocking");
+        t.connect(client, (t.ip.lo(), 7005));
+        t.poll(client);
+        t.poll(listener);
+        t.set(listener, SOL_SOCKET, SO_DETACH_FILTER, 0);
+        t.wait(client, POLLOUT);
+        t.wait(listener, POLLIN);
+        t.so_error(client);
+    }
+
     fn an_echo_reply_is_seen_from_its_icmp_header_on(t) in Lo {
         let v4 = t.ip.af() == AF_INET;
         let s = t.socket(t.ip.af(), SOCK_DGRAM, if v4 { IPPROTO_ICMP } else { IPPROTO_ICMPV6 });

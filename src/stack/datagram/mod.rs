@@ -21,7 +21,7 @@ use crate::base::{Errno, Reason, Result, SocketId};
 
 pub(crate) use address::{WithScope, needs_scope, scoped};
 pub(crate) use queue::{Queue, Queued};
-pub(in crate::stack) use queue::{charge, scatter};
+pub(in crate::stack) use queue::{charge, facts, scatter};
 pub(crate) use way::{Outgoing, gather};
 
 /// Which sockets are bound to a port (or have a ping identifier), in the order of binding.

@@ -41,20 +41,26 @@ pub(crate) struct Queued {
     pub(crate) wrong_checksums: u8,
 }
 
+/// What a filter may ask beside the bytes of an IP packet to this host; it sees them from `start` on.
+pub(in crate::stack) fn facts(packet: &[u8], start: usize, interface: IfIndex, random: u32) -> Facts {
+    Facts {
+        len: packet.len().saturating_sub(start),
+        start,
+        protocol: if packet.first().is_some_and(|first| first >> 4 == 6) { ETH_P_IPV6 } else { ETH_P_IP },
+        packet_type: PACKET_HOST,
+        interface: interface.0,
+        hardware: if interface == IfIndex::LO { ARPHRD_LOOPBACK } else { ARPHRD_ETHER },
+        link: usize::MAX,
+        random,
+        ..Facts::default()
+    }
+}
+
 impl Queued {
     /// What a filter may ask beside the bytes, which still begin with the IP header.
     fn facts(&self, random: u32) -> Facts {
-        Facts {
-            len: self.data.len().saturating_sub(self.filter_from),
-            start: self.filter_from,
-            protocol: if self.destination.is_ipv4() { ETH_P_IP } else { ETH_P_IPV6 },
-            packet_type: self.packet_type,
-            interface: self.interface.0,
-            hardware: if self.interface == IfIndex::LO { ARPHRD_LOOPBACK } else { ARPHRD_ETHER },
-            link: usize::MAX,
-            random,
-            ..Facts::default()
-        }
+        let packet_type = self.packet_type;
+        Facts { packet_type, ..facts(self.data.bytes(), self.filter_from, self.interface, random) }
     }
 }
 

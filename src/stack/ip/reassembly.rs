@@ -69,9 +69,13 @@ pub(in crate::stack) struct Reassembly {
 }
 
 impl Partial {
-    /// Takes a fragment's data. An error refuses the whole datagram.
+    /// Takes a fragment's data. FragmentDuplicate: passed over; another error refuses the whole datagram.
     fn add(&mut self, fragment: Fragment, data: &[u8]) -> Result<(), Reason> {
         let (start, end) = (fragment.offset, fragment.offset + data.len());
+        // ip_frag_queue, ip6_frag_queue: "if (end == offset)", the datagram is given up.
+        if data.is_empty() {
+            return Err(Reason::FragmentMalformed);
+        }
         let beyond = match self.total {
             Some(total) => end > total || (!fragment.more && end != total),
             None => !fragment.more && self.payload.len() > end,
@@ -84,8 +88,9 @@ impl Partial {
         }
         let before = self.covered.range(..=start).next_back().map(|(s, e)| (*s, *e));
         let after = self.covered.range(start + 1..).next().map(|(s, e)| (*s, *e));
-        if before.is_some_and(|(_, e)| end <= e) && self.payload.bytes().get(start..end) == Some(data) {
-            return Ok(()); // the same bytes once more
+        // RFC 5722's erratum 3089, inet_frag_queue_insert: what lies within what is there is passed over, whatever its bytes are.
+        if before.is_some_and(|(_, e)| end <= e) {
+            return Err(Reason::FragmentDuplicate);
         }
         // RFC 5722 4: "When reassembling an IPv6 datagram, if one or more its constituent fragments is determined to be an
         // overlapping fragment, the entire datagram (and any constituent fragments, including those not yet received) MUST be
@@ -166,19 +171,15 @@ impl Net {
         datagram: Datagram,
     ) -> Option<Datagram> {
         let interface = datagram.interface;
-        let data = datagram.frame.bytes().get(fragment.data..).unwrap_or_default();
-        let wrong = if data.is_empty() || (fragment.more && !data.len().is_multiple_of(8)) {
-            Some(Reason::FragmentMalformed)
+        let mut data = datagram.frame.bytes().get(fragment.data..).unwrap_or_default();
+        // ip_frag_queue: what is over a whole unit is cut off ("end &= ~7"). Of IPv6 the caller has refused it.
+        if fragment.more {
+            data = &data[..data.len() & !7];
+        }
         // RFC 791 3.1: the total length is a field of 16 bits.
-        } else if fragment.header + fragment.offset + data.len() > 65_535 + V6_LEN
-            || (key.destination.is_ipv4() && fragment.header + fragment.offset + data.len() > 65_535)
-        {
-            Some(Reason::FragmentTooBig)
-        } else {
-            None
-        };
-        if let Some(reason) = wrong {
-            self.drop_in(reason, interface);
+        let most = if key.destination.is_ipv4() { 65_535 } else { 65_535 + V6_LEN };
+        if fragment.header + fragment.offset + data.len() > most {
+            self.drop_in(Reason::FragmentTooBig, interface);
             return None;
         }
         let serial = self.partial(key, interface);
@@ -187,6 +188,10 @@ impl Net {
         let before = partial.payload.len();
         let result = if partial.refused { Err(Reason::FragmentOverlap) } else { partial.add(fragment, data) };
         if let Err(reason) = result {
+            if reason == Reason::FragmentDuplicate {
+                self.drop_in(reason, interface);
+                return None;
+            }
             partial.refused = true;
             partial.payload = Frame::copy_of(&[]);
             partial.covered.clear();

@@ -1,8 +1,8 @@
 //! SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_LOCK_FILTER: socket(7).
 //!
 //! A struct sock_fprog points into its program's memory, which is not ours to read: the value here is what it points to, the
-//! instructions of 8 bytes each (struct sock_filter). The filter acts where the socket's datagrams or frames are queued
-//! ([`Entry::admits`](crate::stack::table::Entry::admits)); TCP's is only kept.
+//! instructions of 8 bytes each (struct sock_filter). The filter acts where the socket's datagrams or frames are queued, and TCP's where
+//! segments come in: [`Entry::admits`](crate::stack::table::Entry::admits).
 
 use super::calls::{unknown, wrong_length};
 use crate::base::constants::{SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_LOCK_FILTER};
@@ -46,7 +46,7 @@ impl Stack {
                 }
                 entry.filter = Some(Program::from_bytes(value)?);
                 if matches!(entry.protocol_part, Part::Tcp(_)) {
-                    self.net.note(Reason::OptionStored, None, Some(id));
+                    self.tcp.filtered = true;
                 }
             }
             SO_DETACH_FILTER if entry.options.filter_locked => return Err(locked()),

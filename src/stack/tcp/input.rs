@@ -10,6 +10,7 @@ use super::segment::{ACK, Bare, FIN, Flag, RST, SYN, Segment, Tuple, before, che
 use super::time_wait::Verdict;
 use super::{Rest, Tcp};
 use crate::base::{Checksum, Frame, IfIndex, Instant, Pool, Reason, TcpState};
+use crate::stack::datagram::facts;
 use crate::stack::{Cast, Datagram, Hints};
 
 /// RFC 5961 7: one connection's challenge ACKs are at least this far apart (Linux: tcp_invalid_ratelimit).
@@ -24,7 +25,7 @@ impl Tcp {
         if datagram.cast != Cast::Unicast {
             return rest.net.note(Reason::TcpMalformed, interface, None);
         }
-        let Some(segment) = Segment::parse(datagram.payload()) else {
+        let Some(mut segment) = Segment::parse(datagram.payload()) else {
             return rest.net.note(Reason::TcpMalformed, interface, None);
         };
         let (local, remote) = (datagram.destination, datagram.source);
@@ -40,7 +41,10 @@ impl Tcp {
         let tuple =
             Tuple { local, local_port: segment.destination_port, remote, remote_port: segment.source_port };
         let offset = without_extensions(&mut datagram);
-        let (frame, interface) = (datagram.frame, datagram.interface);
+        let (mut frame, interface) = (datagram.frame, datagram.interface);
+        if self.filtered && !self.admits(rest, &tuple, &mut frame, offset, &mut segment, interface) {
+            return;
+        }
         if let Some(id) = self.flows.find(&tuple) {
             return self.flow_input(rest, id, frame, offset, segment);
         }
@@ -82,6 +86,44 @@ impl Tcp {
             return rest.net.note(Reason::TcpNoSyn, Some(interface), listener);
         }
         self.refuse(rest, &tuple, &segment, interface);
+    }
+
+    /// tcp_filter: false if the filter of the socket that the segment is for refuses it. What the filter lets through always
+    /// has its header; data that it cuts off are as if they had been lost.
+    fn admits(
+        &self,
+        rest: &mut Rest<'_>,
+        tuple: &Tuple,
+        frame: &mut Frame,
+        offset: usize,
+        segment: &mut Segment,
+        interface: IfIndex,
+    ) -> bool {
+        let socket = if let Some(flow) = self.flows.find(tuple).and_then(|id| self.flows.get(id)) {
+            flow.owner.or(flow.listener)
+        } else if let Some(half) = self.half_open.get(tuple) {
+            Some(half.listener)
+        // tcp_v4_rcv: TIME_WAIT has no filter any more, but who takes it over is a listener.
+        } else if self.time_waits.get(tuple).is_some() && !segment.has(SYN) {
+            None
+        } else {
+            let lot = self.keyed.hash(tuple);
+            self.listeners.choose(rest.sockets, tuple.local, tuple.local_port, interface, lot)
+        };
+        let Some(entry) = socket.and_then(|id| rest.sockets.get(id).ok()) else { return true };
+        if entry.filter.is_none() {
+            return true;
+        }
+        let facts = facts(frame.bytes(), offset, interface, rest.net.random() as u32);
+        let Some(kept) = entry.admits(frame.bytes(), &facts) else {
+            rest.net.note(Reason::SocketFilter, Some(interface), socket);
+            return false;
+        };
+        let data = kept.saturating_sub(segment.header);
+        if data < segment.payload {
+            cut(frame, offset, segment, data);
+        }
+        true
     }
 
     /// RFC 9293 3.10.7.1: "All data in the incoming segment is discarded. ... An incoming segment not containing a RST causes
@@ -235,7 +277,12 @@ fn cut_to_window(flow: &Flow, frame: &mut Frame, offset: usize, segment: &mut Se
     if !before(edge, end) || !before(segment.seq, edge) {
         return;
     }
-    segment.payload = edge.wrapping_sub(segment.seq) as usize;
+    cut(frame, offset, segment, edge.wrapping_sub(segment.seq) as usize);
+}
+
+/// Cuts a segment after this much data; the FIN behind them goes too.
+fn cut(frame: &mut Frame, offset: usize, segment: &mut Segment, payload: usize) {
+    segment.payload = payload;
     segment.flags &= !FIN;
     let len = offset + segment.header + segment.payload;
     frame.truncate(len);

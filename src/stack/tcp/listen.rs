@@ -151,6 +151,10 @@ impl HalfOpens {
         self.by_tuple.get_mut(tuple).map(Box::as_mut)
     }
 
+    pub(super) fn get(&self, tuple: &Tuple) -> Option<&HalfOpen> {
+        self.by_tuple.get(tuple).map(Box::as_ref)
+    }
+
     pub(super) fn contains(&self, tuple: &Tuple) -> bool {
         self.by_tuple.contains_key(tuple)
     }

@@ -68,6 +68,8 @@ pub(crate) struct Tcp {
     challenges: handshake::Challenges,
     /// Why what `transmit` sends again is sent again: the engine's own timer, if nobody says otherwise.
     retransmission: Reason,
+    /// Some socket has, or had, a filter (SO_ATTACH_FILTER).
+    pub(super) filtered: bool,
     /// Packets on their way from the engine; kept for its memory.
     out: Vec<Frame>,
 }
@@ -107,6 +109,7 @@ impl Tcp {
             keyed: Keyed::new(secret, u64::from_be_bytes(*b"rfc 6528")),
             challenges: handshake::Challenges::default(),
             retransmission: Reason::TcpRtoRetransmit,
+            filtered: false,
             out: Vec::new(),
         }
     }

@@ -7,9 +7,11 @@
 //! | `send.rs` | payloads: the header that is made for them |
 //! | `header.rs` | whole packets (IP_HDRINCL), as Linux takes them: SO_VERBATIM 0 |
 //! | `six.rs` | what IPv6 alone has |
+//! | `fragment.rs` | fragments by hand |
 //! | `error.rs` | ICMP errors come back |
 
 mod error;
+mod fragment;
 mod header;
 mod name;
 mod receive;
