@@ -12,6 +12,8 @@
 //! | `wire/` | bytes and their meaning |
 //! | `probe/` | what packet crafters do: send and match answers, trace, scan, replay |
 //! | `trace/` | recordings and ladder diagrams |
+//! | `daemon/` | a host served to other processes |
+//! | `guest/` | unmodified programs on a host's sockets |
 //! | `lab/` | namespaces for tests |
 //! | `base/` | the words that all share |
 //! | `cli/` | the command line |
@@ -20,8 +22,14 @@ pub mod base;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+#[cfg(feature = "cli")]
+#[allow(dead_code)]
+pub(crate) mod daemon;
 pub mod device;
 pub mod driver;
+#[cfg(feature = "cli")]
+#[allow(dead_code)]
+pub(crate) mod guest;
 pub mod lab;
 pub mod probe;
 pub mod socket;

@@ -7,7 +7,9 @@ use std::str::FromStr;
 use super::{Errno, Error};
 
 /// An Ethernet address (EUI-48).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize,
+)]
 pub struct Mac(pub [u8; 6]);
 
 impl Mac {
@@ -82,7 +84,7 @@ impl FromStr for Mac {
 }
 
 /// An address with the length of its network's prefix: `192.0.2.1/24`, `2001:db8::1/64`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Cidr {
     address: IpAddr,
     prefix: u8,
@@ -170,7 +172,7 @@ impl FromStr for Cidr {
 }
 
 /// The number of an interface on its host, from 1. Interface 1 is `lo`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct IfIndex(pub u32);
 
 impl IfIndex {
@@ -185,7 +187,7 @@ impl fmt::Display for IfIndex {
 }
 
 /// The address of a socket: struct sockaddr with its family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum SockAddr {
     /// AF_UNSPEC: connect(2) with it dissolves the association.
@@ -202,7 +204,7 @@ pub enum SockAddr {
 ///
 /// `protocol` is a plain number here, as in Python's tuples; C's `sll_protocol` is in network byte order. The protocol that
 /// socket(2) is given for AF_PACKET is in network byte order everywhere: `htons(ETH_P_ALL)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub struct LinkAddr {
     /// ETH_P_*, as a plain number (not in network byte order); 0 = the socket's own.
     pub protocol: u16,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Errno, IfIndex};
 
 /// One control message, as cmsg(3).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum ControlMessage {
     /// IP_TTL, IPV6_HOPLIMIT: the datagram's time to live.
@@ -39,7 +39,7 @@ pub enum ControlMessage {
 }
 
 /// struct tpacket_auxdata, packet(7): what is known of a frame beside its bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct PacketAuxiliary {
     /// `tp_status`: TP_STATUS_*.
     pub status: u32,
@@ -58,7 +58,7 @@ pub struct PacketAuxiliary {
 }
 
 /// struct sock_extended_err, ip(7).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ExtendedError {
     /// `ee_errno`.
     pub errno: Errno,

@@ -10,7 +10,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// A Linux error number, see errno(3). Unknown numbers survive. The negative ones are getaddrinfo(3)'s (Python's `gaierror`
 /// counts them the same way).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Errno(pub i32);
 
 macro_rules! errnos {
@@ -128,7 +128,7 @@ impl fmt::Display for Errno {
 }
 
 /// What went wrong: the number that the kernel would have given, and why.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Error {
     errno: Errno,
     reason: Reason,

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use super::{Errno, IfIndex, Instant, Reason};
 
 /// The number of a socket on its host, never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct SocketId(pub u64);
 
 /// Something worth telling.
@@ -81,7 +81,7 @@ pub struct TcpSample {
 }
 
 /// The states of RFC 9293 3.3.2, with Linux's numbers (tcpi_state).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[repr(u8)]
 #[allow(missing_docs)] // the RFC's own words
 pub enum TcpState {

@@ -10,6 +10,7 @@
 //! | `frame.rs` | [`Frame`] and its [`Pool`]: one packet's bytes, with room in front and what is known of them |
 //! | `constants.rs` | AF_* SOCK_* IPPROTO_* SO_* MSG_*: Linux's numbers, under their names |
 //! | `cmsg.rs` | control messages of recvmsg(2) and sendmsg(2) |
+//! | `verb.rs` | the socket verbs as data, for hosts in other processes |
 //! | `services.rs` | names of services and their ports |
 //!
 //! Everybody may call it; it imports nothing of ours.
@@ -23,6 +24,8 @@ pub(crate) mod frame;
 pub(crate) mod reason;
 pub(crate) mod services;
 pub(crate) mod time;
+#[allow(dead_code)]
+pub(crate) mod verb;
 
 pub use addr::{Cidr, IfIndex, LinkAddr, Mac, SockAddr};
 pub use cmsg::{ControlMessage, ExtendedError, PacketAuxiliary};

@@ -5,7 +5,7 @@
 macro_rules! reasons {
     ($($(#[$meta:meta])* $name:ident = $key:literal, $text:literal;)*) => {
         /// Why something did not go its usual way.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
         #[non_exhaustive]
         #[repr(u16)]
         pub enum Reason { $($(#[$meta])* #[doc = concat!($text, "\n\nCounted as `", $key, "`.")] $name,)* }

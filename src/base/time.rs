@@ -5,7 +5,9 @@ use std::ops::{Add, AddAssign, Sub};
 use std::time::Duration;
 
 /// Nanoseconds since the host's clock began (584 years until it ends).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
 pub struct Instant(u64);
 
 impl Instant {

@@ -9,6 +9,7 @@ use super::builder::HostBuilder;
 use super::port::Port;
 use super::state::{Shared, State};
 use super::{background, wait, world};
+use crate::base::verb::{Answer, Verb};
 use crate::base::{Cidr, Errno, IfIndex, Instant, Mac, Reason, Result, SocketId};
 use crate::device::{Device, Impair, Impairment, Tee};
 use crate::stack::{Census, InterfaceConfig, Stack};
@@ -39,7 +40,7 @@ impl Drop for Handle {
 }
 
 /// An interface of a host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct Interface {
     /// Its number, from 1 (`lo`).
@@ -106,6 +107,24 @@ impl Host {
     /// The same for a verb that changes the readiness of this socket only: cheaper where many have a descriptor out.
     pub(crate) fn call_on<T>(&self, socket: SocketId, verb: impl FnOnce(&mut Stack) -> T) -> T {
         self.enter(verb, |state| state.readiness.refresh(socket, &state.stack))
+    }
+
+    /// Does a verb that came as data.
+    #[allow(dead_code)]
+    pub(crate) fn perform(&self, verb: Verb) -> Result<Answer> {
+        match verb.socket() {
+            Some(socket) => self.call_on(socket, |stack| stack.perform(verb)),
+            None => self.call(|stack| stack.perform(verb)),
+        }
+    }
+
+    /// For a foreign event loop: the sockets that may have changed since the last call. The first call begins to keep them.
+    #[allow(dead_code)]
+    pub(crate) fn take_woken(&self) -> Vec<SocketId> {
+        let mut woken = self.shared().lock().woken.replace(Vec::new()).unwrap_or_default();
+        woken.sort_unstable();
+        woken.dedup();
+        woken
     }
 
     fn enter<T>(&self, verb: impl FnOnce(&mut Stack) -> T, refresh: impl FnOnce(&mut State)) -> T {

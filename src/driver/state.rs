@@ -43,6 +43,8 @@ pub(super) struct State {
     pub(super) ports: Vec<Port>,
     pub(super) role: Role<Thread>,
     pub(super) readiness: Readiness,
+    /// Sockets that may have changed, kept for an event loop that asked for them.
+    pub(super) woken: Option<Vec<SocketId>>,
     /// Names and addresses for the resolver.
     pub(super) names: Names,
     /// The host is shut down.
@@ -62,6 +64,7 @@ impl State {
             ports: Vec::new(),
             role: Role::default(),
             readiness: Readiness::default(),
+            woken: None,
             names,
             closed: false,
             orphan_until: None,
@@ -104,6 +107,9 @@ impl State {
     pub(super) fn wake(&mut self) {
         while let Some(socket) = self.stack.take_woken() {
             self.role.wake(socket);
+            if let Some(woken) = &mut self.woken {
+                woken.push(socket);
+            }
             self.readiness.refresh(socket, &self.stack);
         }
     }

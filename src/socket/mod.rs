@@ -18,6 +18,7 @@
 //! | `functions.rs` | create_connection, create_server, socketpair |
 //! | `file.rs` | [`SocketFile`]: what makefile makes |
 //! | `resolver/` | getaddrinfo and its like: hosts table, DNS over our own UDP |
+//! | `remote/` | hosts in other processes: the second door |
 //! | `descriptor.rs` | fileno, detach, [`fromfd`]: descriptors that poll(2) and epoll(7) can wait on |
 //! | `interfaces.rs` | if_nameindex and its like |
 //! | `surroundings.rs` | what a packet built by hand gets from the host that sends it |
@@ -41,6 +42,8 @@ pub mod net;
 mod option;
 mod poll;
 mod raw;
+#[allow(dead_code)]
+pub(crate) mod remote;
 mod resolver;
 mod surroundings;
 #[cfg(feature = "tokio")]

@@ -380,7 +380,7 @@ fn supported(domain: i32, kind: i32, protocol: i32) -> Result<i32> {
 }
 
 /// How many of each there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Census {
     /// Sockets that a program has.
     pub sockets: usize,

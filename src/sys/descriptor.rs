@@ -61,6 +61,14 @@ pub(crate) fn socket(domain: i32, kind: i32, protocol: i32) -> io::Result<OwnedF
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// dup(2), close-on-exec. Takes a number that may be no descriptor at all.
+pub(crate) fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: F_DUPFD_CLOEXEC takes an int.
+    let new = super::check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 0) })?;
+    // SAFETY: the descriptor is new and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(new) })
+}
+
 /// setsockopt(2) of an option whose value is an int.
 pub(crate) fn setsockopt(fd: BorrowedFd<'_>, level: i32, option: i32, value: i32) -> io::Result<()> {
     set_option(fd, level, option, &value)

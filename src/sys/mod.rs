@@ -3,8 +3,10 @@
 //! | file | what |
 //! |---|---|
 //! | `poll.rs` | [`poll`]: waits for descriptors, to the nanosecond |
+//! | `epoll.rs` | [`epoll::Epoll`]: waits for many descriptors |
 //! | `eventfd.rs` | [`EventFd`]: wakes whoever polls it |
 //! | `descriptor.rs` | read, write, O_NONBLOCK, AF_UNIX pairs |
+//! | `unix.rs` | AF_UNIX sockets with names, messages with descriptors |
 //! | `clock.rs` | the monotonic clock and the wall clock |
 //! | `random.rs` | getrandom |
 //! | `memory.rs` | how large buffers are allocated |
@@ -26,6 +28,8 @@ use std::io;
 
 pub(crate) mod clock;
 pub(crate) mod descriptor;
+#[allow(dead_code)]
+pub(crate) mod epoll;
 pub(crate) mod eventfd;
 pub(crate) mod interface;
 pub(crate) mod kernel_tables;
@@ -41,6 +45,8 @@ pub(crate) mod signal;
 pub(crate) mod tap;
 #[cfg(feature = "cli")]
 pub(crate) mod terminal;
+#[allow(dead_code)]
+pub(crate) mod unix;
 
 pub(crate) use eventfd::EventFd;
 pub(crate) use poll::{PollFd, poll};

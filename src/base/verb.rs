@@ -1,0 +1,178 @@
+//! The verbs of a host as data: what can be asked of it from another process, and what it answers.
+//!
+//! In the process itself a verb is a call on the stack. [`Verb`] is the same call written down: `Host::perform` does it, be the
+//! host here or in another process, so both have one meaning.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Cidr, ControlMessage, IfIndex, Mac, Reason, SockAddr, SocketId, TcpState};
+
+/// Something to do at once. None waits: what can't be done yet is EAGAIN (or EINPROGRESS).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Verb {
+    /// socket(2), without SOCK_NONBLOCK and SOCK_CLOEXEC. Answers [`Answer::Socket`].
+    Socket { domain: i32, kind: i32, protocol: i32 },
+    /// bind(2).
+    Bind(SocketId, SockAddr),
+    /// listen(2).
+    Listen(SocketId, i32),
+    /// accept(2). Answers [`Answer::Accepted`].
+    Accept(SocketId),
+    /// connect(2).
+    Connect(SocketId, SockAddr),
+    /// sendmsg(2), sendmmsg(2): so many of them as can be; of a stream one. Answers [`Answer::Count`]: of a stream bytes, else
+    /// datagrams.
+    Send(SocketId, Vec<Letter>),
+    /// recvmsg(2), recvmmsg(2): at most `count` of at most `size` bytes each, with these MSG_*. Answers [`Answer::Letters`].
+    Receive { socket: SocketId, count: usize, size: usize, flags: i32 },
+    /// shutdown(2).
+    Shutdown(SocketId, i32),
+    /// close(2).
+    Close(SocketId),
+    /// getsockname(2). Answers [`Answer::Address`].
+    Name(SocketId),
+    /// getpeername(2). Answers [`Answer::Address`].
+    Peer(SocketId),
+    /// getsockopt(2): socket, level, name, room. Answers [`Answer::Bytes`].
+    GetOption(SocketId, i32, i32, usize),
+    /// setsockopt(2): socket, level, name, value.
+    SetOption(SocketId, i32, i32, #[serde(with = "serde_bytes")] Vec<u8>),
+    /// poll(2). Answers [`Answer::Events`].
+    Poll(SocketId),
+    /// FIONREAD. Answers [`Answer::Count`].
+    Readable(SocketId),
+    /// SIOCOUTQ. Answers [`Answer::Count`].
+    Unsent(SocketId),
+
+    /// Answers [`Answer::Interfaces`].
+    Interfaces,
+    /// One more address of an interface.
+    AddAddress(IfIndex, Cidr),
+    /// One address less; its connections end.
+    RemoveAddress(IfIndex, IpAddr),
+    /// Answers [`Answer::Routes`].
+    Routes,
+    /// A route.
+    AddRoute(Cidr, Option<IpAddr>, Option<IfIndex>),
+    /// A route less.
+    RemoveRoute(Cidr, Option<IpAddr>),
+    /// Answers [`Answer::Neighbours`].
+    Neighbours,
+    /// A neighbour's station address, fixed; `None` forgets it.
+    SetNeighbour(IfIndex, IpAddr, Option<Mac>),
+    /// Every socket and connection, for `ss`. Answers [`Answer::Sockets`].
+    Sockets,
+    /// How often each thing happened that has a reason. Answers [`Answer::Counters`].
+    Counters,
+}
+
+/// What a verb gives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    Done,
+    Socket(SocketId),
+    Accepted(SocketId, SockAddr),
+    Count(usize),
+    Address(SockAddr),
+    Bytes(#[serde(with = "serde_bytes")] Vec<u8>),
+    Events(i32),
+    Letters(Vec<Letter>),
+    Interfaces(Vec<InterfaceRow>),
+    Routes(Vec<RouteRow>),
+    Neighbours(Vec<NeighbourRow>),
+    Sockets(Vec<SocketRow>),
+    Counters(Vec<(Reason, u64)>),
+}
+
+/// One message of sendmsg(2) or recvmsg(2).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Letter {
+    #[serde(with = "serde_bytes")]
+    pub(crate) data: Vec<u8>,
+    /// Sent: where it goes (`None` = to the peer). Received: who sent it.
+    pub(crate) address: Option<SockAddr>,
+    pub(crate) control: Vec<ControlMessage>,
+    /// MSG_*.
+    pub(crate) flags: i32,
+    /// Received with MSG_TRUNC: the datagram's whole length; else that of `data`.
+    pub(crate) len: usize,
+}
+
+/// An interface, as `ip addr` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct InterfaceRow {
+    pub(crate) index: IfIndex,
+    pub(crate) name: String,
+    pub(crate) mac: Mac,
+    pub(crate) mtu: usize,
+    pub(crate) up: bool,
+    /// With those that duplicate address detection is still busy with.
+    pub(crate) addresses: Vec<AddressRow>,
+}
+
+/// An address of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AddressRow {
+    pub(crate) cidr: Cidr,
+    /// Duplicate address detection has not ended.
+    pub(crate) tentative: bool,
+    /// It has, and another station has the address.
+    pub(crate) duplicate: bool,
+}
+
+/// A route, as `ip route` shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RouteRow {
+    pub(crate) network: Cidr,
+    pub(crate) via: Option<IpAddr>,
+    pub(crate) interface: IfIndex,
+    /// The source address that packets get which have none, where it is fixed.
+    pub(crate) source: Option<IpAddr>,
+    /// It follows from an address of the interface.
+    pub(crate) kernel: bool,
+}
+
+/// A neighbour, as `ip neigh` shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NeighbourRow {
+    pub(crate) interface: IfIndex,
+    pub(crate) address: IpAddr,
+    pub(crate) mac: Option<Mac>,
+    /// NUD_*: the name that `ip neigh` prints.
+    pub(crate) state: NeighbourState,
+}
+
+/// NUD_*, RFC 4861 7.3.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum NeighbourState {
+    Incomplete,
+    Reachable,
+    Stale,
+    Delay,
+    Probe,
+    Failed,
+    Permanent,
+}
+
+/// A socket, or a connection that has outlived its socket, as `ss` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SocketRow {
+    /// `None`: closed by its program, or not accepted yet.
+    pub(crate) socket: Option<SocketId>,
+    /// AF_*, SOCK_*, IPPROTO_*.
+    pub(crate) domain: i32,
+    pub(crate) kind: i32,
+    pub(crate) protocol: i32,
+    /// Of TCP.
+    pub(crate) state: Option<TcpState>,
+    pub(crate) local: Option<SocketAddr>,
+    pub(crate) remote: Option<SocketAddr>,
+    /// Bytes to read; of a listener connections to accept.
+    pub(crate) receive_queue: usize,
+    /// Bytes not acknowledged; of a listener its backlog.
+    pub(crate) send_queue: usize,
+    /// The interface that it is bound to.
+    pub(crate) device: Option<IfIndex>,
+}

@@ -1,0 +1,1 @@
+//! struct sockaddr of the families that we have: bytes and meaning.

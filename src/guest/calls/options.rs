@@ -1,0 +1,1 @@
+//! getsockopt(2) and setsockopt(2).

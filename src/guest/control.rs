@@ -1,0 +1,1 @@
+//! struct cmsghdr: control messages as the kernel lays them out, and their meaning.

@@ -1,0 +1,29 @@
+//! Unmodified programs on a host's sockets: seccomp user notification -> `socket/remote`.
+//!
+//! The program's control calls stop in the kernel (`sys/seccomp.rs`) and are done here; its descriptors are AF_UNIX sockets that
+//! the host's process feeds (daemon/native/), so its reads, writes and polls are the kernel's business alone. Not a sandbox.
+//!
+//! ```text
+//!   program -- socket(2), connect(2) ... --> seccomp --> supervisor.rs --> calls/ --> Connection --> the host's process
+//!           <------------- result, memory, descriptor -------'
+//! ```
+//! | file | what |
+//! |---|---|
+//! | `supervisor.rs` | [`Guest`]: what calls work with; the event loop |
+//! | `trap.rs` | [`Trap`]: one stopped call, the program's memory and descriptors; [`Verdict`]: what becomes of it |
+//! | `waits.rs` | calls that wait: for the host, for a descriptor, until a time, and signals meanwhile |
+//! | `address.rs` | struct sockaddr: bytes and meaning |
+//! | `control.rs` | struct cmsghdr: bytes and meaning |
+//! | `calls/` | one function per call |
+//!
+//! Its callers are cli/ (`run`) and lab/.
+
+mod address;
+mod calls;
+mod control;
+mod supervisor;
+mod trap;
+mod waits;
+
+pub(crate) use supervisor::Guest;
+pub(crate) use trap::{Trap, Verdict};

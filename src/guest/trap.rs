@@ -1,0 +1,90 @@
+//! One call of the program that has stopped in the kernel, and what becomes of it.
+//!
+//! Its thread may be gone by now, and other threads may change the memory that the call points to: everything is read once,
+//! checked, bounded; nothing that fails here concerns anybody but this call.
+
+use std::os::fd::{OwnedFd, RawFd};
+
+use crate::base::{Errno, Result, SocketId};
+
+/// A stopped call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Trap {
+    /// The notification's number.
+    pub(crate) id: u64,
+    /// The thread that calls.
+    pub(crate) tid: i32,
+    /// The call's number, SYS_*.
+    pub(crate) call: i64,
+    pub(crate) args: [u64; 6],
+}
+
+/// What becomes of a stopped call.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// It returns this.
+    Return(i64),
+    /// It fails.
+    Fail(Errno),
+    /// The kernel does it: it is not about one of our sockets, or the kernel does it right.
+    Native,
+    /// It returns a new descriptor, in the place of `at` where that is given.
+    Give { fd: OwnedFd, close_on_exec: bool, at: Option<RawFd> },
+    /// Not yet: it was left with `Guest::wait`.
+    Later,
+    /// A signal came: the call is begun again or ends with EINTR, as SA_RESTART says (-ERESTARTSYS).
+    Restart,
+}
+
+impl<T: Into<i64>> From<Result<T>> for Verdict {
+    fn from(result: Result<T>) -> Self {
+        match result {
+            Ok(value) => Self::Return(value.into()),
+            Err(error) => Self::Fail(error.errno()),
+        }
+    }
+}
+
+/// The most that one call reads from or writes to the program's memory, in bytes.
+pub(super) const MOST: usize = 96 * 1024;
+
+impl Trap {
+    /// Argument `n` as an int.
+    pub(crate) fn int(&self, n: usize) -> i32 {
+        self.args.get(n).map_or(0, |arg| *arg as i32)
+    }
+
+    /// Argument `n` as an address in the program's memory.
+    pub(crate) fn pointer(&self, n: usize) -> u64 {
+        self.args.get(n).copied().unwrap_or(0)
+    }
+
+    /// `len` bytes of the program's memory. EFAULT; EINVAL beyond what a call may have.
+    pub(crate) fn read(&self, address: u64, len: usize) -> Result<Vec<u8>> {
+        let _ = (address, len, MOST);
+        Err(Errno::EFAULT.into())
+    }
+
+    /// Writes to the program's memory. EFAULT.
+    pub(crate) fn write(&self, address: u64, bytes: &[u8]) -> Result<()> {
+        let _ = (address, bytes);
+        Err(Errno::EFAULT.into())
+    }
+
+    /// A copy of the program's descriptor. EBADF.
+    pub(crate) fn borrow(&self, fd: RawFd) -> Result<OwnedFd> {
+        let _ = fd;
+        Err(Errno::EBADF.into())
+    }
+}
+
+/// A descriptor of the program that is one of our sockets.
+#[derive(Debug)]
+pub(crate) struct Borrowed {
+    pub(crate) fd: OwnedFd,
+    pub(crate) socket: SocketId,
+    /// SOCK_STREAM or SOCK_DGRAM: of the AF_UNIX socket (raw and packet sockets are SOCK_DGRAM here).
+    pub(crate) kind: i32,
+    /// O_NONBLOCK.
+    pub(crate) nonblocking: bool,
+}

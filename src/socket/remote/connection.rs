@@ -1,0 +1,113 @@
+//! The asking side of a host's unix socket.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use super::protocol::{self, Ask, HostFacts, Reply, Request, Response, VERSION};
+use crate::base::constants::{MSG_DONTWAIT, SOCK_SEQPACKET};
+use crate::base::{Errno, Error, Result};
+use crate::sys::unix::{self, Place};
+
+/// A connection to a host in another process. Closing it closes all that was made on it.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    fd: OwnedFd,
+    facts: HostFacts,
+    tag: u32,
+    buffer: Vec<u8>,
+    /// Responses that came while another was waited for.
+    early: VecDeque<(Response, Vec<OwnedFd>)>,
+}
+
+impl Connection {
+    /// Connects to the unix socket at `path`. ECONNREFUSED, ENOENT (no such host), EPROTO (another version's).
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let fd = unix::socket(SOCK_SEQPACKET)?;
+        unix::connect(fd.as_fd(), Place::File(path))?;
+        Self::over(fd)
+    }
+
+    /// Over a socket that is connected already.
+    pub(crate) fn over(fd: OwnedFd) -> Result<Self> {
+        let facts = HostFacts {
+            name: String::new(),
+            pid: 0,
+            flags: Vec::new(),
+            stays: false,
+            clock: 0,
+            epoch: std::time::Duration::ZERO,
+            nonce: super::Nonce([0; 12]),
+        };
+        let mut connection = Self { fd, facts, tag: 0, buffer: Vec::new(), early: VecDeque::new() };
+        match connection.call(Ask::Hello { version: VERSION.into() }, &[])? {
+            (Reply::Welcome(facts), _) => connection.facts = facts,
+            _ => return Err(unexpected()),
+        }
+        Ok(connection)
+    }
+
+    /// What the host said of itself.
+    pub(crate) fn facts(&self) -> &HostFacts {
+        &self.facts
+    }
+
+    /// Asks, and waits for the answer.
+    pub(crate) fn call(&mut self, ask: Ask, fds: &[BorrowedFd<'_>]) -> Result<(Reply, Vec<OwnedFd>)> {
+        let tag = self.start(ask, fds)?;
+        loop {
+            match self.next(0)? {
+                Some((response, fds)) if response.tag == tag => return Ok((response.result?, fds)),
+                Some(early) => self.early.push_back(early),
+                None => return Err(gone()),
+            }
+        }
+    }
+
+    /// Asks, and gives the tag with which the answer will come out of [`Connection::finished`].
+    pub(crate) fn start(&mut self, ask: Ask, fds: &[BorrowedFd<'_>]) -> Result<u32> {
+        self.tag = self.tag.wrapping_add(1);
+        let tag = self.tag;
+        let bytes = protocol::encode(&Request { tag, ask })?;
+        protocol::send(self.fd.as_fd(), &bytes, fds, 0).map_err(|_| gone())?;
+        Ok(tag)
+    }
+
+    /// An answer that has come, without waiting; `None` if there is none. EPIPE if the host has ended.
+    pub(crate) fn finished(&mut self) -> Result<Option<(Response, Vec<OwnedFd>)>> {
+        if let Some(early) = self.early.pop_front() {
+            return Ok(Some(early));
+        }
+        match self.next(MSG_DONTWAIT) {
+            Ok(Some(response)) => Ok(Some(response)),
+            Ok(None) => Err(gone()),
+            Err(error) if error.errno() == Errno::EAGAIN => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn next(&mut self, flags: i32) -> Result<Option<(Response, Vec<OwnedFd>)>> {
+        loop {
+            match protocol::receive(self.fd.as_fd(), &mut self.buffer, flags) {
+                Err(error) if error.errno() == Errno::EINTR => {}
+                result => return result,
+            }
+        }
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// The host's process is not there any more.
+pub(crate) fn gone() -> Error {
+    Errno::EPIPE.with("the host has ended")
+}
+
+/// An answer of the wrong kind.
+pub(crate) fn unexpected() -> Error {
+    Errno::EPROTO.with("the host answered something else than was asked")
+}
