@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sockatoo::base::{LinkType, Mac};
 use sockatoo::socket::*;
-use sockatoo::trace::PcapReader;
+use sockatoo::trace::Capture;
 use sockatoo::wire::filter::{Facts, Program, compile};
 use sockatoo::wire::packet::{Dissection, Nowhere, Packet};
 use sockatoo::wire::{
@@ -95,12 +95,17 @@ pub fn bpf(data: &[u8]) {
 
 /// A capture file.
 pub fn capture(data: &[u8]) {
-    let Ok(reader) = PcapReader::new(data) else { return };
+    let Ok(mut capture) = Capture::new(data) else { return };
     // Each frame takes some bytes of the file: there can't be more frames than bytes.
-    for (count, frame) in reader.enumerate() {
-        assert!(count <= data.len());
-        let Ok(frame) = frame else { break };
-        assert!(frame.bytes.len() <= data.len());
+    let mut count = 0;
+    while let Some(Ok((interface, frame))) = capture.next_frame() {
+        count += 1;
+        assert!(count <= data.len() && frame.bytes.len() <= data.len());
+        // A pcapng's frames come from interfaces that it has described before.
+        if let Capture::Pcapng(_) = capture {
+            let source = capture.source(interface).expect("described");
+            assert!(source.name.len() <= data.len());
+        }
     }
 }
 

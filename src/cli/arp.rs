@@ -86,7 +86,7 @@ pub(super) fn run(args: &ArpArgs, as_json: bool) -> Result<Exit, Trouble> {
         every: args.count.is_some(),
         interval: if args.count.is_some() { args.interval } else { Duration::ZERO },
         wait: args.wait,
-        rate: args.rate,
+        pace: args.rate,
         detect: args.detect,
         limit: args.deadline,
     };

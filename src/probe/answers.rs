@@ -4,27 +4,21 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::batch::Tally;
 use super::identity::{Answer, Question};
-use super::outlet::{Door, Outlet, Tally};
-use super::pace::Lateness;
+use super::outlet::{Door, Outlet};
+use super::pace::{Clockwork, Lateness, Ready};
 use super::pending::Pending;
-use super::send::{Clockwork, Plan, Ready};
-use crate::base::constants::{
-    AF_PACKET, ETH_P_ALL, PACKET_IGNORE_OUTGOING, PACKET_OUTGOING, PACKET_STATISTICS, SO_RCVBUFFORCE,
-    SOCK_RAW, SOL_PACKET, SOL_SOCKET,
-};
-use crate::base::{Errno, Error, Frame, Instant, LinkType, Result};
+use super::send::Plan;
+use super::sniffer::Sniffer;
+use crate::base::constants::{ETH_P_ALL, SOCK_RAW};
+use crate::base::{Errno, Error, Frame, IfIndex, Instant, LinkAddr, LinkType, Result};
 use crate::driver::Host;
-use crate::socket::{Socket, htons};
 use crate::wire::checksum::update;
 use crate::wire::packet::{Packet, Surroundings, Template};
 
 /// Probes that are sent before answers are looked at.
 const BURST: u64 = 64;
-/// Frames that are taken at once.
-const CAPTURE: usize = 256;
-/// Memory for answers that have come and are not looked at yet, in bytes.
-const BUFFER: i32 = 64 << 20;
 
 /// How long answers are waited for.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +75,7 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct Answers<'a> {
     outlet: Outlet,
-    sniffer: Socket,
+    sniffer: Sniffer,
     door: Door,
     template: Template<'a>,
     clockwork: Clockwork,
@@ -125,9 +119,7 @@ impl<'a> Answers<'a> {
             template = template.repeat();
         }
         let outlet = Outlet::new(host, None);
-        let sniffer = host.socket(AF_PACKET, SOCK_RAW, i32::from(htons(ETH_P_ALL)))?;
-        sniffer.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, true)?;
-        sniffer.setsockopt(SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)?;
+        let sniffer = Sniffer::new(host, SOCK_RAW, LinkAddr::bind(IfIndex(0), ETH_P_ALL), "")?;
         let outer = packet.layers.iter().find(|layer| !matches!(layer.kind().name, "ether" | "dot3"));
         let ip = outer.filter(|layer| layer.kind().name == "ip");
         Ok(Self {
@@ -171,10 +163,7 @@ impl<'a> Answers<'a> {
 
     /// Frames that came faster than they could be looked at, since this was last asked.
     pub fn lost(&self) -> u64 {
-        // packet(7): struct tpacket_stats, packets and drops.
-        let stats = self.sniffer.getsockopt_bytes(SOL_PACKET, PACKET_STATISTICS, 8).unwrap_or_default();
-        let drops = stats.get(4..8).and_then(|drops| drops.try_into().ok());
-        drops.map_or(0, u32::from_ne_bytes).into()
+        self.sniffer.lost()
     }
 
     /// A probe's bytes, as they were sent.
@@ -278,19 +267,8 @@ impl<'a> Answers<'a> {
 
     /// Takes what has come, and waits at most so long for it.
     fn listen(&mut self, wait: Duration) -> Result<()> {
-        self.sniffer.settimeout(Some(wait))?;
-        let captured = match self.sniffer.capture(CAPTURE) {
-            Ok(captured) => captured,
-            Err(error) if matches!(error.errno(), Errno::EAGAIN | Errno::ETIMEDOUT) => return Ok(()),
-            // A wire that goes down and comes back is no reason to stop.
-            Err(error) if error.errno() == Errno::ENETDOWN => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        for captured in captured {
+        for captured in self.sniffer.hear(wait)? {
             let frame = captured.frame;
-            if captured.address.packet_type == PACKET_OUTGOING {
-                continue;
-            }
             let answer = Answer::of(frame.link, frame.bytes());
             if let Some((number, sent)) = answer.and_then(|answer| self.pending.answered(&answer)) {
                 let time = frame.time.since(sent);

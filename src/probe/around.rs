@@ -3,14 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::time::Duration;
 
-use crate::base::Mac;
+use super::neighbour::Patience;
+use crate::base::{Instant, Mac};
 use crate::driver::Host;
 use crate::wire::packet::{Packet, Surroundings};
 
-/// How long one neighbour is waited for, and all of them together.
-const PATIENCE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 /// Stations that are remembered.
 const REMEMBERED: usize = 4096;
 
@@ -23,7 +21,7 @@ pub struct Around<'h> {
     asks: bool,
     /// By the next hop.
     known: RefCell<HashMap<IpAddr, Option<Mac>>>,
-    patience: Cell<Duration>,
+    patience: Cell<Patience>,
     unknown: Cell<Option<IpAddr>>,
 }
 
@@ -35,7 +33,7 @@ impl<'h> Around<'h> {
         let open = first.is_some_and(|layer| layer.kind().name == "ether" && layer.get("dst").is_none());
         let asks = open && !packet.layers.iter().any(|layer| layer.kind().name == "arp");
         let (known, unknown) = (RefCell::default(), Cell::new(None));
-        Self { host, asks, known, patience: Cell::new(PATIENCE[1]), unknown }
+        Self { host, asks, known, patience: Cell::default(), unknown }
     }
 
     /// The first next hop that did not answer: its frames go to all stations.
@@ -48,10 +46,10 @@ impl<'h> Around<'h> {
         if let Some(known) = self.known.borrow().get(&hop.address) {
             return *known;
         }
-        let begin = self.host.now();
-        // That it does not answer, or that it can't be asked, leaves it unknown.
-        let _ = self.host.find_station(hop, self.patience.get().min(PATIENCE[0]));
-        self.patience.set(self.patience.get().saturating_sub(self.host.now().since(begin)));
+        let mut patience = self.patience.get();
+        // That the host was shut down is said where the packet is sent.
+        let _ = patience.find(self.host, hop, Instant::FAR);
+        self.patience.set(patience);
         let mac = self.host.stations(destination).1;
         if mac.is_none() {
             self.unknown.set(self.unknown.get().or(Some(hop.address)));

@@ -5,10 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::exchange::Heard;
+use super::pace::{Clockwork, Pace, Ready};
+use super::sniffer::Sniffer;
 use crate::base::constants::*;
 use crate::base::{Errno, IfIndex, Instant, LinkAddr, Mac, Result};
 use crate::driver::{Host, Interface};
-use crate::socket::{Captured, Socket};
+use crate::socket::Captured;
 use crate::wire::packet::{Nowhere, Packet, arp, ether, ipv6, layer};
 
 /// How a link is asked.
@@ -26,8 +28,8 @@ pub struct ArpConfig {
     pub interval: Duration,
     /// How long answers are waited for behind the last question of a round.
     pub wait: Duration,
-    /// Questions in a second.
-    pub rate: u32,
+    /// When questions leave.
+    pub pace: Pace,
     /// Ask as one who wants the address for itself, without a source (RFC 5227 2.1.1, RFC 4862 5.4.2): no neighbour learns of us.
     pub detect: bool,
     /// Stop after this time, whatever was answered.
@@ -43,7 +45,7 @@ impl Default for ArpConfig {
             every: false,
             interval: Duration::ZERO,
             wait: Duration::from_millis(500),
-            rate: 1000,
+            pace: Pace::of(1000),
             detect: false,
             limit: None,
         }
@@ -88,7 +90,7 @@ const MOST_TARGETS: usize = 1 << 16;
 #[derive(Debug)]
 pub struct ArpSweep {
     config: ArpConfig,
-    socket: Socket,
+    sniffer: Sniffer,
     interface: Interface,
     targets: Vec<IpAddr>,
     /// When each was asked for last, and who answered.
@@ -99,8 +101,7 @@ pub struct ArpSweep {
     round: u32,
     round_begun: Instant,
     begun: Instant,
-    /// When the next question may leave.
-    due: Instant,
+    clockwork: Clockwork,
     sent: u64,
 }
 
@@ -120,11 +121,13 @@ impl ArpSweep {
             return Err(Errno::EINVAL.with("a sweep wants hosts of one IP version, 65,536 at most"));
         }
         let interface = interface(host, config.interface, first)?;
-        let socket = open(host, interface.index, first)?;
+        let sniffer = open(host, interface.index, first)?;
         let now = host.now();
+        let mut clockwork = Clockwork::new(Some(config.pace));
+        clockwork.begin(now);
         Ok(Self {
             config,
-            socket,
+            sniffer,
             interface,
             targets: targets.to_vec(),
             asked: HashMap::new(),
@@ -133,7 +136,7 @@ impl ArpSweep {
             round: 0,
             round_begun: now,
             begun: now,
-            due: now,
+            clockwork,
             sent: 0,
         })
     }
@@ -205,13 +208,13 @@ impl ArpSweep {
                 self.next += 1;
                 continue;
             }
-            if self.due > now {
-                return Ok(Some(self.due));
+            if let Ready::At(due) = self.clockwork.ready(now) {
+                return Ok(Some(due));
             }
             self.next += 1;
-            self.due = self.due.max(now) + Duration::from_secs(1) / self.config.rate.max(1);
+            self.clockwork.sent(1);
             self.asked.entry(target).or_insert_with(|| (now, Vec::new())).0 = now;
-            send(&self.socket, &self.question(target))?;
+            send(&self.sniffer, &self.question(target))?;
             self.sent += 1;
         }
         let last_sent = self.targets.iter().filter_map(|t| self.asked.get(t)).map(|(at, _)| *at).max();
@@ -230,13 +233,7 @@ impl ArpSweep {
     }
 
     fn listen(&mut self, patience: Duration) -> Result<()> {
-        self.socket.settimeout(Some(patience))?;
-        let frames = match self.socket.capture(64) {
-            Ok(frames) => frames,
-            Err(e) if matches!(e.errno(), Errno::ETIMEDOUT | Errno::EAGAIN) => return Ok(()),
-            Err(e) => return Err(e),
-        };
-        for captured in frames.iter().filter(|c| c.address.packet_type != PACKET_OUTGOING) {
+        for captured in &self.sniffer.hear(patience)? {
             let Some((address, mac)) = claim(captured, self.config.detect) else { continue };
             let ours = self.interface.mac == mac;
             let Some((asked, stations)) = self.asked.get_mut(&address).filter(|_| !ours) else { continue };
@@ -261,7 +258,7 @@ impl Iterator for ArpSweep {
             if let Some(station) = self.ready.pop_front() {
                 return Some(Ok(station));
             }
-            let host = self.socket.host().clone();
+            let host = self.sniffer.socket().host().clone();
             let stepped = self.step(host.now()).and_then(|until| match until {
                 Some(until) => self.listen(until.since(host.now())).map(|()| true),
                 None => Ok(false),
@@ -318,16 +315,13 @@ fn interface(host: &Host, index: Option<IfIndex>, target: IpAddr) -> Result<Inte
 }
 
 /// A packet socket that sends frames and hears ARP, or neighbour discovery, of one interface.
-fn open(host: &Host, interface: IfIndex, target: IpAddr) -> Result<Socket> {
-    let socket = host.socket(AF_PACKET, SOCK_RAW, 0)?;
+fn open(host: &Host, interface: IfIndex, target: IpAddr) -> Result<Sniffer> {
     let (filter, ethertype) = if target.is_ipv4() { ("arp", ETH_P_ARP) } else { ("icmp6", ETH_P_IPV6) };
-    socket.attach_filter(filter)?;
-    socket.bind(LinkAddr::bind(interface, ethertype))?;
-    Ok(socket)
+    Sniffer::new(host, SOCK_RAW, LinkAddr::bind(interface, ethertype), filter)
 }
 
-fn send(socket: &Socket, packet: &Packet) -> Result<()> {
-    socket.send(&packet.build(&Nowhere)?.bytes, 0).map(drop)
+fn send(through: &Sniffer, packet: &Packet) -> Result<()> {
+    through.socket().send(&packet.build(&Nowhere)?.bytes, 0).map(drop)
 }
 
 /// Whose address a frame claims for which station.

@@ -1,16 +1,48 @@
-//! Packets that are sent together.
+//! Packets that are sent together: the one way in which probes put them out.
 
 use std::io::IoSlice;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::base::constants::{AF_INET, AF_INET6};
-use crate::base::{Result, SockAddr};
+use crate::base::{Errno, Error, Instant, Result, SockAddr};
+use crate::driver::Host;
 use crate::socket::{Outgoing, Socket};
 
 /// Packets in one call: as many as wait for a busy device, so that none is lost there.
 pub(super) const BATCH: usize = 256;
 /// Bytes in one call; a packet may go beyond it.
 const BYTES: usize = 1 << 20;
+/// How long a busy device is waited for before it is looked at again.
+const PAUSE: Duration = Duration::from_micros(200);
+/// Kinds of errors that are told apart.
+const KINDS: usize = 16;
+
+/// What was sent, and what was not.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Packets.
+    pub sent: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Packets that could not be sent.
+    pub failed: u64,
+    /// Why, and how often; the first kinds of errors, not all.
+    pub errors: Vec<(Error, u64)>,
+}
+
+impl Tally {
+    /// One more that could not be sent.
+    pub(super) fn fail(&mut self, error: Error) {
+        self.failed += 1;
+        let same = |known: &Error| (known.errno(), known.why()) == (error.errno(), error.why());
+        if let Some((_, times)) = self.errors.iter_mut().find(|(known, _)| same(known)) {
+            *times += 1;
+        } else if self.errors.len() < KINDS {
+            self.errors.push((error, 1));
+        }
+    }
+}
 
 /// Packets, one behind the other.
 #[derive(Debug, Default)]
@@ -45,9 +77,35 @@ impl Batch {
         end_of(to).saturating_sub(end_of(from)) as u64
     }
 
-    /// Sends the packets from this one on through a socket that takes whole ones, each to the destination that stands in it; gives
-    /// how many were taken.
-    pub(super) fn send(&self, socket: &Socket, from: usize) -> Result<usize> {
+    /// Sends the packets through a socket that takes whole ones, each to the destination that stands in it, and is empty again. A
+    /// busy device is waited for, but not beyond `until`. What can't be sent is counted.
+    ///
+    /// # Errors
+    /// EINTR if the host was shut down.
+    pub(super) fn flush(&mut self, socket: &Socket, until: Instant, tally: &mut Tally) -> Result<()> {
+        let mut at = 0;
+        while at < self.len() {
+            wait_for_device(socket.host(), until)?;
+            match self.send(socket, at) {
+                Ok(0) => break,
+                Ok(sent) => {
+                    tally.sent += sent as u64;
+                    tally.bytes += self.bytes_of(at, at + sent);
+                    at += sent;
+                }
+                Err(error) if error.errno() == Errno::EINTR => return Err(error),
+                Err(error) => {
+                    tally.fail(error);
+                    at += 1;
+                }
+            }
+        }
+        self.clear();
+        Ok(())
+    }
+
+    /// Sends those from this one on; gives how many were taken.
+    fn send(&self, socket: &Socket, from: usize) -> Result<usize> {
         let mut start = from.checked_sub(1).and_then(|n| self.ends.get(n)).copied().unwrap_or(0);
         let packets = self.ends.get(from..).unwrap_or_default().iter().map(|end| {
             let packet = self.bytes.get(start..*end).unwrap_or_default();
@@ -62,6 +120,14 @@ impl Batch {
             .collect();
         socket.sendmmsg(&messages, 0)
     }
+}
+
+/// While a device is busy, what is sent would be lost.
+pub(super) fn wait_for_device(host: &Host, until: Instant) -> Result<()> {
+    while host.is_congested() && host.now() < until {
+        host.sleep(PAUSE)?;
+    }
+    Ok(())
 }
 
 /// What a socket of this family must be told. A packet socket knows its interface.

@@ -1,41 +1,32 @@
 //! Probes out, answers in: what traceroute and scan share. Whole packets leave through a raw socket; what comes back is seen by a
 //! packet socket, whatever the stack itself does with it.
 
-use std::io::IoSlice;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use super::batch::{Batch, Tally};
+use super::sniffer::Sniffer;
 use crate::base::constants::*;
 use crate::base::{Errno, IfIndex, Instant, LinkAddr, Result};
 use crate::driver::Host;
-use crate::socket::{Outgoing, Socket};
+use crate::socket::Socket;
 use crate::wire::packet::{Layer, Nowhere, Packet, ipv4, ipv6};
 use crate::wire::{checksum, transport_checksum};
-
-/// Answers that may wait, in bytes.
-const ROOM: i32 = 8 << 20;
-/// How long a busy device is waited for before it is looked at again.
-const BUSY: Duration = Duration::from_micros(200);
-/// Answers taken in one call.
-const BATCH: usize = 64;
 
 /// The two sockets of a probing tool, for one IP version.
 #[derive(Debug)]
 pub(super) struct Exchange {
     out: Socket,
-    back: Socket,
+    batch: Batch,
+    back: Sniffer,
 }
 
 impl Exchange {
     /// For targets of the IP version of `target`, hearing answers that this filter of pcap-filter(7) lets through.
     pub(super) fn new(host: &Host, target: IpAddr, filter: &str) -> Result<Self> {
         let (family, ethertype) = if target.is_ipv4() { (AF_INET, ETH_P_IP) } else { (AF_INET6, ETH_P_IPV6) };
-        // Deaf until the filter is there.
-        let back = host.socket(AF_PACKET, SOCK_DGRAM, 0)?;
-        back.attach_filter(filter)?;
-        back.setsockopt(SOL_SOCKET, SO_RCVBUFFORCE, ROOM)?;
-        back.bind(LinkAddr::bind(IfIndex(0), ethertype))?;
-        Ok(Self { out: host.socket(family, SOCK_RAW, IPPROTO_RAW)?, back })
+        let back = Sniffer::new(host, SOCK_DGRAM, LinkAddr::bind(IfIndex(0), ethertype), filter)?;
+        Ok(Self { out: host.socket(family, SOCK_RAW, IPPROTO_RAW)?, batch: Batch::default(), back })
     }
 
     /// The host that probes.
@@ -43,38 +34,19 @@ impl Exchange {
         self.out.host()
     }
 
-    /// Sends a packet to where its header says. False: it did not leave (the neighbour is dead, the device full), which is as good
-    /// as lost.
-    pub(super) fn send(&self, packet: &[u8], to: IpAddr) -> Result<bool> {
-        match self.out.sendto(packet, 0, SocketAddr::new(to, 0)) {
-            Ok(_) => Ok(true),
-            Err(e) if lost(e.errno()) => Ok(false),
-            Err(e) => Err(e),
-        }
+    /// Takes a packet, to be sent to where its header says with [`Exchange::flush`].
+    pub(super) fn queue(&mut self, packet: &[u8]) {
+        self.batch.push(packet);
     }
 
-    /// Sends many packets, each to where it says. What does not leave is as good as lost.
-    pub(super) fn send_all(&self, packets: &[(Vec<u8>, IpAddr)]) -> Result<()> {
-        let slices: Vec<_> = packets.iter().map(|(packet, _)| [IoSlice::new(packet)]).collect();
-        let messages = slices.iter().zip(packets).map(|(data, (_, to))| Outgoing {
-            data,
-            control: &[],
-            address: Some(SocketAddr::new(*to, 0).into()),
-        });
-        let messages: Vec<_> = messages.collect();
-        let mut left = messages.as_slice();
-        while !left.is_empty() {
-            while self.host().is_congested() {
-                self.host().sleep(BUSY)?;
-            }
-            let sent = match self.out.sendmmsg(left, 0) {
-                Ok(sent) => sent,
-                Err(e) if lost(e.errno()) => 1,
-                Err(e) => return Err(e),
-            };
-            left = left.get(sent.max(1)..).unwrap_or_default();
+    /// Sends what was taken: how many packets left. What does not (the neighbour is dead, the device full) is as good as lost.
+    pub(super) fn flush(&mut self) -> Result<u64> {
+        let mut tally = Tally::default();
+        self.batch.flush(&self.out, Instant::FAR, &mut tally)?;
+        match tally.errors.into_iter().find(|(error, _)| !lost(error.errno())) {
+            Some((error, _)) => Err(error),
+            None => Ok(tally.sent),
         }
-        Ok(())
     }
 
     /// The answers that are there, after waiting for the first one no longer than `patience`. How many packets came, answers or not.
@@ -83,19 +55,13 @@ impl Exchange {
         patience: Duration,
         mut each: impl FnMut(Instant, &Heard<'_>),
     ) -> Result<usize> {
-        self.back.settimeout(Some(patience))?;
-        match self.back.capture(BATCH) {
-            Ok(frames) => {
-                for captured in frames.iter().filter(|c| c.address.packet_type != PACKET_OUTGOING) {
-                    if let Some(heard) = Heard::read(captured.frame.bytes()).filter(Heard::is_whole) {
-                        each(captured.frame.time, &heard);
-                    }
-                }
-                Ok(frames.len())
+        let packets = self.back.hear(patience)?;
+        for captured in &packets {
+            if let Some(heard) = Heard::read(captured.frame.bytes()).filter(Heard::is_whole) {
+                each(captured.frame.time, &heard);
             }
-            Err(e) if matches!(e.errno(), Errno::ETIMEDOUT | Errno::EAGAIN) => Ok(0),
-            Err(e) => Err(e),
         }
+        Ok(packets.len())
     }
 }
 

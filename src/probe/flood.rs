@@ -1,14 +1,9 @@
 //! Packets of a template through a socket, as fast as the wire takes them.
 
-use std::time::Duration;
-
-use super::batch::{BATCH, Batch};
-use crate::base::Result;
+use super::batch::{BATCH, Batch, Tally};
+use crate::base::{Instant, Result};
 use crate::socket::Socket;
 use crate::wire::packet::Template;
-
-/// How long a busy device is waited for before it is looked at again.
-const PAUSE: Duration = Duration::from_micros(200);
 
 /// Sends a template's packets through a socket, many in one call.
 ///
@@ -18,24 +13,23 @@ const PAUSE: Duration = Duration::from_micros(200);
 pub struct Flood<'s> {
     socket: &'s Socket,
     batch: Batch,
-    sent: u64,
-    sent_bytes: u64,
+    tally: Tally,
 }
 
 impl<'s> Flood<'s> {
     /// Through this socket.
     pub fn new(socket: &'s Socket) -> Self {
-        Self { socket, batch: Batch::default(), sent: 0, sent_bytes: 0 }
+        Self { socket, batch: Batch::default(), tally: Tally::default() }
     }
 
     /// Packets sent so far.
     pub const fn sent(&self) -> u64 {
-        self.sent
+        self.tally.sent
     }
 
     /// Their bytes.
     pub const fn sent_bytes(&self) -> u64 {
-        self.sent_bytes
+        self.tally.bytes
     }
 
     /// The template's next packets, at most `most`: how many were sent; 0 behind the last one. While a device is busy it waits,
@@ -49,21 +43,19 @@ impl<'s> Flood<'s> {
             let Some(packet) = template.next() else { break };
             self.batch.push(packet?);
         }
-        let mut sent = 0;
-        while sent < self.batch.len() {
-            while self.socket.host().is_congested() {
-                self.socket.host().sleep(PAUSE)?;
-            }
-            sent += self.batch.send(self.socket, sent)?;
+        let before = self.tally.sent;
+        self.batch.flush(self.socket, Instant::FAR, &mut self.tally)?;
+        match self.tally.errors.pop() {
+            Some((error, _)) => Err(error),
+            None => Ok((self.tally.sent - before) as usize),
         }
-        self.sent += sent as u64;
-        self.sent_bytes += self.batch.bytes_of(0, sent);
-        Ok(sent)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::base::constants::{AF_INET, ETH_P_ALL, ETH_P_IP, IPPROTO_RAW, PACKET_HOST, SOCK_RAW};
     use crate::base::{IfIndex, LinkAddr};

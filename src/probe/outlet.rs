@@ -3,23 +3,17 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::batch::{Batch, destination};
+use super::batch::{Batch, Tally, destination, wait_for_device};
+use super::neighbour::Patience;
 use crate::base::constants::{AF_INET, AF_INET6, AF_PACKET, IPPROTO_RAW, SO_BROADCAST, SOCK_RAW, SOL_SOCKET};
 use crate::base::{Errno, Error, IfIndex, Instant, LinkAddr, LinkType, Result};
 use crate::driver::Host;
 use crate::socket::{NextHop, Socket, Verbatim};
 use crate::wire::packet::Packet;
 
-/// How long a busy device is waited for before it is looked at again.
-const PAUSE: Duration = Duration::from_micros(200);
-/// How long one neighbour is waited for, and all of them together.
-const PATIENCE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 /// Destinations that are remembered; more are looked up again.
 const REMEMBERED: usize = 4096;
-/// Kinds of errors that are told apart.
-const KINDS: usize = 16;
 
 /// Through what a packet leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,32 +60,6 @@ impl Door {
     }
 }
 
-/// What was sent, and what was not.
-#[derive(Clone, Debug, Default)]
-pub struct Tally {
-    /// Packets.
-    pub sent: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Packets that could not be sent.
-    pub failed: u64,
-    /// Why, and how often; the first kinds of errors, not all.
-    pub errors: Vec<(Error, u64)>,
-}
-
-impl Tally {
-    /// One more that could not be sent.
-    pub(super) fn fail(&mut self, error: Error) {
-        self.failed += 1;
-        let same = |known: &Error| (known.errno(), known.why()) == (error.errno(), error.why());
-        if let Some((_, times)) = self.errors.iter_mut().find(|(known, _)| same(known)) {
-            *times += 1;
-        } else if self.errors.len() < KINDS {
-            self.errors.push((error, 1));
-        }
-    }
-}
-
 /// Sends whole packets exactly as they are: frames out on one interface, IP packets wherever the host's routes lead.
 ///
 /// Packets to a neighbour that is not known yet wait until it has answered (for a second, and not more than three for all of
@@ -109,7 +77,7 @@ pub struct Outlet {
     /// Next hops that are not known, and to which one packet has gone.
     asked: HashMap<IpAddr, NextHop>,
     last: Option<IpAddr>,
-    patience: Duration,
+    patience: Patience,
     /// No waiting beyond it.
     until: Instant,
     tally: Tally,
@@ -128,7 +96,7 @@ impl Outlet {
             settled: HashSet::new(),
             asked: HashMap::new(),
             last: None,
-            patience: PATIENCE[1],
+            patience: Patience::default(),
             until: Instant::FAR,
             tally: Tally::default(),
         }
@@ -191,13 +159,8 @@ impl Outlet {
                 return Ok(());
             }
             self.flush()?;
-            let begin = self.host.now();
-            let limit = self.patience.min(PATIENCE[0]).min(self.until.since(begin));
-            // That nobody answers, or that there is no room to ask, is no reason not to send.
-            match self.host.find_station(hop, limit) {
-                Err(error) if error.errno() == Errno::EINTR => return Err(error),
-                _ => self.patience = self.patience.saturating_sub(self.host.now().since(begin)),
-            }
+            // That nobody answers is no reason not to send.
+            self.patience.find(&self.host, hop, self.until)?;
         }
         if self.settled.len() >= REMEMBERED {
             self.settled.clear();
@@ -223,27 +186,7 @@ impl Outlet {
                 return Ok(());
             }
         };
-        let mut at = 0;
-        while at < self.batch.len() {
-            while self.host.is_congested() && self.host.now() < self.until {
-                self.host.sleep(PAUSE)?;
-            }
-            match self.batch.send(&socket, at) {
-                Ok(0) => break,
-                Ok(sent) => {
-                    self.tally.sent += sent as u64;
-                    self.tally.bytes += self.batch.bytes_of(at, at + sent);
-                    at += sent;
-                }
-                Err(error) if error.errno() == Errno::EINTR => return Err(error),
-                Err(error) => {
-                    self.tally.fail(error);
-                    at += 1;
-                }
-            }
-        }
-        self.batch.clear();
-        Ok(())
+        self.batch.flush(&socket, self.until, &mut self.tally)
     }
 
     /// Waits, as long as patience lasts, until all has left that still waits for a neighbour or for a busy device. Gives the next
@@ -253,18 +196,13 @@ impl Outlet {
     /// EINTR if the host was shut down.
     pub fn finish(&mut self) -> Result<Vec<IpAddr>> {
         self.flush()?;
-        let end = self.host.now() + self.patience;
         let mut silent = Vec::new();
         for (address, hop) in std::mem::take(&mut self.asked) {
-            match self.host.find_station(hop, end.since(self.host.now())) {
-                Ok(true) => {}
-                Err(error) if error.errno() == Errno::EINTR => return Err(error),
-                Ok(false) | Err(_) => silent.push(address),
+            if !self.patience.find(&self.host, hop, Instant::FAR)? {
+                silent.push(address);
             }
         }
-        while self.host.is_congested() && self.host.now() < end {
-            self.host.sleep(PAUSE)?;
-        }
+        wait_for_device(&self.host, self.host.now() + self.patience.left())?;
         silent.sort_unstable();
         Ok(silent)
     }

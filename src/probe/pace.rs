@@ -1,8 +1,8 @@
-//! When packets go out: pure functions of numbers and times.
+//! When packets go out: the one pace of all that is sent.
 
 use std::time::Duration;
 
-use crate::base::{Errno, Result};
+use crate::base::{Errno, Instant, Result};
 
 /// What is missed after a standstill (a suspended machine, a busy wire) is sent later only as far as this goes back.
 const CATCH_UP: Duration = Duration::from_millis(100);
@@ -22,6 +22,11 @@ impl Pace {
         } else {
             Err(Errno::EINVAL.with(format!("{rate} packets per second is no rate: above 0, at most 1G")))
         }
+    }
+
+    /// So many whole packets, at least one.
+    pub const fn of(rate: u32) -> Self {
+        Self { rate: if rate == 0 { 1.0 } else { rate as f64 } }
     }
 
     /// When packet `number` (from 0) is due, from the beginning.
@@ -60,6 +65,67 @@ impl Lateness {
     /// The mean.
     pub fn mean(&self) -> Duration {
         self.sum / u32::try_from(self.batches).unwrap_or(u32::MAX).max(1)
+    }
+}
+
+/// What a clockwork says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ready {
+    /// So many packets are due.
+    Packets(u64),
+    /// The next one will be then.
+    At(Instant),
+}
+
+/// A pace that is being kept.
+#[derive(Debug)]
+pub(super) struct Clockwork {
+    pace: Option<Pace>,
+    /// When it began.
+    pub(super) begun: Instant,
+    running: bool,
+    /// When packet 0 was due: later than `begun` if it was put off.
+    origin: Instant,
+    sent: u64,
+    pub(super) late: Lateness,
+}
+
+impl Clockwork {
+    pub(super) fn new(pace: Option<Pace>) -> Self {
+        let (begun, late) = (Instant::ZERO, Lateness::default());
+        Self { pace, begun, running: false, origin: begun, sent: 0, late }
+    }
+
+    /// It runs from now on, unless it does already.
+    pub(super) fn begin(&mut self, now: Instant) {
+        if !self.running {
+            (self.running, self.begun, self.origin) = (true, now, now);
+        }
+    }
+
+    pub(super) fn elapsed(&self, now: Instant) -> Duration {
+        if self.running { now.since(self.begun) } else { Duration::ZERO }
+    }
+
+    /// When the next packet is due; without a pace each is at once.
+    pub(super) fn due(&self) -> Instant {
+        self.origin + self.pace.map_or(Duration::ZERO, |pace| pace.due(self.sent))
+    }
+
+    /// What is to be done now: [`Clockwork::sent`] is told what was.
+    pub(super) fn ready(&mut self, now: Instant) -> Ready {
+        let Some(pace) = self.pace else { return Ready::Packets(u64::MAX) };
+        let due = self.due();
+        if due > now {
+            return Ready::At(due);
+        }
+        self.origin += self.late.note(now.since(due));
+        Ready::Packets(pace.ready(now.since(self.origin)).saturating_sub(self.sent).max(1))
+    }
+
+    /// So many packets went out.
+    pub(super) fn sent(&mut self, packets: u64) {
+        self.sent += packets;
     }
 }
 

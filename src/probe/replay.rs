@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::batch::{BATCH, destination};
-use super::outlet::{Door, Outlet, Tally};
+use super::batch::{BATCH, Tally, destination};
+use super::neighbour::Patience;
+use super::outlet::{Door, Outlet};
 use super::pace::{Lateness, Pace};
 use super::rewrite::{Mapping, rewrite};
 use crate::base::constants::{AF_INET, AF_INET6};
@@ -73,7 +74,7 @@ pub struct Replay<I> {
     cut: u64,
     foreign: u64,
     /// For neighbours that are asked for their stations.
-    patience: Duration,
+    patience: Patience,
 }
 
 impl<I: Iterator<Item = Result<Recorded>>> Replay<I> {
@@ -90,7 +91,7 @@ impl<I: Iterator<Item = Result<Recorded>>> Replay<I> {
             late: Lateness::default(),
             cut: 0,
             foreign: 0,
-            patience: PATIENCE[1],
+            patience: Patience::default(),
         }
     }
 
@@ -189,12 +190,9 @@ impl<I: Iterator<Item = Result<Recorded>>> Replay<I> {
     }
 }
 
-/// How long a next hop is waited for, and all of them together.
-const PATIENCE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
-
 /// The stations of this wire in the place of those where it was recorded. A frame for a group or for all stays so; what is not IP has
 /// its source changed only.
-fn to_wire(host: &Host, bytes: &mut [u8], patience: &mut Duration) -> Result<()> {
+fn to_wire(host: &Host, bytes: &mut [u8], patience: &mut Patience) -> Result<()> {
     let own = host.interfaces().get(1).map(|wire| wire.mac);
     let to = match bytes.get(12..14) {
         Some([0x08, 0x00]) => bytes.get(14..).and_then(|packet| destination(AF_INET, packet)),
@@ -207,9 +205,7 @@ fn to_wire(host: &Host, bytes: &mut [u8], patience: &mut Duration) -> Result<()>
     let is_group = bytes.first().is_some_and(|byte| byte & 1 != 0);
     if let Some(to) = to.filter(|_| !is_group) {
         if let Some(hop) = host.next_hop(to).filter(|hop| !hop.known) {
-            let begin = host.now();
-            host.find_station(hop, PATIENCE[0].min(*patience))?;
-            *patience = patience.saturating_sub(host.now().since(begin));
+            patience.find(host, hop, Instant::FAR)?;
         }
         if let (Some(mac), Some(room)) = (host.stations(to).1, bytes.get_mut(..6)) {
             room.copy_from_slice(&mac.0);

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::batch::BATCH;
-use super::outlet::{Door, Outlet, Tally};
-use super::pace::{Lateness, Pace};
+use super::batch::{BATCH, Tally};
+use super::outlet::{Door, Outlet};
+use super::pace::{Clockwork, Lateness, Pace, Ready};
 use crate::base::{Instant, Result};
 use crate::driver::Host;
 use crate::wire::packet::{Packet, Surroundings, Template};
@@ -120,61 +120,5 @@ impl<'a> Sending<'a> {
         self.clockwork.sent(most);
         self.left = self.left.saturating_sub(most);
         Ok(self.left > 0)
-    }
-}
-
-/// What a clockwork says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ready {
-    /// So many packets are due.
-    Packets(u64),
-    /// The next one will be then.
-    At(Instant),
-}
-
-/// A pace that is being kept.
-#[derive(Debug)]
-pub(super) struct Clockwork {
-    pace: Option<Pace>,
-    /// When it began.
-    pub(super) begun: Instant,
-    running: bool,
-    /// When packet 0 was due: later than `begun` if it was put off.
-    origin: Instant,
-    sent: u64,
-    pub(super) late: Lateness,
-}
-
-impl Clockwork {
-    pub(super) fn new(pace: Option<Pace>) -> Self {
-        let (begun, late) = (Instant::ZERO, Lateness::default());
-        Self { pace, begun, running: false, origin: begun, sent: 0, late }
-    }
-
-    /// It runs from now on, unless it does already.
-    pub(super) fn begin(&mut self, now: Instant) {
-        if !self.running {
-            (self.running, self.begun, self.origin) = (true, now, now);
-        }
-    }
-
-    pub(super) fn elapsed(&self, now: Instant) -> Duration {
-        if self.running { now.since(self.begun) } else { Duration::ZERO }
-    }
-
-    /// What is to be done now. What it says is taken for done.
-    pub(super) fn ready(&mut self, now: Instant) -> Ready {
-        let Some(pace) = self.pace else { return Ready::Packets(u64::MAX) };
-        let due = self.origin + pace.due(self.sent);
-        if due > now {
-            return Ready::At(due);
-        }
-        self.origin += self.late.note(now.since(due));
-        Ready::Packets(pace.ready(now.since(self.origin)).saturating_sub(self.sent).max(1))
-    }
-
-    /// So many packets went out.
-    pub(super) fn sent(&mut self, packets: u64) {
-        self.sent += packets;
     }
 }

@@ -315,7 +315,8 @@ impl Traceroute {
         };
         let packet = header.around(inside)?;
         let now = self.exchange.host().now();
-        let left = self.exchange.send(&packet, destination)?;
+        self.exchange.queue(&packet);
+        let left = self.exchange.flush()? > 0;
         self.last_sent = Some(now);
         if let Some(probe) = self.probes.get_mut(number) {
             probe.sent = now;

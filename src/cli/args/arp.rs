@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::send::pace;
 use super::{HostArgs, seconds};
+use crate::probe::Pace;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ArpArgs {
@@ -37,9 +39,9 @@ pub(in crate::cli) struct ArpArgs {
     /// Our address in the questions
     #[arg(short, long, value_name = "IP")]
     pub(in crate::cli) source: Option<IpAddr>,
-    /// Questions in a second
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(in crate::cli) rate: u32,
+    /// Questions per second: 100, 20k
+    #[arg(long, value_name = "RATE", default_value = "1000", value_parser = pace)]
+    pub(in crate::cli) rate: Pace,
     /// IPv4 only
     #[arg(short = '4', conflicts_with = "ipv6")]
     pub(in crate::cli) ipv4: bool,

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::send::pace;
 use super::{HostArgs, seconds};
+use crate::probe::Pace;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ScanArgs {
@@ -17,9 +19,9 @@ pub(in crate::cli) struct ScanArgs {
     /// How: -sS SYN, -sT whole connections, -sU UDP, -sF FIN, -sN no flags, -sX FIN, PSH and URG
     #[arg(short = 's', value_name = "METHOD", default_value = "S", hide_possible_values = true)]
     pub(in crate::cli) method: Method,
-    /// Probes in a second, at most [default: as fast as answers come]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(in crate::cli) rate: Option<u32>,
+    /// Probes per second, at most: 100, 20k [default: as fast as answers come]
+    #[arg(long, value_name = "RATE", value_parser = pace)]
+    pub(in crate::cli) rate: Option<Pace>,
     /// How often a probe without answer is repeated
     #[arg(long = "max-retries", value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(..=30))]
     pub(in crate::cli) retries: u8,

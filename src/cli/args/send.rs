@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::probe::Pace;
+
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Sending")]
 pub(in crate::cli) struct PaceArgs {
@@ -60,6 +62,11 @@ pub(in crate::cli) fn rate(text: &str) -> Result<f64, String> {
     let (digits, factor) = unit.unwrap_or((text, &1.0));
     let rate = digits.parse::<f64>().map_err(|_| "want a number, as 100, 20k or 1M".to_string())? * factor;
     if rate > 0.0 && rate <= 1e9 { Ok(rate) } else { Err("above 0, at most 1G".into()) }
+}
+
+/// The same as a pace.
+pub(in crate::cli) fn pace(text: &str) -> Result<Pace, String> {
+    Pace::new(rate(text)?).map_err(|error| error.to_string())
 }
 
 /// A time with a unit: `10s`, `500ms`, `2m`, `1h`; without one in seconds.

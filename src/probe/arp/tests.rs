@@ -49,7 +49,7 @@ fn two_stations_of_one_address_are_told() {
     let other: Mac = "02:00:00:00:00:99".parse().unwrap();
     world.spawn(&peer, move |peer| {
         let socket = open(&peer, IfIndex(2), [192, 0, 2, 7].into()).unwrap();
-        let question = socket.recv(100, 0).unwrap();
+        let question = socket.socket().recv(100, 0).unwrap();
         let ours = Mac(*question[6..].first_chunk().unwrap());
         let claim = arp()
             .op(2)
@@ -77,7 +77,7 @@ fn only_what_is_ours_is_announced_and_only_neighbours_are_asked() {
         let mac = us.interfaces()[1].mac;
         let heard = world.spawn(&peer, move |_| {
             loop {
-                let frame = socket.capture(1).unwrap().remove(0);
+                let frame = socket.socket().capture(1).unwrap().remove(0);
                 if let Some((whose, station)) = claim(&frame, true) {
                     return (whose, station, frame.frame.bytes()[21]);
                 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::pace::Pace;
+use super::window::Window;
 use super::{Place, Plan, PortReport, PortState, Reports, ScanConfig};
 use crate::base::constants::*;
 use crate::base::{Errno, Instant, Result};
@@ -18,7 +18,7 @@ pub(super) struct Connects {
     host: Host,
     /// As long as all the repetitions of the other scans take together: TCP repeats its SYN by itself.
     longest: Duration,
-    pace: Pace,
+    window: Window,
     waiting: Vec<(Socket, Place, Instant)>,
 }
 
@@ -27,7 +27,7 @@ impl Connects {
         Self {
             host: host.clone(),
             longest: config.timeout * (u32::from(config.retries) + 1),
-            pace: Pace::new(host.now(), config.rate),
+            window: Window::new(host.now(), config.pace),
             waiting: Vec::new(),
         }
     }
@@ -39,7 +39,7 @@ impl Connects {
     pub(super) fn step(&mut self, plan: &mut Plan, reports: &mut Reports) -> Result<()> {
         let now = self.host.now();
         let room = MOST.saturating_sub(self.waiting.len());
-        for _ in 0..self.pace.allowed(now, self.waiting.len()).min(room) {
+        for _ in 0..self.window.allowed(now, self.waiting.len()).min(room) {
             let Some(place) = plan.take() else { break };
             let Some(ip) = plan.target(place.0) else { continue };
             let socket = self.host.socket(if ip.is_ipv4() { AF_INET } else { AF_INET6 }, SOCK_STREAM, 0)?;
@@ -52,12 +52,12 @@ impl Connects {
             }
         }
         if self.waiting.is_empty() {
-            let pause = self.pace.due().since(now);
+            let pause = self.window.due().since(now);
             return if plan.is_done() || !reports.is_empty() { Ok(()) } else { self.host.sleep(pause) };
         }
         let mut until = self.waiting.iter().map(|(_, _, begun)| *begun + self.longest).min().unwrap_or(now);
-        if !plan.is_done() && self.waiting.len() < MOST && self.pace.has_room(self.waiting.len()) {
-            until = until.min(self.pace.due());
+        if !plan.is_done() && self.waiting.len() < MOST && self.window.has_room(self.waiting.len()) {
+            until = until.min(self.window.due());
         }
         let mut watched: Vec<_> =
             self.waiting.iter().map(|(socket, ..)| PollFd::new(socket, POLLOUT)).collect();
@@ -99,7 +99,7 @@ impl Connects {
         };
         let time = self.host.now().since(begun);
         let answered = !matches!(state, PortState::Filtered);
-        self.pace.grow();
+        self.window.grow();
         let Some(target) = plan.target(place.0) else { return Ok(()) };
         reports.push_back(PortReport {
             target,

@@ -4,13 +4,13 @@
 //! |---|---|
 //! | `raw.rs` | SYN, FIN, NULL, XMAS and UDP: packets by hand, answers matched by what they acknowledge or quote |
 //! | `connect.rs` | connections as programs make them |
-//! | `pace.rs` | how many probes may be on their way, and how long each is waited for |
+//! | `window.rs` | how many probes may be on their way, and how long each is waited for |
 //! | `payload.rs` | what UDP services answer to |
 
 mod connect;
-mod pace;
 mod payload;
 mod raw;
+mod window;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -19,6 +19,7 @@ use std::time::Duration;
 use crate::base::{Errno, Result};
 use crate::driver::Host;
 
+use super::pace::Pace;
 use connect::Connects;
 use raw::RawScan;
 
@@ -93,7 +94,7 @@ pub struct ScanConfig {
     /// How ports are asked.
     pub method: ScanMethod,
     /// Probes in a second, at most; `None`: as many as are answered. Without answers about a thousand wait for one at a time.
-    pub rate: Option<u32>,
+    pub pace: Option<Pace>,
     /// How often a probe without answer is repeated.
     pub retries: u8,
     /// How long an answer is waited for, at most, and as long as none has come. Then as long as the answers' times tell, RFC 6298's
@@ -103,7 +104,7 @@ pub struct ScanConfig {
 
 impl Default for ScanConfig {
     fn default() -> Self {
-        Self { method: ScanMethod::Syn, rate: None, retries: 2, timeout: Duration::from_secs(1) }
+        Self { method: ScanMethod::Syn, pace: None, retries: 2, timeout: Duration::from_secs(1) }
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use super::pace::{Pace, RoundTrip};
 use super::payload::payload;
+use super::window::{RoundTrip, Window};
 use super::{Place, Plan, PortReport, PortState, Reports, ScanConfig, ScanMethod};
 use crate::base::constants::*;
 use crate::base::{Errno, Instant, Result};
@@ -63,7 +63,7 @@ pub(super) struct RawScan {
     deadlines: BinaryHeap<Reverse<(Instant, Place, u8)>>,
     /// Probes to be repeated.
     again: VecDeque<Place>,
-    pace: Pace,
+    window: Window,
 }
 
 impl RawScan {
@@ -88,7 +88,7 @@ impl RawScan {
             method: config.method,
             retries: config.retries.min(MOST_RETRIES),
             longest: config.timeout,
-            pace: Pace::new(host.now(), config.rate),
+            window: Window::new(host.now(), config.pace),
             places: (0..).zip(&plan.targets).map(|(place, target)| (*target, place)).collect(),
             waiting: HashMap::new(),
             deadlines: BinaryHeap::new(),
@@ -127,7 +127,7 @@ impl RawScan {
         let more = !plan.is_done() || !self.again.is_empty();
         let next = self.deadlines.peek().map_or(now, |Reverse((deadline, ..))| *deadline);
         let until =
-            if more && self.pace.has_room(self.in_flight()) { self.pace.due().min(next) } else { next };
+            if more && self.window.has_room(self.in_flight()) { self.window.due().min(next) } else { next };
         self.listen(until.since(now), plan, reports).map(drop)
     }
 
@@ -156,7 +156,7 @@ impl RawScan {
                 continue;
             }
             self.waiting.remove(&place);
-            self.pace.grow();
+            self.window.grow();
             let state = match self.method {
                 ScanMethod::Syn | ScanMethod::Connect => PortState::Filtered,
                 _ => PortState::OpenOrFiltered,
@@ -167,8 +167,7 @@ impl RawScan {
     }
 
     fn send_due(&mut self, now: Instant, plan: &mut Plan) -> Result<()> {
-        let mut packets = Vec::new();
-        let mut left = self.pace.allowed(now, self.in_flight());
+        let mut left = self.window.allowed(now, self.in_flight());
         while left > 0 {
             let place = match self.again.pop_front() {
                 // Answered meanwhile.
@@ -186,10 +185,10 @@ impl RawScan {
             self.waiting.insert(place, Waiting { tries, sent: now });
             let round_trip = self.targets.get(place.0 as usize).map_or_else(RoundTrip::default, |t| t.1);
             self.deadlines.push(Reverse((now + round_trip.patience(self.longest), place, tries)));
-            packets.push((packet, target));
+            self.exchange.queue(&packet);
         }
         // What does not leave is missed at its deadline.
-        self.exchange.send_all(&packets)
+        self.exchange.flush().map(drop)
     }
 
     fn sequence(&self, place: Place) -> u32 {
@@ -295,9 +294,9 @@ impl RawScan {
             round_trip.learn(taken);
         }
         if clear && waiting.tries > 0 {
-            self.pace.lost(time, taken);
+            self.window.lost(time, taken);
         } else {
-            self.pace.grow();
+            self.window.grow();
         }
         let time = clear.then_some(taken);
         reports.push_back(PortReport { target, port: place.1, state, reason, time });

@@ -128,7 +128,7 @@ fn the_rate_is_kept() {
     let world = World::new(5);
     let (us, _peer) = pair(&world, "delay=1ms");
     let ports: Vec<u16> = (1..=501).collect();
-    let config = ScanConfig { rate: Some(100), ..ScanConfig::default() };
+    let config = ScanConfig { pace: Some(Pace::new(100.0).unwrap()), ..ScanConfig::default() };
     assert_eq!(scanned(&world, &us, PEER[0], &ports, config).len(), 501);
     let took = world.now().as_millis();
     assert!((5000..5100).contains(&took), "500 gaps of 10 ms: {took} ms");

@@ -3,69 +3,63 @@
 use std::time::Duration;
 
 use crate::base::Instant;
+use crate::probe::pace::{Clockwork, Pace, Ready};
 
 /// Probes on their way: at first, at least after losses, at most.
 const FIRST: usize = 64;
 const LEAST: usize = 16;
 const MOST: usize = 1024;
 /// Probes sent between two looks at what came.
-pub(super) const BURST: usize = 64;
+const BURST: usize = 64;
 /// How long an answer is waited for at least: nmap's min-rtt-timeout.
 const SHORTEST: Duration = Duration::from_millis(100);
-/// What was missed of the rate by a late wake-up is caught up with, this far back.
-const CATCH_UP: Duration = Duration::from_millis(10);
 
-/// A window that answers open and losses halve, and a rate.
+/// How many may be on their way, which answers open and losses halve; and a pace.
 #[derive(Debug)]
-pub(super) struct Pace {
-    window: usize,
-    /// Time between two probes.
-    gap: Duration,
-    /// When the next probe may leave.
-    due: Instant,
+pub(super) struct Window {
+    size: usize,
+    clockwork: Clockwork,
     /// A loss seen before this is the same one.
     halved: Instant,
 }
 
-impl Pace {
-    pub(super) fn new(now: Instant, rate: Option<u32>) -> Self {
-        let gap = rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate.max(1));
-        Self { window: FIRST, gap, due: now, halved: now }
+impl Window {
+    pub(super) fn new(now: Instant, pace: Option<Pace>) -> Self {
+        let mut clockwork = Clockwork::new(pace);
+        clockwork.begin(now);
+        Self { size: FIRST, clockwork, halved: now }
     }
 
     /// Probes that may leave now.
     pub(super) fn allowed(&mut self, now: Instant, in_flight: usize) -> usize {
-        let room = self.window.saturating_sub(in_flight).min(BURST);
-        if self.gap.is_zero() {
-            return room;
-        }
-        self.due = self.due.max(now.saturating_sub(CATCH_UP));
-        let mut free = 0;
-        while free < room && self.due <= now {
-            (self.due, free) = (self.due + self.gap, free + 1);
-        }
-        free
+        let room = self.size.saturating_sub(in_flight).min(BURST);
+        let allowed = match self.clockwork.ready(now) {
+            Ready::Packets(most) => room.min(usize::try_from(most).unwrap_or(room)),
+            Ready::At(_) => 0,
+        };
+        self.clockwork.sent(allowed as u64);
+        allowed
     }
 
     /// More probes than these may be on their way.
     pub(super) const fn has_room(&self, in_flight: usize) -> bool {
-        in_flight < self.window
+        in_flight < self.size
     }
 
-    /// When the next probe may leave, as far as the rate goes.
-    pub(super) const fn due(&self) -> Instant {
-        self.due
+    /// When the next probe may leave, as far as the pace goes.
+    pub(super) fn due(&self) -> Instant {
+        self.clockwork.due()
     }
 
     /// A probe is done, and nothing says that any was lost.
     pub(super) fn grow(&mut self) {
-        self.window = (self.window + 1).min(MOST);
+        self.size = (self.size + 1).min(MOST);
     }
 
     /// A repeated probe was answered: the first one, or its answer, was lost. RFC 5681 3.1's halving, once for a round trip.
     pub(super) fn lost(&mut self, now: Instant, round_trip: Duration) {
         if now >= self.halved {
-            self.window = (self.window / 2).max(LEAST);
+            self.size = (self.size / 2).max(LEAST);
             self.halved = now + round_trip;
         }
     }
