@@ -162,6 +162,11 @@ impl Error {
         }
     }
 
+    /// True if the host is shut down: it was so while the call waited (EINTR), or before (ENETDOWN).
+    pub(crate) fn is_shutdown(&self) -> bool {
+        matches!(self.reason, Reason::Interrupted | Reason::HostShutDown)
+    }
+
     /// True for the two answers that mean "later": EAGAIN and EINPROGRESS.
     pub fn would_block(&self) -> bool {
         matches!(self.errno, Errno::EAGAIN | Errno::EINPROGRESS)

@@ -170,6 +170,7 @@ reasons! {
     TooManyMemberships = "socket.too-many-memberships", "the socket has joined as many groups as it may";
     NoInterface = "interface.none", "no interface has this name or index";
     TimedOut = "call.timed-out", "the time-out of the call ran out";
+    HostShutDown = "call.host-shut-down", "the host is shut down";
     Interrupted = "call.interrupted", "the host was shut down while the call waited";
 }
 

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::builder::HostBuilder;
@@ -127,6 +128,11 @@ impl Host {
         woken
     }
 
+    /// ENETDOWN once the host is shut down.
+    pub(crate) fn alive(&self) -> Result<()> {
+        if self.shared().closed.load(Ordering::Acquire) { Err(State::shut_down()) } else { Ok(()) }
+    }
+
     fn enter<T>(&self, verb: impl FnOnce(&mut Stack) -> T, refresh: impl FnOnce(&mut State)) -> T {
         let shared = self.shared();
         let mut state = shared.lock();
@@ -198,8 +204,10 @@ impl Host {
         }
     }
 
-    /// Ends the host at once: its devices are closed, calls that wait answer EINTR. See [`Host::flush`].
+    /// Ends the host at once: its devices are closed, calls that wait answer EINTR, later ones ENETDOWN, but for
+    /// those that only tell (options, names, counters) and close(2). See [`Host::flush`].
     pub fn shutdown(&self) {
+        self.shared().closed.store(true, Ordering::Release);
         self.shared().lock().close();
     }
 
@@ -374,7 +382,7 @@ impl State {
     pub(super) fn plug(&mut self, plug: Plug) -> Result<IfIndex> {
         let Plug { device, addresses, ipv6 } = plug;
         if self.closed {
-            return Err(Errno::ENETDOWN.because(Reason::Interrupted));
+            return Err(State::shut_down());
         }
         let config = InterfaceConfig {
             name: device.name().to_owned(),

@@ -1,6 +1,7 @@
 //! What a host consists of, behind its one lock.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::Thread;
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub(super) struct Shared {
     pub(super) background: bool,
     /// Its place in a world of virtual time.
     pub(super) seat: Option<Seat>,
+    /// The host is shut down: what a call asks before it takes the lock.
+    pub(super) closed: AtomicBool,
     pub(super) itself: Weak<Self>,
 }
 
@@ -47,7 +50,7 @@ pub(super) struct State {
     pub(super) woken: Option<Vec<SocketId>>,
     /// Names and addresses for the resolver.
     pub(super) names: Names,
-    /// The host is shut down.
+    /// The host is shut down, and its devices are closed.
     pub(super) closed: bool,
     /// The last handle is gone; the background thread goes on until then at the latest.
     pub(super) orphan_until: Option<Instant>,
@@ -172,8 +175,14 @@ impl State {
         self.role.wake_all();
     }
 
+    /// What a call says that waited when the host was shut down.
     pub(super) fn interrupted() -> Error {
         Errno::EINTR.because(Reason::Interrupted)
+    }
+
+    /// What a call says that begins after that. Not EINTR: who is told that, tries again (PEP 475, `std::io::Read`).
+    pub(super) fn shut_down() -> Error {
+        Errno::ENETDOWN.because(Reason::HostShutDown)
     }
 }
 
@@ -193,6 +202,7 @@ impl Shared {
             background_bell,
             background,
             seat,
+            closed: AtomicBool::new(false),
             itself: itself.clone(),
         }))
     }

@@ -281,7 +281,7 @@ impl<'a> Answers<'a> {
     /// Next hops that did not answer ARP or NDP: what was for them was lost.
     ///
     /// # Errors
-    /// EINTR if the host was shut down.
+    /// EINTR or ENETDOWN if the host was shut down.
     pub fn finish(&mut self) -> Result<Vec<IpAddr>> {
         self.outlet.finish()
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::base::constants::{AF_INET, AF_INET6};
-use crate::base::{Errno, Error, Instant, Result, SockAddr};
+use crate::base::{Error, Instant, Result, SockAddr};
 use crate::driver::Host;
 use crate::socket::{Outgoing, Socket};
 
@@ -81,7 +81,7 @@ impl Batch {
     /// busy device is waited for, but not beyond `until`. What can't be sent is counted.
     ///
     /// # Errors
-    /// EINTR if the host was shut down.
+    /// EINTR or ENETDOWN if the host was shut down.
     pub(super) fn flush(&mut self, socket: &Socket, until: Instant, tally: &mut Tally) -> Result<()> {
         let mut at = 0;
         while at < self.len() {
@@ -93,7 +93,7 @@ impl Batch {
                     tally.bytes += self.bytes_of(at, at + sent);
                     at += sent;
                 }
-                Err(error) if error.errno() == Errno::EINTR => return Err(error),
+                Err(error) if error.is_shutdown() => return Err(error),
                 Err(error) => {
                     tally.fail(error);
                     at += 1;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::base::{Errno, Instant, Result};
+use crate::base::{Instant, Result};
 use crate::driver::Host;
 use crate::socket::NextHop;
 
@@ -29,11 +29,11 @@ impl Patience {
     /// Asks for the station of a next hop, and waits for the answer, not beyond `until`. False: it did not answer, or can't be asked.
     ///
     /// # Errors
-    /// EINTR if the host was shut down.
+    /// EINTR or ENETDOWN if the host was shut down.
     pub(super) fn find(&mut self, host: &Host, hop: NextHop, until: Instant) -> Result<bool> {
         let begin = host.now();
         let found = match host.find_station(hop, self.0.min(ONE).min(until.since(begin))) {
-            Err(error) if error.errno() == Errno::EINTR => return Err(error),
+            Err(error) if error.is_shutdown() => return Err(error),
             found => found.unwrap_or(false),
         };
         self.0 = self.0.saturating_sub(host.now().since(begin));

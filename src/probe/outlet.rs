@@ -130,7 +130,7 @@ impl Outlet {
     /// Takes a packet, to be sent together with others: at the latest with [`Outlet::flush`].
     ///
     /// # Errors
-    /// EINTR if the host was shut down. What goes wrong with a packet is counted in [`Outlet::tally`].
+    /// EINTR or ENETDOWN if the host was shut down. What goes wrong with a packet is counted in [`Outlet::tally`].
     pub fn queue(&mut self, door: Door, packet: &[u8]) -> Result<()> {
         if door != self.door || self.batch.is_full() {
             self.flush()?;
@@ -173,13 +173,14 @@ impl Outlet {
     /// Sends what was taken.
     ///
     /// # Errors
-    /// EINTR if the host was shut down.
+    /// EINTR or ENETDOWN if the host was shut down.
     pub fn flush(&mut self) -> Result<()> {
         if self.batch.len() == 0 {
             return Ok(());
         }
         let socket = match self.socket() {
             Ok(socket) => socket,
+            Err(error) if error.is_shutdown() => return Err(error),
             Err(error) => {
                 (0..self.batch.len()).for_each(|_| self.tally.fail(error.clone()));
                 self.batch.clear();
@@ -193,7 +194,7 @@ impl Outlet {
     /// hops that did not answer: what was for them is lost.
     ///
     /// # Errors
-    /// EINTR if the host was shut down.
+    /// EINTR or ENETDOWN if the host was shut down.
     pub fn finish(&mut self) -> Result<Vec<IpAddr>> {
         self.flush()?;
         let mut silent = Vec::new();

@@ -118,7 +118,7 @@ impl<I: Iterator<Item = Result<Recorded>>> Replay<I> {
     /// Sends what is due now, or waits for the next frame to be due. False: all is sent.
     ///
     /// # Errors
-    /// The capture's (EINVAL: it is cut short), EINTR if the host was shut down. What can't be sent is counted.
+    /// The capture's (EINVAL: it is cut short), EINTR or ENETDOWN if the host was shut down. What can't be sent is counted.
     pub fn step(&mut self) -> Result<bool> {
         let now = self.outlet.host().now();
         let until = match (self.begun, self.changes.limit) {
@@ -184,7 +184,7 @@ impl<I: Iterator<Item = Result<Recorded>>> Replay<I> {
     /// Waits until all has left, as [`Outlet::finish`].
     ///
     /// # Errors
-    /// EINTR if the host was shut down.
+    /// EINTR or ENETDOWN if the host was shut down.
     pub fn finish(&mut self) -> Result<Vec<IpAddr>> {
         self.outlet.finish()
     }

@@ -85,7 +85,7 @@ impl<'a> Sending<'a> {
     /// Waits until all has left, as [`Outlet::finish`].
     ///
     /// # Errors
-    /// EINTR if the host was shut down.
+    /// EINTR or ENETDOWN if the host was shut down.
     pub fn finish(&mut self) -> Result<Vec<IpAddr>> {
         self.outlet.finish()
     }
@@ -93,7 +93,7 @@ impl<'a> Sending<'a> {
     /// Sends what is due now (at most some hundred packets), or waits for the next one to be due. False: all is done.
     ///
     /// # Errors
-    /// EINTR if the host was shut down. What can't be sent is counted in [`Sending::tally`].
+    /// EINTR or ENETDOWN if the host was shut down. What can't be sent is counted in [`Sending::tally`].
     pub fn step(&mut self) -> Result<bool> {
         let now = self.outlet.host().now();
         self.clockwork.begin(now);

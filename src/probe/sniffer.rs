@@ -36,12 +36,15 @@ impl Sniffer {
     /// What is there, after waiting for the first frame no longer than `patience`.
     ///
     /// # Errors
-    /// EINTR if the host was shut down.
+    /// EINTR or ENETDOWN if the host was shut down.
     pub(super) fn hear(&self, patience: Duration) -> Result<Vec<Captured>> {
         self.0.settimeout(Some(patience))?;
         match self.0.capture(BATCH) {
             // A wire that goes down and comes back is no reason to stop.
-            Err(e) if matches!(e.errno(), Errno::ETIMEDOUT | Errno::EAGAIN | Errno::ENETDOWN) => {
+            Err(e)
+                if !e.is_shutdown()
+                    && matches!(e.errno(), Errno::ETIMEDOUT | Errno::EAGAIN | Errno::ENETDOWN) =>
+            {
                 Ok(Vec::new())
             }
             heard => heard,

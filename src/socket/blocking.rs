@@ -62,8 +62,18 @@ impl Socket {
         }
     }
 
-    /// A call that never waits.
+    /// A call that never waits. Once the host is shut down: ENETDOWN.
     pub(super) fn verb<T: Count>(
+        &self,
+        name: &'static str,
+        verb: impl FnOnce(&mut Stack, SocketId) -> Result<T>,
+    ) -> Result<T> {
+        self.open()?.host.alive()?;
+        self.look(name, verb)
+    }
+
+    /// A call that only tells. A host that is shut down answers it still.
+    pub(super) fn look<T: Count>(
         &self,
         name: &'static str,
         verb: impl FnOnce(&mut Stack, SocketId) -> Result<T>,
@@ -84,6 +94,7 @@ impl Socket {
         mut attempt: impl FnMut(&mut Stack, SocketId) -> Result<T>,
     ) -> Result<T> {
         let socket = self.open()?;
+        socket.host.alive()?;
         let mut attempt = |stack: &mut Stack| match attempt(stack, socket.id) {
             Err(error) if error.errno() == Errno::EAGAIN => Attempt::NotYet(error),
             result => {

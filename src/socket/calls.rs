@@ -132,7 +132,7 @@ impl Socket {
     /// EBADF.
     #[doc(alias = "local_addr")]
     pub fn getsockname(&self) -> Result<SockAddr> {
-        self.verb("getsockname", |stack, id| stack.getsockname(id))
+        self.look("getsockname", |stack, id| stack.getsockname(id))
     }
 
     /// getpeername(2): the address of the connection's other end.
@@ -141,7 +141,7 @@ impl Socket {
     /// ENOTCONN.
     #[doc(alias = "peer_addr")]
     pub fn getpeername(&self) -> Result<SockAddr> {
-        self.verb("getpeername", |stack, id| stack.getpeername(id))
+        self.look("getpeername", |stack, id| stack.getpeername(id))
     }
 
     /// ioctl(2): `FIONREAD` (bytes to read; of a datagram socket the next datagram's length), `SIOCOUTQ` (bytes not yet
@@ -162,8 +162,8 @@ impl Socket {
     pub fn ioctl(&self, request: i32, argument: i32) -> Result<i32> {
         let length = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
         match request {
-            FIONREAD => self.verb("ioctl", |stack, id| stack.readable(id).map(length)),
-            SIOCOUTQ => self.verb("ioctl", |stack, id| stack.unsent(id).map(length)),
+            FIONREAD => self.look("ioctl", |stack, id| stack.readable(id).map(length)),
+            SIOCOUTQ => self.look("ioctl", |stack, id| stack.unsent(id).map(length)),
             FIONBIO => self.setblocking(argument == 0).map(|()| 0),
             _ => {
                 self.open()?;

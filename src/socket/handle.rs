@@ -111,7 +111,8 @@ impl Host {
     /// nothing until it is bound.
     ///
     /// # Errors
-    /// EAFNOSUPPORT, EINVAL, ESOCKTNOSUPPORT, EPROTONOSUPPORT as Linux; ENFILE's place is taken by EMFILE.
+    /// EAFNOSUPPORT, EINVAL, ESOCKTNOSUPPORT, EPROTONOSUPPORT as Linux; ENFILE's place is taken by EMFILE. ENETDOWN if the host is
+    /// shut down, as of every call that would send, receive or change something.
     ///
     /// ```
     /// use sockatoo::{Host, socket::*};
@@ -135,6 +136,7 @@ impl Host {
     pub fn socket(&self, family: i32, kind: i32, protocol: impl Into<i32>) -> Result<Socket> {
         let protocol = protocol.into();
         let plain = kind & !(SOCK_NONBLOCK | SOCK_CLOEXEC);
+        self.alive()?;
         let id = self.call(|stack| stack.socket(family, plain, protocol))?;
         let socket = Socket::adopt(self, id, family, plain, protocol);
         if kind & SOCK_NONBLOCK != 0 {

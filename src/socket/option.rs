@@ -143,7 +143,7 @@ impl Socket {
     /// # Errors
     /// As [`Socket::getsockopt`].
     pub fn getsockopt_bytes(&self, level: i32, name: i32, buflen: usize) -> Result<Vec<u8>> {
-        self.verb("getsockopt", |stack, id| stack.getsockopt(id, level, name, buflen))
+        self.look("getsockopt", |stack, id| stack.getsockopt(id, level, name, buflen))
     }
 
     /// setsockopt(2). The value may be a number, a `bool`, a [`Duration`] (struct timeval), a [`Linger`], a name, an address,

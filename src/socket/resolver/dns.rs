@@ -48,7 +48,8 @@ pub(super) fn ask(host: &Host, name: &str, kinds: &[u16]) -> Result<Answer> {
             match ask_server(host, server, name, kinds) {
                 Ok(answer) => return Ok(answer),
                 Err(error)
-                    if matches!(error.errno(), Errno::EAI_NONAME | Errno::EAI_NODATA | Errno::EINTR) =>
+                    if error.is_shutdown()
+                        || matches!(error.errno(), Errno::EAI_NONAME | Errno::EAI_NODATA) =>
                 {
                     return Err(error);
                 }
