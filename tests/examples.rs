@@ -23,6 +23,7 @@ exercises! {
     dhcp_client = "../examples/dhcp_client.rs";
     dns_query = "../examples/dns_query.rs";
     icmp_redirect = "../examples/icmp_redirect.rs";
+    record_route = "../examples/record_route.rs";
     protocol_253 = "../examples/protocol_253.rs";
     rst_injection = "../examples/rst_injection.rs";
     syn_flood = "../examples/syn_flood.rs";
@@ -136,6 +137,15 @@ fn who_believes_a_redirect() {
     assert_eq!(icmp_redirect::in_memory().unwrap(), 1);
     let Some(way) = beside_the_kernel(icmp_redirect::beside_the_kernel) else { return };
     assert!(way.contains("via 192.0.2.3"), "{way}");
+}
+
+#[test]
+fn who_wrote_into_a_packet() {
+    let way = ["192.0.2.2", "198.51.100.1", "198.51.100.2", "198.51.100.2", "192.0.2.1", "192.0.2.2"];
+    let route = record_route::in_memory().unwrap();
+    assert_eq!(route.iter().map(ToString::to_string).collect::<Vec<_>>(), way);
+    let Some(through_the_kernel) = beside_the_kernel(record_route::beside_the_kernel) else { return };
+    assert_eq!(through_the_kernel, route);
 }
 
 #[test]

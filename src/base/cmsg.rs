@@ -34,6 +34,10 @@ pub enum ControlMessage {
     /// IP_CSUM_BAD (ours; level IPPROTO_IP, an int): a raw socket of IPPROTO_IP got a datagram whose checksum is wrong. 1 = of
     /// the IP header, 2 = of the transport, 3 = of both.
     ChecksumBad(i32),
+    /// IP_RECVOPTS: the options of the datagram's IPv4 header, as this host has written into them.
+    Options(Vec<u8>),
+    /// IP_RETOPTS: the same, ready for an answer (IP_OPTIONS).
+    ReturnOptions(Vec<u8>),
     /// PACKET_AUXDATA: struct tpacket_auxdata, packet(7).
     PacketAuxiliary(PacketAuxiliary),
 }

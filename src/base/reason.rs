@@ -57,6 +57,7 @@ reasons! {
     IpMalformed = "ip.malformed", "the IP header is malformed";
     IpChecksum = "ip.checksum", "the IPv4 header checksum is wrong";
     IpNotForUs = "ip.not-for-us", "the packet is addressed to another host, and this one does not forward";
+    IpOption = "ip.option", "an option of the IPv4 header is malformed";
     IpSourceRoute = "ip.source-route", "the packet names its own route (source routing is refused)";
     IpUnicastToAll = "ip.unicast-to-all", "a packet for one host came in a frame for all";
     IpTooManyGroups = "ip.too-many-groups", "the interface is a member of too many multicast groups";

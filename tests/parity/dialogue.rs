@@ -10,6 +10,7 @@ use sockatoo::base::constants::*;
 use sockatoo::base::{ControlMessage, Errno};
 
 use crate::arm::{Arm, Fd, Outcome, Received};
+use crate::raw::option_text;
 
 /// How long a wait for readiness may last: only a case that fails waits so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(6);
@@ -282,6 +283,8 @@ impl Dialogue {
                     e.info
                 )
             }
+            ControlMessage::Options(bytes) => format!("RECVOPTS {}", option_text(bytes)),
+            ControlMessage::ReturnOptions(bytes) => format!("RETOPTS {}", option_text(bytes)),
             other => format!("{other:?}"),
         }
     }

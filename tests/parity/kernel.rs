@@ -456,6 +456,8 @@ fn decode_one(level: i32, kind: i32, data: &[u8]) -> Option<ControlMessage> {
         (SOL_SOCKET, SO_RXQ_OVFL) => ControlMessage::Dropped(word(data, 0)),
         (SOL_IP, IP_TTL) | (SOL_IPV6, IPV6_HOPLIMIT) => ControlMessage::Ttl(word(data, 0) as u8),
         (SOL_IP, IP_TOS) => ControlMessage::Tos(data[0]),
+        (SOL_IP, IP_RECVOPTS) => ControlMessage::Options(data.to_vec()),
+        (SOL_IP, IP_RETOPTS) => ControlMessage::ReturnOptions(data.to_vec()),
         (SOL_IPV6, IPV6_TCLASS) => ControlMessage::Tos(word(data, 0) as u8),
         (SOL_IP, IP_PKTINFO) => {
             ControlMessage::PacketInfo { interface: word(data, 0), local: v4(4), destination: v4(8) }

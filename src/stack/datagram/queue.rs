@@ -13,6 +13,7 @@ use crate::base::constants::{
     POLLHUP, POLLIN, POLLOUT, POLLRDHUP,
 };
 use crate::base::{ControlMessage, Errno, Error, Frame, IfIndex, Instant, Reason, Result, SocketId};
+use crate::stack::ip::{options_of, returned_options};
 use crate::stack::table::{Entry, Part};
 use crate::stack::{Cast, Datagram, Hints, NetError, Received, Stack};
 use crate::wire::filter::Facts;
@@ -39,6 +40,8 @@ pub(crate) struct Queued {
     pub(crate) dropped: u32,
     /// IP_CSUM_BAD's bits, of a socket that wants to be told.
     pub(crate) wrong_checksums: u8,
+    /// IPv4's options, of a socket that wants to be told.
+    pub(crate) options: Vec<u8>,
 }
 
 /// What a filter may ask beside the bytes of an IP packet to this host; it sees them from `start` on.
@@ -221,6 +224,15 @@ impl Entry {
         if if v4 { options.recv_tos } else { options.recv_tclass } {
             control.push(ControlMessage::Tos(datagram.tos));
         }
+        if options.recv_options && !datagram.options.is_empty() {
+            control.push(ControlMessage::Options(datagram.options.clone()));
+        }
+        if options.return_options
+            && !datagram.options.is_empty()
+            && let Some(back) = returned_options(&datagram.options)
+        {
+            control.push(ControlMessage::ReturnOptions(back));
+        }
         if datagram.wrong_checksums != 0 {
             control.push(ControlMessage::ChecksumBad(datagram.wrong_checksums.into()));
         }
@@ -266,6 +278,7 @@ impl Stack {
             time: self.net.now,
             dropped: 0,
             wrong_checksums: 0,
+            options: Vec::new(),
         }
     }
 
@@ -289,6 +302,9 @@ impl Stack {
             };
             // sk_filter_trim_cap: the transport's header stays.
             datagram.data.truncate((datagram.filter_from + kept).max(datagram.front));
+        }
+        if entry.options.recv_options || entry.options.return_options {
+            datagram.options = options_of(datagram.data.bytes()).to_vec();
         }
         datagram.data.pull(datagram.front);
         let Some(queue) = entry.queue_mut() else { return };

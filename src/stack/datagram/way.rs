@@ -179,7 +179,9 @@ impl Stack {
         }
         let clock = self.net.config.epoch + self.net.now.since(Instant::ZERO);
         let asked = &self.sockets.get(id)?.options.ip_options;
-        let options = asked.build(way.head.source, way.head.destination, clock);
+        let options = asked.build(way.head.source, way.head.destination, clock, &|address| {
+            self.net.is_local(address.into())
+        });
         // A source route's first hop stands in the header, the destination at the route's end.
         way.head.destination = asked.first_hop().map_or(way.head.destination, IpAddr::V4);
         self.net.send_with_options(frame, way.head, way.hints, &options)

@@ -39,10 +39,16 @@ impl Net {
             let error = IcmpError { info: link as u32, ..icmp_error::TOO_BIG };
             return self.icmp_error(error, frame.bytes(), arrived);
         }
+        let way = self.source_for(header.destination, &hop).ok();
         let bytes = frame.bytes_mut();
         if header.destination.is_ipv4() {
             bytes[8] = header.ttl - 1;
-            seal_v4(&mut bytes[..header.length]);
+            let head = &mut bytes[..header.length];
+            // ip_forward_options: the address that it leaves from.
+            if let Some(address) = way {
+                self.record(head, address);
+            }
+            seal_v4(head);
         } else {
             bytes[7] = header.ttl - 1;
         }

@@ -95,7 +95,11 @@ impl Net {
             ignore_path_mtu: false,
             loop_multicast: false,
         };
-        if let Err(error) = self.send(frame, head, hints) {
+        // icmp_reply: who can't be answered with his options is not answered.
+        let Some(options) = self.answered_options(request.frame.bytes(), source) else {
+            return self.note(Reason::IpOption, Some(request.interface), None);
+        };
+        if let Err(error) = self.send_with_options(frame, head, hints, &options) {
             self.note(error.reason(), Some(request.interface), None);
         }
     }

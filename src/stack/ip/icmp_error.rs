@@ -153,8 +153,12 @@ impl Net {
             }
             _ => {
                 bytes[..2].copy_from_slice(&[error.type_v4, error.code_v4]);
-                // RFC 1191 4: the next hop's MTU in the low 16 bits.
-                bytes[6..8].copy_from_slice(&(error.info as u16).to_be_bytes());
+                match error.type_v4 {
+                    // RFC 792: "identifies the octet where an error was detected".
+                    12 => bytes[4] = error.info as u8,
+                    // RFC 1191 4: the next hop's MTU in the low 16 bits.
+                    _ => bytes[6..8].copy_from_slice(&(error.info as u16).to_be_bytes()),
+                }
                 (IPPROTO_ICMP, checksum(bytes))
             }
         };
@@ -170,9 +174,22 @@ impl Net {
             ignore_path_mtu: false,
             loop_multicast: false,
         };
-        if let Err(error) = self.send(frame, head, hints) {
+        let options = self.error_options(packet, &header, source);
+        if let Err(error) = self.send_with_options(frame, head, hints, &options) {
             self.note(error.reason(), Some(arrived), None);
         }
+    }
+
+    /// The options of an ICMP error (icmp_send): as of an answer, and of a packet for another host this one is on the way.
+    fn error_options(&self, packet: &[u8], header: &Header, source: IpAddr) -> Vec<u8> {
+        if header.length <= V4_LEN || header.destination.is_ipv6() {
+            return Vec::new();
+        }
+        let mut passed = packet.get(..header.length).unwrap_or_default().to_vec();
+        if !self.is_local(header.destination) {
+            self.record(&mut passed, source);
+        }
+        self.answered_options(&passed, source).unwrap_or_default()
     }
 
     /// RFC 1122 3.2.2: "An ICMP error message MUST NOT be sent as the result of receiving: an ICMP error message, or a datagram

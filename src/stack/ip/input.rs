@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::extension::{Chain, Problem, walk};
-use super::header::Header;
+use super::header::{Header, V4_LEN};
 use super::icmp_error::{IcmpError, PARAMETER_PROBLEM};
 use super::reassembly::{Fragment, Key};
 use crate::base::constants::{
@@ -35,11 +35,22 @@ impl Net {
         if interface != IfIndex::LO && self.is_martian_v4(interface, source, cast) {
             return self.drop_in(Reason::IpMartianSource, interface);
         }
+        if let Err((place, reason)) = Self::check_options(frame.bytes()) {
+            // ip_options_compile: "icmp_send(skb, ICMP_PARAMETERPROB, 0, info)"
+            let problem = IcmpError { info: place as u32, ..PARAMETER_PROBLEM };
+            self.icmp_error(problem, frame.bytes(), interface);
+            return self.drop_in(reason, interface);
+        }
         let Some(cast) = cast else { return self.forward(interface, header, frame, to_all) };
         // RFC 1122 3.3.6: "When a host sends a datagram to a link-layer broadcast address, the IP destination address MUST be
         // a legal IP broadcast or IP multicast address"; others should be discarded silently.
         if to_all && cast == Cast::Unicast {
             return self.drop_in(Reason::IpUnicastToAll, interface);
+        }
+        if header.length > V4_LEN
+            && let Some(address) = self.address_for(header.source, header.destination)
+        {
+            self.record(&mut frame.bytes_mut()[..header.length], address);
         }
         let mut datagram = header.datagram(frame, interface, cast);
         if header.more_fragments() || header.fragment_offset() > 0 {

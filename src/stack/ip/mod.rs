@@ -9,6 +9,7 @@
 //! | `forward.rs` | a router's work |
 //! | `output.rs` | a packet to a link: header, path, fragments, copies for this host's own members |
 //! | `options.rs` | IPv4's options that a socket sends (IP_OPTIONS) |
+//! | `record.rs` | IPv4's options that every host on the way writes into |
 //! | `fragment.rs` | datagrams to fragments, identifications |
 //! | `route.rs` | the route table; the way to a destination |
 //! | `source.rs` | which of our addresses a packet leaves from (RFC 6724) |
@@ -35,6 +36,7 @@ mod options;
 mod output;
 mod path_mtu;
 mod reassembly;
+mod record;
 mod route;
 #[cfg(test)]
 mod routing_tests;
@@ -49,5 +51,6 @@ pub(crate) use multicast::Group;
 pub(super) use options::IpOptions;
 pub(super) use path_mtu::PathMtus;
 pub(super) use reassembly::Reassembly;
+pub(super) use record::{options as options_of, returned as returned_options};
 pub(super) use route::RouteOrigin;
 pub(super) use route::{Hop, Routes};

@@ -3,13 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-/// RFC 791 3.1.
-const END: u8 = 0;
-const NO_OPERATION: u8 = 1;
-const RECORD_ROUTE: u8 = 7;
-const TIMESTAMP: u8 = 68;
-const LOOSE_ROUTE: u8 = 131;
-const STRICT_ROUTE: u8 = 137;
+use super::record::{END, LOOSE_ROUTE, NO_OPERATION, Pen, STRICT_ROUTE, check, midnight, walk};
 
 /// Bytes of options that a header has room for.
 pub(in crate::stack) const MOST: usize = 40;
@@ -21,26 +15,6 @@ pub(in crate::stack) struct IpOptions {
     bytes: Vec<u8>,
 }
 
-/// Where the options begin and end in the bytes; without END and no-operations. An impossible length is an error.
-fn walk(bytes: &[u8]) -> Result<Vec<(usize, usize)>, ()> {
-    let (mut at, mut found) = (0, Vec::new());
-    while let Some(&kind) = bytes.get(at) {
-        match kind {
-            END => break,
-            NO_OPERATION => at += 1,
-            _ => {
-                let length = bytes.get(at + 1).map_or(0, |length| usize::from(*length));
-                if length < 2 || at + length > bytes.len() {
-                    return Err(());
-                }
-                found.push((at, at + length));
-                at += length;
-            }
-        }
-    }
-    Ok(found)
-}
-
 impl IpOptions {
     /// Checks options as Linux does (ip_options_compile, ip_options_get); `None` = EINVAL.
     pub(in crate::stack) fn new(value: &[u8]) -> Option<Self> {
@@ -50,38 +24,8 @@ impl IpOptions {
         let mut bytes = value.to_vec();
         // "while (optlen & 3) opt->__data[optlen++] = IPOPT_END"
         bytes.resize(value.len().next_multiple_of(4), END);
+        check(&bytes, true).ok()?;
         let found = walk(&bytes).ok()?;
-        let mut seen = [false; 3];
-        let mut once = |which: usize| !std::mem::replace(seen.get_mut(which).unwrap_or(&mut false), true);
-        for &(start, end) in &found {
-            let option = bytes.get(start..end)?;
-            let room = |pointer: u8, bytes: usize| usize::from(pointer) + bytes <= option.len() + 1;
-            let fits = match (option[0], option.get(2)) {
-                (RECORD_ROUTE, Some(&pointer)) => {
-                    let full = usize::from(pointer) > option.len();
-                    once(0) && pointer >= 4 && (full || room(pointer, 4))
-                }
-                // RFC 1812 5.2.4.1: one of both only; its pointer at the first of whole addresses.
-                (LOOSE_ROUTE | STRICT_ROUTE, Some(&pointer)) => {
-                    once(1) && pointer == 4 && option.len() >= 7 && (option.len() - 3).is_multiple_of(4)
-                }
-                (TIMESTAMP, Some(&pointer)) => {
-                    let full = usize::from(pointer) > option.len();
-                    let step = match option.get(3).map(|flags| flags & 15) {
-                        Some(0) => 4,
-                        Some(1 | 3) => 8,
-                        Some(_) => 0,
-                        None => return None,
-                    };
-                    once(2) && pointer >= 5 && (full || room(pointer, step))
-                }
-                (RECORD_ROUTE | LOOSE_ROUTE | STRICT_ROUTE | TIMESTAMP, None) => false,
-                _ => true,
-            };
-            if !fits {
-                return None;
-            }
-        }
         // What is behind the end means nothing ("memset(optptr, IPOPT_END, l)").
         let mut last = found.last().map_or(0, |(_, end)| *end);
         while bytes.get(last) == Some(&NO_OPERATION) {
@@ -107,35 +51,25 @@ impl IpOptions {
     }
 
     /// As they leave (ip_options_build): the source route without its first hop and with the end, our address and the time where they
-    /// are asked for. `clock`: time since 1970.
-    pub(in crate::stack) fn build(&self, source: IpAddr, destination: IpAddr, clock: Duration) -> Vec<u8> {
+    /// are asked for. `clock`: time since 1970; `owns`: which addresses are ours.
+    pub(in crate::stack) fn build(
+        &self,
+        source: IpAddr,
+        destination: IpAddr,
+        clock: Duration,
+        owns: &dyn Fn(Ipv4Addr) -> bool,
+    ) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
         let (IpAddr::V4(source), IpAddr::V4(destination)) = (source, destination) else { return bytes };
-        let (source, destination) = (source.octets(), destination.octets());
-        // RFC 791 3.1: "milliseconds since midnight UT".
-        let time = ((clock.as_millis() % 86_400_000) as u32).to_be_bytes();
+        let pen = Pen { address: source, time: midnight(clock), owns };
         for (start, end) in walk(&self.bytes).unwrap_or_default() {
             let Some(option) = bytes.get_mut(start..end) else { continue };
-            let Some(&pointer) = option.get(2) else { continue };
-            let place = usize::from(pointer).saturating_sub(1);
-            let written = match option[0] {
-                LOOSE_ROUTE | STRICT_ROUTE => {
-                    option.copy_within(7.., 3);
-                    let last = option.len() - 4;
-                    option[last..].copy_from_slice(&destination);
-                    continue;
-                }
-                RECORD_ROUTE => source.to_vec(),
-                TIMESTAMP => match option.get(3).map(|flags| flags & 15) {
-                    Some(0) => time.to_vec(),
-                    Some(1) => [source, time].concat(),
-                    _ => continue,
-                },
-                _ => continue,
-            };
-            if let Some(field) = option.get_mut(place..place + written.len()) {
-                field.copy_from_slice(&written);
-                option[2] = pointer + written.len() as u8;
+            if matches!(option[0], LOOSE_ROUTE | STRICT_ROUTE) {
+                option.copy_within(7.., 3);
+                let last = option.len() - 4;
+                option[last..].copy_from_slice(&destination.octets());
+            } else {
+                pen.write(option);
             }
         }
         bytes
@@ -148,7 +82,12 @@ mod tests {
 
     fn built(options: &[u8]) -> Vec<u8> {
         let (source, destination) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
-        IpOptions::new(options).unwrap().build(source, destination, Duration::from_millis(86_400_000 + 258))
+        IpOptions::new(options).unwrap().build(
+            source,
+            destination,
+            Duration::from_millis(86_400_000 + 258),
+            &|_| false,
+        )
     }
 
     #[test]
@@ -183,7 +122,10 @@ mod tests {
             if let Some(options) = IpOptions::new(&bytes) {
                 let _ = options.first_hop();
                 let clock = Duration::from_secs(1);
-                assert_eq!(options.build([1; 4].into(), [2; 4].into(), clock).len(), options.bytes().len());
+                assert_eq!(
+                    options.build([1; 4].into(), [2; 4].into(), clock, &|_| true).len(),
+                    options.bytes().len()
+                );
             }
         }
     }

@@ -91,6 +91,8 @@ pub(crate) struct Options {
     pub(crate) tos: u8,
     pub(crate) recv_ttl: bool,
     pub(crate) recv_tos: bool,
+    pub(crate) recv_options: bool,
+    pub(crate) return_options: bool,
     pub(crate) packet_info: bool,
     /// IP_PMTUDISC_*.
     pub(crate) mtu_discover: i32,
@@ -185,6 +187,8 @@ impl Options {
             tos: 0,
             recv_ttl: false,
             recv_tos: false,
+            recv_options: false,
+            return_options: false,
             packet_info: false,
             mtu_discover: IP_PMTUDISC_WANT,
             recv_error: false,

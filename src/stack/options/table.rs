@@ -279,8 +279,8 @@ SOL_IP: {
     IP_HDRINCL = Value::Special, not !RAW => ENOPROTOOPT;
     IP_OPTIONS = Value::Special;
     IP_ROUTER_ALERT = Value::Special, not !RAW => EINVAL;
-    IP_RECVOPTS = FLAG;
-    IP_RETOPTS = FLAG;
+    IP_RECVOPTS = on!(recv_options);
+    IP_RETOPTS = on!(return_options);
     IP_PKTINFO = on!(packet_info);
     IP_PKTOPTIONS = Value::ReadOnlyEmpty;
     IP_MTU_DISCOVER = number!(mtu_discover, (0..=5));

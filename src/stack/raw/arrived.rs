@@ -102,6 +102,7 @@ impl Stack {
                 time,
                 dropped: 0,
                 wrong_checksums: wrong,
+                options: Vec::new(),
             };
             self.deliver(id, queued);
         }

@@ -8,17 +8,21 @@
 //! | `header.rs` | whole packets (IP_HDRINCL), as Linux takes them: SO_VERBATIM 0 |
 //! | `six.rs` | what IPv6 alone has |
 //! | `fragment.rs` | fragments by hand |
+//! | `option.rs` | IPv4's options that others write into |
 //! | `error.rs` | ICMP errors come back |
 
 mod error;
 mod fragment;
 mod header;
 mod name;
+mod option;
 mod receive;
 mod send;
 mod six;
 
 use std::net::{IpAddr, Ipv4Addr};
+
+pub(crate) use option::option_text;
 
 use sockatoo::base::constants::*;
 use sockatoo::wire::checksum;
