@@ -182,7 +182,8 @@ impl Net {
 
     /// The options of an ICMP error (icmp_send): as of an answer, and of a packet for another host this one is on the way.
     fn error_options(&self, packet: &[u8], header: &Header, source: IpAddr) -> Vec<u8> {
-        if header.length <= V4_LEN || header.destination.is_ipv6() {
+        let none = header.length <= V4_LEN || header.destination.is_ipv6();
+        if none || Self::check_options(packet).is_err() {
             return Vec::new();
         }
         let mut passed = packet.get(..header.length).unwrap_or_default().to_vec();

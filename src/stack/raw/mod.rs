@@ -22,6 +22,8 @@
 
 mod arrived;
 mod header;
+#[cfg(test)]
+mod hostile_tests;
 mod name;
 mod receive;
 mod send;
