@@ -80,6 +80,30 @@ fn ping_the_kernel() {
 }
 
 #[test]
+fn ping_records_the_route_and_floods() {
+    let Some(wire) = wire() else { return };
+    let ping = |flags: &str| {
+        let done = wire.run(&format!("ping -I wire1 --addr 192.0.2.2/24 {flags} 192.0.2.1"));
+        assert_eq!(done.status.code(), Some(0), "{flags}: {done:?}");
+        text(&done.stdout)
+    };
+    // As iputils' ping says it: we, the kernel for its answer.
+    let said = ping("-R -c 2 -i 0.01");
+    assert!(said.contains("56(124) bytes of data"), "{said}");
+    assert!(
+        said.contains("RR: \t192.0.2.2\n\t192.0.2.1\n") && said.contains(" ms\t(same route)\n"),
+        "{said}"
+    );
+    // A dot for each request, taken back by its answer.
+    let said = ping("-f -c 100");
+    assert_eq!((said.matches('.').count() > 100, said.matches("\x08 \x08").count()), (true, 100), "{said}");
+    assert!(said.contains("100 packets transmitted, 100 received") && said.contains(", ipg/ewma "), "{said}");
+    assert!(!said.contains("icmp_seq"), "{said}");
+    let said = ping("-A -c 20");
+    assert!(said.contains("icmp_seq=20 ") && said.contains(", ipg/ewma "), "{said}");
+}
+
+#[test]
 fn without_an_address_we_stand_on_the_kernels() {
     let Some(wire) = wire() else { return };
     for address in ["192.0.2.2/24", "2001:db8::2/64"] {

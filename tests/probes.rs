@@ -137,6 +137,20 @@ fn udp_ports_of_the_kernel() {
     drop(silent);
 }
 
+/// ip-sysctl: icmp_ratelimit, one message in so many milliseconds; the kernel's own is 1000.
+#[test]
+fn closed_udp_ports_of_a_kernel_that_limits_its_errors() {
+    let Some((kernel, host)) = wire() else { return };
+    let limited = kernel.run(|| std::fs::write("/proc/sys/net/ipv4/icmp_ratelimit", "50")).unwrap();
+    limited.unwrap();
+    let silent = kernel.run(|| UdpSocket::bind("192.0.2.1:5010")).unwrap().unwrap();
+    let ports: Vec<u16> = (5001..=5080).collect();
+    let found = scanned(&host, KERNEL[0], &ports, ScanMethod::Udp);
+    let open: Vec<_> = found.iter().filter(|(_, (state, _))| *state != PortState::Closed).collect();
+    assert_eq!((found.len(), open), (80, vec![(&5010, &(PortState::OpenOrFiltered, "no-response"))]));
+    drop(silent);
+}
+
 #[test]
 fn the_way_to_the_kernel() {
     let Some((_kernel, host)) = wire() else { return };

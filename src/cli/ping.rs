@@ -1,7 +1,7 @@
 //! `sockatoo ping`: echo requests through a ping socket (SOCK_DGRAM, IPPROTO_ICMP), with ping's words and exit codes.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use crate::base::constants::*;
 use crate::base::{ControlMessage, Errno, Error, Instant, SockAddr};
 use crate::driver::Host;
 use crate::socket::Socket;
+use crate::wire::checksum;
 
 const ECHO_REQUEST: u8 = 8;
 const ECHO_REPLY: u8 = 0;
@@ -23,6 +24,14 @@ const ECHO_REQUEST_6: u8 = 128;
 const ECHO_REPLY_6: u8 = 129;
 /// An echo message's own header.
 const HEADER: usize = 8;
+/// RFC 791 3.1: no operation, then a record route with room for nine addresses.
+const RECORD_ROUTE: [u8; 40] = {
+    let mut option = [0; 40];
+    (option[0], option[1], option[2], option[3]) = (1, 7, 39, 4);
+    option
+};
+/// How long a flood waits for an answer before it goes on: "or one hundred times per second", ping(8).
+const FLOOD: Duration = Duration::from_millis(10);
 
 /// What was counted so far; the interrupt prints it.
 #[derive(Debug)]
@@ -36,6 +45,8 @@ struct Tally {
     errors: u64,
     /// Milliseconds.
     times: Times,
+    /// Of a flood, and of -A: what ping tells at the end.
+    gaps: bool,
 }
 
 /// Least, greatest, sum and sum of squares, in milliseconds.
@@ -46,12 +57,15 @@ struct Times {
     max: f64,
     sum: f64,
     squares: f64,
+    /// An average in which old ones fade: each counts an eighth.
+    smooth: f64,
 }
 
 impl Times {
     fn add(&mut self, ms: f64) {
         self.min = if self.n == 0.0 { ms } else { self.min.min(ms) };
         self.max = self.max.max(ms);
+        self.smooth = if self.n == 0.0 { ms } else { self.smooth + (ms - self.smooth) / 8.0 };
         (self.n, self.sum, self.squares) = (self.n + 1.0, self.sum + ms, self.squares + ms * ms);
     }
 
@@ -67,7 +81,12 @@ impl Times {
 
 pub(super) fn run(args: &PingArgs, as_json: bool) -> Result<Exit, Trouble> {
     let host = host::host(&args.host)?;
-    let target = host::address_of(&host, &args.target, args.ipv4, args.ipv6)?;
+    let target = host::address_of(&host, &args.target, args.ipv4 || args.record_route, args.ipv6)?;
+    if args.record_route && target.is_ipv6() {
+        return Err(
+            Trouble::new("IPv6 has no record route").hint("`sockatoo traceroute` shows the way there")
+        );
+    }
     let socket = open(&host, target, args)?;
     let tally = Arc::new(Mutex::new(Tally {
         target: args.target.clone(),
@@ -78,6 +97,7 @@ pub(super) fn run(args: &PingArgs, as_json: bool) -> Result<Exit, Trouble> {
         duplicates: 0,
         errors: 0,
         times: Times::default(),
+        gaps: args.flood || args.adaptive,
     }));
     let at_interrupt = tally.clone();
     on_interrupt(move || statistics(&at_interrupt.lock().unwrap_or_else(PoisonError::into_inner), as_json));
@@ -85,13 +105,22 @@ pub(super) fn run(args: &PingArgs, as_json: bool) -> Result<Exit, Trouble> {
         let size = args.size;
         say::line(match target {
             IpAddr::V4(_) => {
-                let whole = usize::from(size) + HEADER + 20;
+                let options = if args.record_route { RECORD_ROUTE.len() } else { 0 };
+                let whole = usize::from(size) + HEADER + 20 + options;
                 format!("PING {} ({target}) {size}({whole}) bytes of data.", args.target)
             }
             IpAddr::V6(_) => format!("PING {}({target}) {size} data bytes", args.target),
         });
     }
-    let mut ping = Ping { args, as_json, socket, target, tally: tally.clone(), waiting: HashMap::new() };
+    let mut ping = Ping {
+        args,
+        as_json,
+        socket,
+        target,
+        tally: tally.clone(),
+        waiting: HashMap::new(),
+        route: Vec::new(),
+    };
     ping.go()?;
     let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(statistics(&tally, as_json))
@@ -104,7 +133,12 @@ fn open(host: &Host, target: IpAddr, args: &PingArgs) -> Result<Socket, Trouble>
             (AF_INET6, IPPROTO_ICMPV6, SOL_IPV6, IPV6_UNICAST_HOPS, IPV6_RECVHOPLIMIT, IPV6_RECVERR)
         }
     };
-    let socket = host.socket(family, SOCK_DGRAM, protocol)?;
+    // A raw socket hears whole datagrams, options included.
+    let kind = if args.record_route { SOCK_RAW } else { SOCK_DGRAM };
+    let socket = host.socket(family, kind, protocol)?;
+    if args.record_route {
+        socket.setsockopt(level, IP_OPTIONS, &RECORD_ROUTE[..])?;
+    }
     socket.setsockopt(level, recv_ttl, true)?;
     socket.setsockopt(level, recv_err, true)?;
     if let Some(value) = args.ttl {
@@ -135,6 +169,8 @@ struct Ping<'a> {
     tally: Arc<Mutex<Tally>>,
     /// When each request was sent that has no answer yet, by the number in the message.
     waiting: HashMap<u16, (u64, Instant)>,
+    /// What was recorded last.
+    route: Vec<Ipv4Addr>,
 }
 
 impl Ping<'_> {
@@ -145,23 +181,45 @@ impl Ping<'_> {
         let over = |now: Instant| end.is_some_and(|end| now >= end);
         let mut n = 0;
         while self.args.count.is_none_or(|count| n < count) && !over(host.now()) {
-            if self.args.outstanding
-                && self.waiting.contains_key(&(n as u16))
-                && !self.as_json
-                && !self.args.quiet
-            {
+            if self.args.outstanding && self.waiting.contains_key(&(n as u16)) && self.tells_each() {
                 self.say(format!("no answer yet for icmp_seq={n}"));
             }
             n += 1;
             self.request(n)?;
             let last = self.args.count == Some(n);
-            let pause = if last { self.args.wait } else { self.args.interval };
+            let pause = if last { self.args.wait } else { self.pause() };
+            let hurry = last || self.args.interval.is_none() && (self.args.flood || self.args.adaptive);
             let until = end.into_iter().chain([host.now() + pause]).min().unwrap_or(Instant::FAR);
-            while (!last || !self.waiting.is_empty()) && host.now() < until {
+            while !(hurry && self.waiting.is_empty()) && host.now() < until {
                 self.listen(until.since(host.now()))?;
             }
         }
         Ok(())
+    }
+
+    /// How long it is until the next request, if there is no answer before.
+    fn pause(&self) -> Duration {
+        let smooth = self.tally().times.smooth;
+        match self.args.interval {
+            Some(interval) => interval,
+            None if self.args.flood => FLOOD,
+            None if self.args.adaptive && smooth > 0.0 => {
+                Duration::try_from_secs_f64(smooth / 1e3).unwrap_or(FLOOD).max(FLOOD)
+            }
+            None => Duration::from_secs(1),
+        }
+    }
+
+    /// Each answer gets a line.
+    const fn tells_each(&self) -> bool {
+        !self.args.quiet && !self.args.flood && !self.as_json
+    }
+
+    /// A flood draws a dot for each request and takes it back with the answer.
+    fn dot(&self, mark: &[u8]) {
+        if self.args.flood && !self.args.quiet && !self.as_json {
+            say::raw(mark);
+        }
     }
 
     /// A line, with the time in front if it is wanted.
@@ -179,17 +237,23 @@ impl Ping<'_> {
     }
 
     fn request(&mut self, n: u64) -> Result<(), Trouble> {
-        // The identifier and the checksum are the ping socket's business.
+        // The identifier and the checksum are the ping socket's business; a raw one leaves them to us.
         let kind = if self.target.is_ipv4() { ECHO_REQUEST } else { ECHO_REQUEST_6 };
         let seq = n as u16;
-        let mut message = vec![kind, 0, 0, 0, 0, 0];
+        let [high, low] = identifier();
+        let mut message = vec![kind, 0, 0, 0, high, low];
         message.extend(seq.to_be_bytes());
         match &self.args.pattern {
             Some(pattern) => message.extend(pattern.0.iter().cycle().take(self.args.size.into())),
             None => message.extend((0..self.args.size).map(|i| i as u8)),
         }
+        if self.args.record_route {
+            let sum = checksum(&message).to_be_bytes();
+            message[2..4].copy_from_slice(&sum);
+        }
         self.waiting.insert(seq, (n, self.socket.host().now()));
         self.tally().sent += 1;
+        self.dot(b".");
         match self.socket.sendto(&message, 0, SocketAddr::new(self.target, 0)) {
             Ok(_) => Ok(()),
             // What an earlier request caused, or the way that is gone for now: counted, and tried again.
@@ -216,7 +280,10 @@ impl Ping<'_> {
                     .control
                     .iter()
                     .find_map(|c| if let ControlMessage::Ttl(ttl) = c { Some(*ttl) } else { None });
-                self.reply(&message.data, message.address, ttl);
+                match self.args.record_route {
+                    false => self.reply(&message.data, message.address, ttl, &[]),
+                    true => self.raw_reply(&message.data, message.address),
+                }
                 Ok(())
             }
             Err(e) if matches!(e.errno(), Errno::ETIMEDOUT | Errno::EAGAIN) => Ok(()),
@@ -226,7 +293,18 @@ impl Ping<'_> {
         }
     }
 
-    fn reply(&mut self, message: &[u8], from: SockAddr, ttl: Option<u8>) {
+    /// What a raw socket hears: every echo message of the host, with its header.
+    fn raw_reply(&mut self, datagram: &[u8], from: SockAddr) {
+        let header = datagram.first().map_or(0, |first| usize::from(first & 0xf) * 4);
+        let (Some(options), Some(message)) = (datagram.get(20..header), datagram.get(header..)) else {
+            return;
+        };
+        if message.get(4..6) == Some(&identifier()) {
+            self.reply(message, from, datagram.get(8).copied(), options);
+        }
+    }
+
+    fn reply(&mut self, message: &[u8], from: SockAddr, ttl: Option<u8>, options: &[u8]) {
         let Some((&[kind, _, _, _, _, _, s0, s1], data)) = message.split_first_chunk::<HEADER>() else {
             return;
         };
@@ -239,7 +317,7 @@ impl Ping<'_> {
         let (bytes, ttl) = (data.len() + HEADER, ttl.map_or_else(|| "?".into(), |t| t.to_string()));
         let Some((n, sent)) = self.waiting.remove(&seq) else {
             self.tally().duplicates += 1;
-            if !self.args.quiet && !self.as_json {
+            if self.tells_each() {
                 self.say(format!("{bytes} bytes from {from}: icmp_seq={seq} ttl={ttl} (DUP!)"));
             }
             return;
@@ -250,12 +328,26 @@ impl Ping<'_> {
         tally.received += 1;
         tally.times.add(ms);
         drop(tally);
-        if self.as_json {
-            say::object(
-                json!({ "type": "reply", "from": from, "seq": n, "bytes": bytes, "ttl": ttl.parse::<u8>().ok(), "ms": ms }),
-            );
-        } else if !self.args.quiet {
-            self.say(format!("{bytes} bytes from {from}: icmp_seq={n} ttl={ttl} time={} ms", rounded(ms)));
+        self.dot(b"\x08 \x08");
+        let route = recorded(options);
+        if self.as_json && !self.args.flood {
+            let mut reply = json!({ "type": "reply", "from": from, "seq": n, "bytes": bytes, "ttl": ttl.parse::<u8>().ok(), "ms": ms });
+            if self.args.record_route {
+                reply["route"] = json!(route);
+            }
+            say::object(reply);
+        } else if self.tells_each() {
+            let same = !route.is_empty() && route == self.route;
+            let more = if same { "\t(same route)" } else { "" };
+            self.say(format!(
+                "{bytes} bytes from {from}: icmp_seq={n} ttl={ttl} time={} ms{more}",
+                rounded(ms)
+            ));
+            if !route.is_empty() && !same {
+                let addresses: Vec<_> = route.iter().map(ToString::to_string).collect();
+                say::line(format!("RR: \t{}\n", addresses.join("\n\t")));
+            }
+            self.route = route;
         }
     }
 
@@ -283,11 +375,36 @@ impl Ping<'_> {
         self.tally().errors += 1;
         if self.as_json {
             say::object(json!({ "type": "error", "from": from, "seq": n, "error": what }));
+        } else if self.args.flood {
+            self.dot(b"\x08E");
         } else if !self.args.quiet {
             let seq = n.map_or_else(String::new, |n| format!(" icmp_seq={n}"));
             self.say(format!("From {from}{seq} {what}"));
         }
     }
+}
+
+/// Of requests through a raw socket.
+fn identifier() -> [u8; 2] {
+    (std::process::id() as u16).to_be_bytes()
+}
+
+/// RFC 791 3.1: the addresses in a record route option, those in front of its pointer.
+fn recorded(mut options: &[u8]) -> Vec<Ipv4Addr> {
+    while let [kind, rest @ ..] = options {
+        options = match (kind, rest.first()) {
+            (0, _) => break,
+            (1, _) => rest,
+            (7, Some(len)) => {
+                let end = rest.get(1).map_or(0, |pointer| pointer.min(len).saturating_sub(1));
+                let addresses = options.get(3..end.into()).unwrap_or_default().chunks_exact(4);
+                return addresses.filter_map(|a| Some(Ipv4Addr::from(*a.first_chunk::<4>()?))).collect();
+            }
+            (_, Some(len)) => options.get(usize::from(*len).max(2)..).unwrap_or_default(),
+            (_, None) => break,
+        };
+    }
+    Vec::new()
 }
 
 /// What ping says about an ICMP error. `origin` 1 is this host itself.
@@ -344,8 +461,32 @@ fn statistics(tally: &Tally, as_json: bool) -> Exit {
         ));
         if *received > 0 {
             let (min, avg, max, mdev) = (times.min, times.mean(), times.max, times.deviation());
-            say::line(format!("rtt min/avg/max/mdev = {min:.3}/{avg:.3}/{max:.3}/{mdev:.3} ms"));
+            // iputils: the gap from one request to the next, and the smoothed time.
+            let gaps = (tally.gaps && *sent > 1).then(|| {
+                let gap = tally.host.now().since(tally.begin).as_secs_f64() * 1e3 / (*sent - 1) as f64;
+                format!(", ipg/ewma {gap:.3}/{:.3} ms", times.smooth)
+            });
+            let gaps = gaps.unwrap_or_default();
+            say::line(format!("rtt min/avg/max/mdev = {min:.3}/{avg:.3}/{max:.3}/{mdev:.3} ms{gaps}"));
         }
     }
     if *received > 0 { Exit::Ok } else { Exit::No }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recorded_routes() {
+        let route = [1, 7, 11, 8, 192, 0, 2, 1, 0, 0, 0, 0];
+        assert_eq!(recorded(&route), [Ipv4Addr::new(192, 0, 2, 1)]);
+        // No address, no room, nothing behind the option's kind, lengths that lie.
+        for none in
+            [&RECORD_ROUTE[..], &[7, 3, 4], &[7], &[7, 255, 255], &[0, 7, 7, 8, 1, 1, 1, 1], &[68, 0, 7]]
+        {
+            assert_eq!(recorded(none), [] as [Ipv4Addr; 0], "{none:?}");
+        }
+        assert_eq!(recorded(&[7, 255, 255, 1, 2, 3, 4]), [] as [Ipv4Addr; 0]);
+    }
 }

@@ -86,8 +86,8 @@ pub(in crate::cli) enum Command {
     #[command(mut_arg("interface", |arg| arg.short('i')))]
     #[command(
         after_help = "Every target is asked, there or not (nmap's -Pn). What a SYN begins is ended by RST: by our stack, or on \
-        the kernel's own station by the kernel. Linux says \"port unreachable\" about once a second: closed UDP ports beyond that \
-        look open|filtered, unless --rate 1. Exit code: 0 somebody answered, 1 nobody did, 2 it could not run."
+        the kernel's own station by the kernel. Linux says \"port unreachable\" once a second: so many closed UDP ports take so \
+        many seconds, unless --max-retries 0 believes their silence. Exit code: 0 somebody answered, 1 nobody did, 2 it could not run."
     )]
     Scan(ScanArgs),
     /// Show the routers on the way to a host, as traceroute does
@@ -226,9 +226,18 @@ pub(in crate::cli) struct PingArgs {
     /// Stop after so many requests
     #[arg(short, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub(in crate::cli) count: Option<u64>,
-    /// Seconds between requests
-    #[arg(short, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
-    pub(in crate::cli) interval: Duration,
+    /// Seconds between requests [default: 1]
+    #[arg(short, value_name = "SECONDS", value_parser = seconds)]
+    pub(in crate::cli) interval: Option<Duration>,
+    /// Flood: the next request as soon as all are answered, and after 10 ms at the latest; a dot for each that has no answer yet
+    #[arg(short)]
+    pub(in crate::cli) flood: bool,
+    /// Adapt to the round trip: the next request as soon as the last one is answered
+    #[arg(short = 'A')]
+    pub(in crate::cli) adaptive: bool,
+    /// Record route: show the addresses that up to nine routers have written into the IPv4 header, there and back
+    #[arg(short = 'R', conflicts_with = "ipv6")]
+    pub(in crate::cli) record_route: bool,
     /// Bytes of data in a request
     #[arg(short, value_name = "BYTES", default_value_t = 56, value_parser = clap::value_parser!(u16).range(..=65_507))]
     pub(in crate::cli) size: u16,

@@ -71,6 +71,9 @@ fn show(args: &CraftArgs, source: Source, around: &dyn Surroundings, as_json: bo
     let view = View { args: &args.views, several: source.several(), varying: source.varying(), as_json };
     // What is written into a file is not all shown.
     let shown = args.count.filter(|_| pcap.is_none()).unwrap_or_else(|| view.default_count());
+    if pcap.is_some() {
+        source.can_be_recorded()?;
+    }
     let mut file = None;
     let mut number = 0;
     for crafted in source.packets(around) {

@@ -72,6 +72,16 @@ impl Source {
         fields.filter(|(.., choice)| varies(choice)).map(|(number, field, _)| (number, field)).collect()
     }
 
+    /// A capture holds packets that begin with Ethernet or IP.
+    pub(super) fn can_be_recorded(&self) -> Result<(), Trouble> {
+        let Self::Expression(packet, _) = self else { return Ok(()) };
+        match packet.layers.first().map(|layer| layer.kind().name) {
+            None | Some("ether" | "dot3" | "ip" | "ipv6") => Ok(()),
+            Some(other) => Err(Trouble::new(format!("{other} alone is no packet that a capture can hold"))
+                .hint("put in front what carries it, up to ip(), ipv6() or ether()")),
+        }
+    }
+
     /// The packets, one after the other.
     pub(super) fn packets(self, around: &dyn Surroundings) -> impl Iterator<Item = Result<Crafted, Trouble>> {
         let source = match self {

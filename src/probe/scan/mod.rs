@@ -5,11 +5,13 @@
 //! | `raw.rs` | SYN, FIN, NULL, XMAS and UDP: packets by hand, answers matched by what they acknowledge or quote |
 //! | `connect.rs` | connections as programs make them |
 //! | `window.rs` | how many probes may be on their way, and how long each is waited for |
+//! | `silence.rs` | whether a silent UDP port means it |
 //! | `payload.rs` | what UDP services answer to |
 
 mod connect;
 mod payload;
 mod raw;
+mod silence;
 mod window;
 
 use std::collections::VecDeque;
@@ -31,7 +33,8 @@ pub enum ScanMethod {
     Syn,
     /// A whole connection, closed at once.
     Connect,
-    /// A datagram: an answer is open, port unreachable closed, silence either open or filtered.
+    /// A datagram: an answer is open, port unreachable closed, silence either open or filtered. Hosts say "port unreachable" only so
+    /// often (Linux once a second): where a target does, each silent port is asked until the target had a word left for it.
     Udp,
     /// FIN: RST is closed, silence either open or filtered (RFC 9293 3.10.7.2, .3; some systems always answer RST).
     Fin,
@@ -95,7 +98,7 @@ pub struct ScanConfig {
     pub method: ScanMethod,
     /// Probes in a second, at most; `None`: as many as are answered. Without answers about a thousand wait for one at a time.
     pub pace: Option<Pace>,
-    /// How often a probe without answer is repeated.
+    /// How often a probe without answer is repeated. 0: a silent UDP port is believed at once, too.
     pub retries: u8,
     /// How long an answer is waited for, at most, and as long as none has come. Then as long as the answers' times tell, RFC 6298's
     /// way, 100 ms at least.

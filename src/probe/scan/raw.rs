@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::payload::payload;
+use super::silence::{Silence, Step};
 use super::window::{RoundTrip, Window};
 use super::{Place, Plan, PortReport, PortState, Reports, ScanConfig, ScanMethod};
 use crate::base::constants::*;
@@ -31,6 +32,8 @@ struct Waiting {
     /// Repetitions.
     tries: u8,
     sent: Instant,
+    /// It is left to [`Silence`].
+    doubted: bool,
 }
 
 /// What is said of a port, and how often it was asked.
@@ -44,6 +47,16 @@ struct Verdict {
 }
 
 #[derive(Debug)]
+struct Target {
+    /// Our address on the way to it.
+    source: IpAddr,
+    /// How long its answers take.
+    round_trip: RoundTrip,
+    /// A UDP port that it has refused.
+    refused: Option<u16>,
+}
+
+#[derive(Debug)]
 pub(super) struct RawScan {
     method: ScanMethod,
     retries: u8,
@@ -51,8 +64,7 @@ pub(super) struct RawScan {
     exchange: Exchange,
     /// The port that the probes come from, kept for us.
     port: (Socket, u16),
-    /// Of each target: our address, and how long its answers take.
-    targets: Vec<(IpAddr, RoundTrip)>,
+    targets: Vec<Target>,
     places: HashMap<IpAddr, u32>,
     /// A TCP probe in which only address, port and sequence number are to be changed.
     segment: Vec<u8>,
@@ -63,15 +75,21 @@ pub(super) struct RawScan {
     deadlines: BinaryHeap<Reverse<(Instant, Place, u8)>>,
     /// Probes to be repeated.
     again: VecDeque<Place>,
+    /// Of targets with silent UDP ports that may be closed ones; and how many those are.
+    silences: HashMap<u32, Silence>,
+    doubted: usize,
     window: Window,
 }
 
 impl RawScan {
     pub(super) fn new(host: &Host, plan: &Plan, config: ScanConfig) -> Result<Self> {
         let first = plan.target(0).ok_or(Errno::EINVAL)?;
-        let targets = plan.targets.iter().map(|t| Ok((way(host, *t)?.0, RoundTrip::default())));
+        let target = |ip: &IpAddr| {
+            Ok(Target { source: way(host, *ip)?.0, round_trip: RoundTrip::default(), refused: None })
+        };
+        let targets = plan.targets.iter().map(target);
         let targets = targets.collect::<Result<Vec<_>>>()?;
-        let source = targets.first().ok_or(Errno::EINVAL)?.0;
+        let source = targets.first().ok_or(Errno::EINVAL)?.source;
         let any: IpAddr =
             if first.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
         let udp = config.method == ScanMethod::Udp;
@@ -93,6 +111,8 @@ impl RawScan {
             waiting: HashMap::new(),
             deadlines: BinaryHeap::new(),
             again: VecDeque::new(),
+            silences: HashMap::new(),
+            doubted: 0,
             exchange,
             port,
             targets,
@@ -106,9 +126,9 @@ impl RawScan {
         self.waiting.is_empty()
     }
 
-    /// Probes on their way: those to be repeated are not.
+    /// Probes on their way: those to be repeated are not, nor those that are doubted.
     fn in_flight(&self) -> usize {
-        self.waiting.len().saturating_sub(self.again.len())
+        self.waiting.len().saturating_sub(self.again.len() + self.doubted)
     }
 
     /// Gives up what is over, sends what may be sent, hears what has come.
@@ -122,10 +142,16 @@ impl RawScan {
             }
         }
         self.expire(now, plan, reports);
+        let doubts = self.doubt(now, plan, reports)?;
         self.send_due(now, plan)?;
         let now = self.exchange.host().now();
         let more = !plan.is_done() || !self.again.is_empty();
-        let next = self.deadlines.peek().map_or(now, |Reverse((deadline, ..))| *deadline);
+        let next = match self.deadlines.peek() {
+            // There is something to be told first.
+            _ if !reports.is_empty() || (!more && self.is_idle()) => now,
+            Some(Reverse((deadline, ..))) => doubts.min(*deadline),
+            None => doubts,
+        };
         let until =
             if more && self.window.has_room(self.in_flight()) { self.window.due().min(next) } else { next };
         self.listen(until.since(now), plan, reports).map(drop)
@@ -155,15 +181,65 @@ impl RawScan {
                 self.again.push_back(place);
                 continue;
             }
-            self.waiting.remove(&place);
             self.window.grow();
-            let state = match self.method {
-                ScanMethod::Syn | ScanMethod::Connect => PortState::Filtered,
-                _ => PortState::OpenOrFiltered,
-            };
-            let Some(target) = plan.target(place.0) else { continue };
-            reports.push_back(PortReport { target, port: place.1, state, reason: "no-response", time: None });
+            let refused = self.targets.get(place.0 as usize).and_then(|target| target.refused);
+            match refused.filter(|_| self.retries > 0) {
+                Some(witness) => {
+                    self.silences.entry(place.0).or_insert_with(|| Silence::new(witness, now)).push(place.1);
+                    if let Some(waiting) = self.waiting.get_mut(&place) {
+                        (waiting.doubted, self.doubted) = (true, self.doubted + 1);
+                    }
+                }
+                None => self.give_up(place, plan, reports),
+            }
         }
+    }
+
+    /// It said nothing.
+    fn give_up(&mut self, place: Place, plan: &Plan, reports: &mut Reports) {
+        let (Some(_), Some(target)) = (self.take(place), plan.target(place.0)) else { return };
+        let state = match self.method {
+            ScanMethod::Syn | ScanMethod::Connect => PortState::Filtered,
+            _ => PortState::OpenOrFiltered,
+        };
+        reports.push_back(PortReport { target, port: place.1, state, reason: "no-response", time: None });
+    }
+
+    /// It does not wait any more.
+    fn take(&mut self, place: Place) -> Option<Waiting> {
+        let waiting = self.waiting.remove(&place)?;
+        self.doubted -= usize::from(waiting.doubted);
+        Some(waiting)
+    }
+
+    /// Asks silent ports once more where they may be closed; until when there is nothing else to do.
+    fn doubt(&mut self, now: Instant, plan: &Plan, reports: &mut Reports) -> Result<Instant> {
+        let mut until = Instant::FAR;
+        for number in self.silences.keys().copied().collect::<Vec<_>>() {
+            let Some(patience) =
+                self.targets.get(number as usize).map(|t| t.round_trip.patience(self.longest))
+            else {
+                continue;
+            };
+            let waits = |port| self.waiting.contains_key(&(number, port));
+            match self.silences.get_mut(&number).map_or(Step::Done, |s| s.step(now, patience, waits)) {
+                Step::Wait(time) => until = until.min(time),
+                Step::Ask(ports) => {
+                    let Some(target) = plan.target(number) else { continue };
+                    self.window.spend(ports.len());
+                    for port in ports {
+                        let packet = self.packet((number, port), target, 0)?;
+                        self.exchange.queue(&packet);
+                    }
+                    until = until.min(now + patience);
+                }
+                Step::GiveUp(ports) => {
+                    ports.into_iter().for_each(|port| self.give_up((number, port), plan, reports));
+                }
+                Step::Done => drop(self.silences.remove(&number)),
+            }
+        }
+        Ok(until)
     }
 
     fn send_due(&mut self, now: Instant, plan: &mut Plan) -> Result<()> {
@@ -182,8 +258,9 @@ impl RawScan {
             let Some(target) = plan.target(place.0) else { continue };
             let tries = self.waiting.get(&place).map_or(0, |waiting| waiting.tries + 1);
             let packet = self.packet(place, target, tries)?;
-            self.waiting.insert(place, Waiting { tries, sent: now });
-            let round_trip = self.targets.get(place.0 as usize).map_or_else(RoundTrip::default, |t| t.1);
+            self.waiting.insert(place, Waiting { tries, sent: now, doubted: false });
+            let round_trip =
+                self.targets.get(place.0 as usize).map_or_else(RoundTrip::default, |t| t.round_trip);
             self.deadlines.push(Reverse((now + round_trip.patience(self.longest), place, tries)));
             self.exchange.queue(&packet);
         }
@@ -197,7 +274,7 @@ impl RawScan {
     }
 
     fn packet(&self, place: Place, target: IpAddr, tries: u8) -> Result<Vec<u8>> {
-        let source = self.targets.get(place.0 as usize).ok_or(Errno::EINVAL)?.0;
+        let source = self.targets.get(place.0 as usize).ok_or(Errno::EINVAL)?.source;
         let port = place.1;
         if self.method == ScanMethod::Udp {
             let datagram = udp().sport(self.port.1).dport(port) / data(payload(port));
@@ -284,16 +361,25 @@ impl RawScan {
 
     fn settle(&mut self, verdict: &Verdict, plan: &Plan, reports: &mut Reports) {
         let Verdict { place, state, reason, tries, time } = *verdict;
-        let (Some(waiting), Some(target)) = (self.waiting.remove(&place), plan.target(place.0)) else {
+        if self.method == ScanMethod::Udp && state == PortState::Closed {
+            if let Some(target) = self.targets.get_mut(place.0 as usize) {
+                target.refused.get_or_insert(place.1);
+            }
+            let silent = self.silences.get_mut(&place.0).map(|silence| silence.refused(place.1));
+            silent.into_iter().flatten().for_each(|port| self.give_up((place.0, port), plan, reports));
+        }
+        let (Some(waiting), Some(target)) = (self.take(place), plan.target(place.0)) else {
             return;
         };
         let taken = time.since(waiting.sent);
         // Karn's rule (RFC 6298 3): the time counts only where it is clear which probe was answered.
         let clear = tries.map_or(waiting.tries == 0, |tries| tries == waiting.tries);
-        if let Some((_, round_trip)) = self.targets.get_mut(place.0 as usize).filter(|_| clear) {
-            round_trip.learn(taken);
+        if let Some(target) = self.targets.get_mut(place.0 as usize).filter(|_| clear) {
+            target.round_trip.learn(taken);
         }
-        if clear && waiting.tries > 0 {
+        if waiting.doubted {
+            // It is not on its way for the window.
+        } else if clear && waiting.tries > 0 {
             self.window.lost(time, taken);
         } else {
             self.window.grow();

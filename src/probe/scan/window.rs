@@ -41,6 +41,11 @@ impl Window {
         allowed
     }
 
+    /// Probes that leave now whatever the window says: the pace goes on behind them.
+    pub(super) fn spend(&mut self, probes: usize) {
+        self.clockwork.sent(probes as u64);
+    }
+
     /// More probes than these may be on their way.
     pub(super) const fn has_room(&self, in_flight: usize) -> bool {
         in_flight < self.size
