@@ -142,6 +142,8 @@ case! {
             (counted, lost) = (counted + packets, lost + drops);
             counted >= 100
         });
+        let memory = t.arm.getsockopt(hearer, SOL_SOCKET, SO_MEMINFO, 36).unwrap_or_default();
+        t.note(format!("SO_MEMINFO tells as many: {}", lost > 0 && memory.ends_with(&lost.to_ne_bytes())));
         let mut kept = 0;
         while t.take_quietly(hearer, 100).is_some() {
             kept += 1;

@@ -223,7 +223,7 @@ impl Stack {
             SO_NETNS_COOKIE => return Ok(1_u64.to_ne_bytes().to_vec()),
             SO_MEMINFO => {
                 let (charged, drops) = match &entry.protocol_part {
-                    Part::Packet(packet) => (packet.charged(), 0),
+                    Part::Packet(packet) => (packet.charged(), packet.dropped()),
                     _ => entry.queue().map_or((0, 0), |queue| (queue.charged(), queue.dropped())),
                 };
                 let words = [charged, options.recv_buffer, 0, options.send_buffer, 0, 0, 0, 0, drops];

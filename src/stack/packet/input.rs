@@ -44,6 +44,8 @@ pub(super) struct Queue {
     /// `tp_packets` and `tp_drops` of PACKET_STATISTICS: taken in, and lost, since it was last read.
     taken: u32,
     lost: u32,
+    /// All that was ever lost (sk_drops).
+    dropped: u32,
 }
 
 impl Queue {
@@ -55,10 +57,15 @@ impl Queue {
         self.charged
     }
 
+    pub(super) fn dropped(&self) -> usize {
+        self.dropped as usize
+    }
+
     /// packet_rcv: false if the buffer is full already.
     fn push(&mut self, captured: Captured, limit: usize) -> bool {
         if self.charged >= limit {
             self.lost = self.lost.wrapping_add(1);
+            self.dropped = self.dropped.wrapping_add(1);
             return false;
         }
         self.taken = self.taken.wrapping_add(1);

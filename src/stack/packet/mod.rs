@@ -63,6 +63,11 @@ impl PacketSocket {
         self.queue.charged()
     }
 
+    /// Frames for which there was no room.
+    pub(super) fn dropped(&self) -> usize {
+        self.queue.dropped()
+    }
+
     pub(super) fn is_readable(&self) -> bool {
         self.queue.front().is_some()
     }

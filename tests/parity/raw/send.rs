@@ -68,6 +68,18 @@ twins! {
 }
 
 case! {
+    fn more_is_to_come(t) in Lo {
+        let s = t.raw(EXPERIMENT);
+        t.sendto(s, b"one", MSG_MORE, (t.ip.lo(), 0));
+        t.sendto(s, b"two", 0, (t.ip.lo(), 0));
+        t.wait(s, POLLIN);
+        let mut sizes = Vec::new();
+        while let Some(packet) = t.take_quietly(s, 100) {
+            sizes.push(packet.len());
+        }
+        t.note(format!("packets of {sizes:?} bytes"));
+    }
+
     fn the_header_is_made(t) in Wire {
         let s = t.raw(EXPERIMENT);
         let other = t.socket_on(1, AF_INET, SOCK_RAW, EXPERIMENT);
