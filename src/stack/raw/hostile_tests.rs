@@ -28,7 +28,7 @@ fn router() -> Stack {
 
 /// Sockets that hear all there is: half of them is never read.
 fn sockets(stack: &mut Stack) -> Vec<SocketId> {
-    let all = i32::from((ETH_P_ALL as u16).to_be());
+    let all = i32::from(ETH_P_ALL.to_be());
     let kinds = [
         (AF_PACKET, SOCK_RAW, all),
         (AF_PACKET, SOCK_DGRAM, all),
