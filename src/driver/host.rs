@@ -382,7 +382,7 @@ impl State {
     pub(super) fn plug(&mut self, plug: Plug) -> Result<IfIndex> {
         let Plug { device, addresses, ipv6 } = plug;
         if self.closed {
-            return Err(State::shut_down());
+            return Err(Self::shut_down());
         }
         let config = InterfaceConfig {
             name: device.name().to_owned(),

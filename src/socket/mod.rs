@@ -42,7 +42,7 @@ pub mod net;
 mod option;
 mod poll;
 mod raw;
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 pub(crate) mod remote;
 mod resolver;
 mod surroundings;
