@@ -24,6 +24,7 @@ exercises! {
     dns_query = "../examples/dns_query.rs";
     icmp_redirect = "../examples/icmp_redirect.rs";
     record_route = "../examples/record_route.rs";
+    path_mtu = "../examples/path_mtu.rs";
     protocol_253 = "../examples/protocol_253.rs";
     rst_injection = "../examples/rst_injection.rs";
     syn_flood = "../examples/syn_flood.rs";
@@ -146,6 +147,17 @@ fn who_wrote_into_a_packet() {
     assert_eq!(route.iter().map(ToString::to_string).collect::<Vec<_>>(), way);
     let Some(through_the_kernel) = beside_the_kernel(record_route::beside_the_kernel) else { return };
     assert_eq!(through_the_kernel, route);
+}
+
+#[test]
+fn how_large_a_packet_may_be() {
+    let sizes = |steps: &[(usize, String)]| steps.iter().map(|(size, _)| *size).collect::<Vec<_>>();
+    let steps = path_mtu::in_memory().unwrap();
+    assert_eq!(sizes(&steps), [1500, 1400, 1006]);
+    assert!(steps[1].1.starts_with("198.51.100.2:0 says"), "{steps:?}");
+    assert_eq!(steps[2].1, "203.0.113.2:0 answers");
+    let Some(through_the_kernel) = beside_the_kernel(path_mtu::beside_the_kernel) else { return };
+    assert_eq!(sizes(&through_the_kernel), [1500, 1006]);
 }
 
 #[test]
