@@ -52,18 +52,18 @@ pub(crate) enum Verb {
     AddAddress(IfIndex, Cidr),
     /// One address less; its connections end.
     RemoveAddress(IfIndex, IpAddr),
-    /// Answers [`Answer::Routes`].
-    Routes,
+    /// From this row on, until an answer has none. Answers [`Answer::Routes`].
+    Routes(usize),
     /// A route.
     AddRoute(Cidr, Option<IpAddr>, Option<IfIndex>),
     /// A route less.
     RemoveRoute(Cidr, Option<IpAddr>),
-    /// Answers [`Answer::Neighbours`].
-    Neighbours,
+    /// From this row on, until an answer has none. Answers [`Answer::Neighbours`].
+    Neighbours(usize),
     /// A neighbour's station address, fixed; `None` forgets it.
     SetNeighbour(IfIndex, IpAddr, Option<Mac>),
-    /// Every socket and connection, for `ss`. Answers [`Answer::Sockets`].
-    Sockets,
+    /// Every socket and connection, for `ss`; from this row on, until an answer has none. Answers [`Answer::Sockets`].
+    Sockets(usize),
     /// How often each thing happened that has a reason. Answers [`Answer::Counters`].
     Counters,
 }
@@ -120,6 +120,9 @@ pub(crate) struct AddressRow {
     pub(crate) tentative: bool,
     /// It has, and another station has the address.
     pub(crate) duplicate: bool,
+    /// Seconds until it is deprecated, and until it ends; `None` = never.
+    pub(crate) preferred: Option<u32>,
+    pub(crate) valid: Option<u32>,
 }
 
 /// A route, as `ip route` shows it.
@@ -130,8 +133,12 @@ pub(crate) struct RouteRow {
     pub(crate) interface: IfIndex,
     /// The source address that packets get which have none, where it is fixed.
     pub(crate) source: Option<IpAddr>,
-    /// It follows from an address of the interface.
+    /// It follows from an address of the interface, or a router says that the network is on the link.
     pub(crate) kernel: bool,
+    /// A router has advertised itself.
+    pub(crate) advertised: bool,
+    /// Seconds until it ends; `None` = never.
+    pub(crate) valid: Option<u32>,
 }
 
 /// A neighbour, as `ip neigh` shows it.
@@ -142,6 +149,8 @@ pub(crate) struct NeighbourRow {
     pub(crate) mac: Option<Mac>,
     /// NUD_*: the name that `ip neigh` prints.
     pub(crate) state: NeighbourState,
+    /// RFC 4861's IsRouter flag.
+    pub(crate) router: bool,
 }
 
 /// NUD_*, RFC 4861 7.3.2.
@@ -161,7 +170,7 @@ pub(crate) enum NeighbourState {
 pub(crate) struct SocketRow {
     /// `None`: closed by its program, or not accepted yet.
     pub(crate) socket: Option<SocketId>,
-    /// AF_*, SOCK_*, IPPROTO_*.
+    /// AF_*, SOCK_*, IPPROTO_* (of a packet socket ETH_P_*).
     pub(crate) domain: i32,
     pub(crate) kind: i32,
     pub(crate) protocol: i32,
@@ -169,7 +178,7 @@ pub(crate) struct SocketRow {
     pub(crate) state: Option<TcpState>,
     pub(crate) local: Option<SocketAddr>,
     pub(crate) remote: Option<SocketAddr>,
-    /// Bytes to read; of a listener connections to accept.
+    /// Of TCP bytes to read, of a listener connections to accept; of others the memory that what waits is charged with.
     pub(crate) receive_queue: usize,
     /// Bytes not acknowledged; of a listener its backlog.
     pub(crate) send_queue: usize,

@@ -12,7 +12,7 @@
 //!      |
 //!   frame_in / frame_out
 //! ```
-//! Beside the way: `perform.rs` (the verbs as data), `config.rs` (what a stack is told at its birth), `counters.rs` (a counter for each reason; the events),
+//! Beside the way: `perform.rs` (the verbs as data), `listing.rs` (what there is, as rows), `config.rs` (what a stack is told at its birth), `counters.rs` (a counter for each reason; the events),
 //! `keyed_hash.rs` (ports and sequence numbers that nobody guesses), `timers.rs` (what is due when, for the lower half).
 //!
 //! Every layer hands on to the one below by a call on [`Net`]; what arrives is handed up through `Net::take_inbound`.
@@ -27,6 +27,7 @@ mod keyed_hash;
 #[cfg(test)]
 mod lan;
 mod link;
+mod listing;
 mod net;
 mod options;
 mod packet;

@@ -44,9 +44,11 @@ impl Stack {
             Verb::SetNeighbour(interface, address, mac) => {
                 self.net.set_neighbour(interface, address, mac).map(done)
             }
-            Verb::Interfaces | Verb::Routes | Verb::Neighbours | Verb::Sockets | Verb::Counters => {
-                Err(Errno::EOPNOTSUPP.into())
-            }
+            Verb::Interfaces => Ok(Answer::Interfaces(self.interface_rows())),
+            Verb::Routes(from) => Ok(Answer::Routes(self.route_rows(from))),
+            Verb::Neighbours(from) => Ok(Answer::Neighbours(self.neighbour_rows(from))),
+            Verb::Sockets(from) => Ok(Answer::Sockets(self.socket_rows(from))),
+            Verb::Counters => Ok(Answer::Counters(self.counter_rows())),
         }
     }
 

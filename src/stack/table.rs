@@ -181,6 +181,11 @@ impl Table {
         self.entries.remove(&id)
     }
 
+    /// All, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SocketId, &Entry)> {
+        self.entries.iter().map(|(id, entry)| (*id, entry))
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

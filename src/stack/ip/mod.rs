@@ -53,4 +53,4 @@ pub(super) use path_mtu::PathMtus;
 pub(super) use reassembly::Reassembly;
 pub(super) use record::{options as options_of, returned as returned_options};
 pub(super) use route::RouteOrigin;
-pub(super) use route::{Hop, Routes};
+pub(super) use route::{Hop, Route, Routes};

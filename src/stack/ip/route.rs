@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::base::{Cidr, Errno, Error, IfIndex, Instant, Reason};
 use crate::stack::Net;
-use crate::stack::link::{AddressOrigin, NeighbourState};
+use crate::stack::link::{Address, AddressOrigin, NeighbourState};
 use crate::stack::net::{Cast, Hints, Path};
 
 /// Routes that the user may add.
@@ -102,9 +102,18 @@ fn canonical(network: Cidr) -> Cidr {
 
 impl Net {
     /// The table, longest prefix first.
-    #[allow(dead_code, reason = "for the listing that `route` prints")]
     pub(crate) fn routes(&self) -> &[Route] {
         &self.routes.rows
+    }
+
+    /// The source address that the route names (RTA_PREFSRC): of an IPv4 network on the link the host's own address in it.
+    pub(in crate::stack) fn route_source(&self, route: &Route) -> Option<IpAddr> {
+        if route.origin != RouteOrigin::Connected {
+            return None;
+        }
+        let link = self.interface(route.interface)?;
+        let own = |a: &&Address| canonical(a.cidr) == route.network && a.ip().is_ipv4();
+        link.addresses.iter().find(own).map(|a| a.ip())
     }
 
     /// `via` = a gateway; without one the network is on the link. IPv6 gateways may be link-local. EEXIST if it is there,

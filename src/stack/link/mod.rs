@@ -24,5 +24,5 @@ mod tap;
 mod tests;
 
 pub(crate) use interface::{Address, AddressOrigin, AddressState, Interface};
-pub(crate) use neighbour::{NeighbourState, Neighbours};
+pub(crate) use neighbour::{Neighbour, NeighbourState, Neighbours};
 pub(in crate::stack) use tap::{LINK_HEADER, Passing, Tap};

@@ -12,6 +12,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
+pub(crate) use crate::base::verb::NeighbourState;
 use crate::base::{Errno, Error, Frame, IfIndex, Instant, Mac, Reason};
 use crate::stack::link::ethernet::ethertype;
 use crate::stack::net::Timer;
@@ -34,7 +35,6 @@ const ENTRIES: usize = 8192;
 
 /// An entry of the table.
 #[derive(Debug)]
-#[allow(dead_code, reason = "for the listing that `neigh` prints")]
 pub(crate) struct Neighbour {
     pub(crate) interface: IfIndex,
     pub(crate) address: IpAddr,
@@ -48,18 +48,6 @@ pub(crate) struct Neighbour {
     used: Instant,
     tries: u8,
     waiting: VecDeque<Frame>,
-}
-
-/// As ip-neighbour(8) names them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NeighbourState {
-    Incomplete,
-    Reachable,
-    Stale,
-    Delay,
-    Probe,
-    Failed,
-    Permanent,
 }
 
 use NeighbourState::{Delay, Failed, Incomplete, Permanent, Probe, Reachable, Stale};
@@ -172,7 +160,6 @@ impl Neighbours {
 
 impl Net {
     /// The table's entries, in no order.
-    #[allow(dead_code, reason = "for the listing that `neigh` prints")]
     pub(crate) fn neighbours(&self) -> impl Iterator<Item = &Neighbour> {
         self.neighbours.table.values()
     }

@@ -58,6 +58,11 @@ impl PacketSocket {
         self.queue.front().map_or(0, |captured| captured.frame.len())
     }
 
+    /// ETH_P_* and the interface; `None` = all of them.
+    pub(super) fn listens_to(&self) -> (u16, Option<IfIndex>) {
+        (self.protocol, self.interface)
+    }
+
     /// Bytes of memory that the queue is charged with.
     pub(super) fn charged(&self) -> usize {
         self.queue.charged()

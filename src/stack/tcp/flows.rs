@@ -90,6 +90,11 @@ impl Flows {
         self.live
     }
 
+    /// All, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Flow> {
+        self.slots.iter().filter_map(|(_, flow)| flow.as_deref())
+    }
+
     /// Those of which `wanted` says so (an address is gone): the one place that walks over all.
     pub(super) fn select(&self, wanted: impl Fn(&Flow) -> bool) -> Vec<FlowId> {
         let found = self.slots.iter().enumerate().filter_map(|(slot, (generation, flow))| {

@@ -155,6 +155,10 @@ impl HalfOpens {
         self.by_tuple.get(tuple).map(Box::as_ref)
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Tuple, &HalfOpen)> {
+        self.by_tuple.iter().map(|(tuple, half)| (tuple, half.as_ref()))
+    }
+
     pub(super) fn contains(&self, tuple: &Tuple) -> bool {
         self.by_tuple.contains_key(tuple)
     }

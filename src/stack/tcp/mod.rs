@@ -14,7 +14,7 @@
 //! | `errors.rs` | ICMP errors, path MTU, an address that is removed |
 //! | `flow.rs`, `flows.rs` | one connection; the table of all, and their timers |
 //! | `time_wait.rs` | TIME_WAIT |
-//! | `observe.rs`, `info.rs` | what is seen of a connection; TCP_INFO |
+//! | `observe.rs`, `info.rs`, `listing.rs` | what is seen of a connection; TCP_INFO; rows for `ss` |
 //! | `engine.rs` | the door to smoltcp |
 //! | `segment.rs`, `isn.rs` | headers; initial sequence numbers |
 //!
@@ -34,6 +34,7 @@ mod info;
 mod input;
 mod isn;
 mod listen;
+mod listing;
 mod observe;
 mod output;
 mod poll;
