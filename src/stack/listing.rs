@@ -169,7 +169,13 @@ mod tests {
         let id = stack.socket(AF_INET6, SOCK_DGRAM, 0).unwrap();
         let own = SockAddr::from((std::net::Ipv6Addr::LOCALHOST, 53));
         stack.bind(id, own).unwrap();
-        stack.send(id, &[std::io::IoSlice::new(b"hello")], crate::stack::SendTo { to: Some(own), ..Default::default() }).unwrap();
+        stack
+            .send(
+                id,
+                &[std::io::IoSlice::new(b"hello")],
+                crate::stack::SendTo { to: Some(own), ..Default::default() },
+            )
+            .unwrap();
         settle(&mut stack);
         let rows = stack.socket_rows(0);
         assert_eq!((rows.len(), rows[0].state, rows[0].local), (1, None, own.inet()));

@@ -46,8 +46,10 @@ impl Tcp {
             flow.fill(&mut row);
             row
         });
-        let half_open =
-            self.half_open.iter().map(|(tuple, half)| bare(tuple, domain(half.listener), TcpState::SynReceived));
+        let half_open = self
+            .half_open
+            .iter()
+            .map(|(tuple, half)| bare(tuple, domain(half.listener), TcpState::SynReceived));
         let time_waits = self.time_waits.tuples().map(|tuple| bare(tuple, None, TcpState::TimeWait));
         let mut rows: Vec<_> = flows.chain(half_open).chain(time_waits).collect();
         rows.sort_by_key(|row| (row.local, row.remote));
