@@ -10,10 +10,12 @@
 //! | file | what |
 //! |---|---|
 //! | `server.rs` | [`Server`]: the event loop; clients and their requests |
+//! | `mirror.rs` | the host's interfaces in a namespace of their own, for tools that map the kernel's packet rings |
 //! | `native/` | the descriptors that programs have: made, connected, fed |
 //!
 //! cli/ and lab/ start it; it calls driver/ and socket/.
 
+mod mirror;
 mod native;
 mod server;
 

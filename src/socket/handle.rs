@@ -191,6 +191,12 @@ impl Socket {
         &self.description
     }
 
+    /// Its number on its host.
+    #[cfg(feature = "cli")]
+    pub(crate) fn id(&self) -> SocketId {
+        self.description.id
+    }
+
     /// The host that the socket belongs to.
     pub fn host(&self) -> &Host {
         &self.description.host

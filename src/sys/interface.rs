@@ -92,7 +92,7 @@ impl Control {
         self.ask(libc::SIOCSIFMTU as libc::Ioctl, name, |request| request.ifr_ifru.ifru_mtu = mtu).map(drop)
     }
 
-    fn ask(
+    pub(super) fn ask(
         &self,
         what: libc::Ioctl,
         name: &str,

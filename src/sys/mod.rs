@@ -16,6 +16,7 @@
 //! | `interface.rs` | what an interface is like (SIOCGIF*) |
 //! | `netlink.rs` | interfaces made, set up and watched (rtnetlink) |
 //! | `kernel_tables.rs` | an interface's addresses, routes and neighbours, as the kernel has them (rtnetlink) |
+//! | `mirror.rs` | TAPs and packet sockets of a namespace that mirrors a host's interfaces |
 //! | `signal.rs` | Ctrl-C |
 //! | `terminal.rs` | how wide a terminal is |
 //! | `namespace.rs` | network and user namespaces |
@@ -34,6 +35,9 @@ pub(crate) mod eventfd;
 pub(crate) mod interface;
 pub(crate) mod kernel_tables;
 pub(crate) mod memory;
+#[cfg(feature = "cli")]
+#[allow(dead_code)]
+pub(crate) mod mirror;
 pub(crate) mod namespace;
 pub(crate) mod netlink;
 pub(crate) mod packet;
