@@ -61,6 +61,12 @@ pub(super) enum Station {
 
 /// The host, and whose station it is.
 pub(super) fn made(args: &HostArgs) -> Result<(Host, Station), Trouble> {
+    let (builder, station) = builder(args)?;
+    Ok((builder.build()?, station))
+}
+
+/// The host to be, with its wire.
+pub(super) fn builder(args: &HostArgs) -> Result<(HostBuilder, Station), Trouble> {
     let epoch = clock::realtime();
     let (mut builder, station) = plug(Host::builder().hosts_text(&system_hosts()), args)?;
     if args.interface.is_none() && args.tap.is_none() && !(args.addr.is_empty() && args.gateway.is_empty()) {
@@ -89,7 +95,7 @@ pub(super) fn made(args: &HostArgs) -> Result<(Host, Station), Trouble> {
     for server in &args.dns {
         builder = builder.dns(server)?;
     }
-    Ok((builder.build()?, station))
+    Ok((builder, station))
 }
 
 /// The file of `--pcap`, new: a pcapng if its name ends so, else a pcap.

@@ -4,6 +4,9 @@
 //! |---|---|
 //! | `args/` | every command and flag: help, completions and man pages come from here |
 //! | `host.rs` | the flags that make a host (`-i`, `--tap`, `--addr` ...), and the host |
+//! | `up.rs` | `sockatoo up`: a host in a process of its own |
+//! | `down.rs` | `sockatoo down` |
+//! | `ls.rs` | `sockatoo ls` |
 //! | `demo/` | `sockatoo demo`: a page is fetched, and shown on the wire |
 //! | `ping.rs` | `sockatoo ping` |
 //! | `arp.rs` | `sockatoo arp` |
@@ -35,9 +38,11 @@ mod craft;
 mod demo;
 mod diff;
 mod doctor;
+mod down;
 mod exit;
 mod host;
 mod interrupt;
+mod ls;
 mod nc;
 mod packet_json;
 mod ping;
@@ -48,6 +53,7 @@ mod scan;
 mod sniff;
 mod targets;
 mod traceroute;
+mod up;
 
 use std::process::ExitCode;
 
@@ -70,6 +76,9 @@ pub fn main() -> ExitCode {
     let json = cli.json;
     let done = match cli.command {
         Command::Demo(args) => demo::run(&args, json),
+        Command::Up(args) => up::run(&args, json),
+        Command::Down(args) => down::run(&args, json),
+        Command::Ls => ls::run(json),
         Command::Ping(args) => ping::run(&args, json),
         Command::Arp(args) => arp::run(&args, json),
         Command::Scan(args) => scan::run(&args, json),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::exit::Exit;
 use crate::base::{Errno, Error};
+use crate::daemon::NotStarted;
 use crate::sys::terminal;
 use crate::wire::show::{Ink, Line, Span, caret};
 
@@ -160,6 +161,15 @@ impl From<Error> for Trouble {
             _ => None,
         };
         Self { cause, hint, place: None, errno: Some(errno), exit: Exit::Trouble }
+    }
+}
+
+impl From<NotStarted> for Trouble {
+    fn from(not_started: NotStarted) -> Self {
+        match not_started {
+            NotStarted::Error(error) => error.into(),
+            NotStarted::Said { errno, cause, hint } => Self { errno, hint, ..Self::new(cause) },
+        }
     }
 }
 

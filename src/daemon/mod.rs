@@ -9,14 +9,26 @@
 //! ```
 //! | file | what |
 //! |---|---|
-//! | `server.rs` | [`Server`]: the event loop; clients and their requests |
+//! | `start.rs` | [`start`], [`join`]: how other processes come to a host |
+//! | `life.rs` | [`Seat`]: the host's process from its beginning to its end |
+//! | `server.rs` | the event loop; clients' requests |
+//! | `client.rs` | a client: its answers, and those that wait until it reads |
+//! | `waits.rs` | verbs that can't be done yet |
+//! | `wires.rs` | the devices in the event loop |
 //! | `mirror.rs` | the host's interfaces in a namespace of their own, for tools that map the kernel's packet rings |
 //! | `native/` | the descriptors that programs have: made, connected, fed |
 //!
 //! cli/ and lab/ start it; it calls driver/ and socket/.
 
+mod client;
+mod life;
 mod mirror;
 mod native;
 mod server;
+mod start;
+mod waits;
+mod wires;
 
+pub(crate) use life::{Birth, Seat, report};
 pub(crate) use server::Server;
+pub(crate) use start::{NEW, NotStarted, Wanted, end, join, start};

@@ -1,15 +1,23 @@
 //! The event loop of a host's process: clients and their requests.
+//!
+//! A turn: what is ready is read (of each client a few requests, so that none starves the others), the stack's doings are told to
+//! whom they concern, then it sleeps until something is ready or due. With nothing to do it sleeps for ever.
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
+use super::client::Client;
+use super::life::Seat;
 use super::native::{Natives, Outcome, Ticket, Tools};
-use crate::base::constants::{MSG_DONTWAIT, POLLIN, SOCK_NONBLOCK};
+use super::waits::{Wait, Waits};
+use super::wires::Wires;
+use crate::base::constants::{MSG_DONTWAIT, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, SOCK_NONBLOCK};
 use crate::base::verb::{Answer, Verb};
-use crate::base::{Errno, Instant, Result, SocketId};
+use crate::base::{Errno, Error, Instant, Reason, Result, SocketId};
 use crate::driver::Host;
 use crate::socket::remote::protocol::{self, VERSION};
-use crate::socket::remote::{Ask, HostFacts, Patience, Reply, Request, Response};
+use crate::socket::remote::{Ask, HostFacts, Patience, Reply, Request, Status};
 use crate::sys::descriptor::duplicate;
 use crate::sys::epoll::{Epoll, Ready};
 use crate::sys::{privilege, unix};
@@ -20,42 +28,50 @@ pub(crate) struct Server {
     host: Host,
     facts: HostFacts,
     epoll: Epoll,
+    wires: Wires,
     /// Where clients connect.
     listener: OwnedFd,
+    /// Its name among the user's hosts; `None` = it has none.
+    seat: Option<Seat>,
+    /// Kept for the epoll set.
+    bell: Option<OwnedFd>,
+    /// Who may ask, beside root.
+    owner: u32,
     clients: HashMap<u64, Client>,
     last_client: u64,
+    /// Those that are to be taken leave of at the end of the turn.
+    gone: Vec<u64>,
+    /// Whose the sockets are that clients made for themselves.
+    owners: HashMap<SocketId, u64>,
     natives: Natives,
-    waits: Vec<Wait>,
+    waits: Waits,
+    buffer: Vec<u8>,
+    /// There is more to do at once.
+    busy: bool,
+    /// Nobody needs the host; it ends then.
+    ends: Option<Instant>,
     ending: bool,
-}
-
-/// A process that asks.
-#[derive(Debug)]
-struct Client {
-    fd: OwnedFd,
-    /// It has said hello.
-    welcome: bool,
-    /// What it made by [`Verb::Socket`] and has not closed.
-    sockets: Vec<SocketId>,
-}
-
-/// A verb that can't be done yet.
-#[derive(Debug)]
-struct Wait {
-    ticket: Ticket,
-    verb: Verb,
-    until: Instant,
 }
 
 // Tokens of epoll: clients have their numbers; the natives have their own bit.
 const LISTENER: u64 = Natives::TOKEN - 1;
 const WIRE: u64 = Natives::TOKEN - 2;
+const BELL: u64 = Natives::TOKEN - 3;
 
 /// Rounds of "somebody was woken" before the descriptors are looked at again.
 const ROUNDS: usize = 64;
+/// Requests of one client in a turn.
+const REQUESTS: usize = 32;
+/// Clients at a time.
+const CLIENTS: usize = 16_384;
+/// A host that nobody needs ends after this: who starts it has that long to come, and one `run` after another finds the same.
+const IDLE: Duration = Duration::from_secs(1);
+/// What a host that is told to end waits for its connections' ends (FIN) to be acknowledged.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl Server {
-    /// Serves `host` (made with `HostBuilder::embedded`) to those who connect to `listener`, a listening SOCK_SEQPACKET socket.
+    /// Serves `host` (made with `HostBuilder::embedded`) to those who connect to `listener`, a listening SOCK_SEQPACKET socket that
+    /// does not block.
     pub(crate) fn new(host: Host, facts: HostFacts, listener: OwnedFd) -> Result<Self> {
         let epoll = Epoll::new()?;
         epoll.add(listener.as_fd(), LISTENER, POLLIN)?;
@@ -65,55 +81,78 @@ impl Server {
             host,
             facts,
             epoll,
+            wires: Wires::new(WIRE),
             listener,
+            seat: None,
+            bell: None,
+            owner: privilege::geteuid(),
             clients: HashMap::new(),
             last_client: 0,
-            waits: Vec::new(),
+            gone: Vec::new(),
+            owners: HashMap::new(),
+            waits: Waits::default(),
+            buffer: Vec::new(),
+            busy: false,
+            ends: None,
             ending: false,
         })
     }
 
+    /// Gives the seat up when it ends; which it does too when `bell` is readable.
+    pub(super) fn seated(mut self, seat: Seat, bell: OwnedFd) -> Result<Self> {
+        self.epoll.add(bell.as_fd(), BELL, POLLIN)?;
+        (self.seat, self.bell) = (Some(seat), Some(bell));
+        Ok(self)
+    }
+
     /// Serves until the host is told to end, or nobody needs it any more.
     pub(crate) fn run(&mut self) -> Result<()> {
-        // Copies, so that nobody waits on a number that is somebody else's by then.
-        let wires = self.host.poll_fds().into_iter().map(duplicate).collect::<std::io::Result<Vec<_>>>()?;
-        for wire in &wires {
-            self.epoll.add(wire.as_fd(), WIRE, POLLIN)?;
-        }
         let mut ready = Vec::new();
         while !self.ending {
-            self.host.poll_fds();
-            let now = self.host.now();
-            let timeout = self.deadline().map(|deadline| deadline.since(now));
-            self.epoll.wait(&mut ready, timeout)?;
-            self.host.drive();
-            for Ready { token, events } in ready.drain(..) {
-                self.ready(token, events);
-            }
-            self.catch_up();
+            self.turn(&mut ready)?;
+            self.end_if_idle();
         }
+        self.end(&mut ready)
+    }
+
+    fn turn(&mut self, ready: &mut Vec<Ready>) -> Result<()> {
+        self.wires.before_sleep(&self.host, &self.epoll)?;
+        let now = self.host.now();
+        let timeout = match self.deadline() {
+            _ if self.busy => Some(Duration::ZERO),
+            deadline => deadline.map(|deadline| deadline.since(now)),
+        };
+        self.epoll.wait(ready, timeout)?;
+        self.host.drive();
+        for Ready { token, events } in ready.drain(..) {
+            self.ready(token, events);
+        }
+        self.catch_up();
+        self.take_leave();
         Ok(())
     }
 
-    fn deadline(&self) -> Option<Instant> {
-        let waits = self.waits.iter().map(|wait| wait.until).min();
-        [self.host.deadline(), self.natives.deadline(), waits].into_iter().flatten().min()
+    fn deadline(&mut self) -> Option<Instant> {
+        let others = [self.natives.deadline(), self.waits.deadline(), self.ends];
+        others.into_iter().chain([self.host.deadline()]).flatten().min()
     }
 
     fn ready(&mut self, token: u64, events: i32) {
         match token {
             LISTENER => self.welcome(),
             WIRE => {}
+            BELL => self.ending = true,
             token if token & Natives::TOKEN != 0 => {
                 let tools = Tools { host: &self.host, epoll: &self.epoll, now: self.host.now() };
                 self.natives.ready(&tools, token, events);
             }
-            client => self.hear(client),
+            client => self.hear(client, events),
         }
     }
 
     /// What the stack has changed is told to whom it concerns.
     fn catch_up(&mut self) {
+        self.busy = false;
         for _ in 0..ROUNDS {
             let tools = Tools { host: &self.host, epoll: &self.epoll, now: self.host.now() };
             if self.natives.deadline().is_some_and(|due| due <= tools.now) {
@@ -126,43 +165,72 @@ impl Server {
             while let Some((ticket, result)) = self.natives.finished() {
                 self.answer(ticket, result.map(Reply::Answer), None);
             }
-            self.look_at_waits(&woken);
+            woken.iter().for_each(|socket| self.retry(*socket));
+            let now = self.host.now();
+            while let Some(wait) = self.waits.overdue(now) {
+                self.give_up(wait);
+            }
             if woken.is_empty() {
                 return;
             }
         }
+        self.busy = true;
     }
 
     fn welcome(&mut self) {
-        let Ok(fd) = unix::accept(self.listener.as_fd(), SOCK_NONBLOCK) else { return };
-        // Only the host's owner may ask, and root.
-        let owner = privilege::geteuid();
-        if !unix::peer_credentials(fd.as_fd()).is_ok_and(|who| who.uid == owner || who.uid == 0) {
-            return;
+        while self.clients.len() < CLIENTS
+            && let Ok(fd) = unix::accept(self.listener.as_fd(), SOCK_NONBLOCK)
+        {
+            self.admit(fd);
         }
-        self.last_client += 1;
-        if self.epoll.add(fd.as_fd(), self.last_client, POLLIN).is_ok() {
-            self.clients.insert(self.last_client, Client { fd, welcome: false, sockets: Vec::new() });
+        // With too many clients the next ones wait, without keeping the machine busy.
+        if self.clients.len() >= CLIENTS {
+            let _ = self.epoll.modify(self.listener.as_fd(), LISTENER, 0);
         }
     }
 
-    fn hear(&mut self, client: u64) {
-        let mut buffer = Vec::new();
-        loop {
-            let Some(known) = self.clients.get(&client) else { return };
-            match protocol::receive::<Request>(known.fd.as_fd(), &mut buffer, MSG_DONTWAIT) {
-                Ok(Some((request, fds))) => self.request(client, request, &fds),
-                Err(error) if error.errno() == Errno::EAGAIN => return,
-                Err(error) if error.errno() == Errno::EINTR => {}
-                Ok(None) | Err(_) => return self.farewell(client),
+    /// Only the host's owner may ask, and root.
+    fn admit(&mut self, fd: OwnedFd) {
+        if unix::peer_credentials(fd.as_fd()).is_ok_and(|who| who.uid == self.owner || who.uid == 0) {
+            self.last_client += 1;
+            if let Ok(client) = Client::new(fd, self.last_client, &self.epoll) {
+                self.clients.insert(self.last_client, client);
             }
         }
+    }
+
+    fn hear(&mut self, client: u64, events: i32) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        for _ in 0..REQUESTS {
+            let Some(known) = self.clients.get_mut(&client) else { break };
+            if !known.listens() {
+                // Its hang-up shows as an error of sending.
+                if events & !POLLIN != 0 && known.send_unsent(&self.epoll).is_err() {
+                    self.gone.push(client);
+                }
+                break;
+            }
+            match protocol::receive::<Request>(known.fd(), &mut buffer, MSG_DONTWAIT) {
+                Ok(Some((request, fds))) => self.request(client, request, &fds),
+                Err(error) if error.errno() == Errno::EAGAIN => break,
+                Err(error) if error.errno() == Errno::EINTR => {}
+                Ok(None) | Err(_) => {
+                    self.gone.push(client);
+                    break;
+                }
+            }
+            if self.gone.contains(&client) {
+                break;
+            }
+        }
+        self.buffer = buffer;
     }
 
     fn request(&mut self, client: u64, request: Request, fds: &[OwnedFd]) {
         let ticket = Ticket { client, tag: request.tag };
         let Some(known) = self.clients.get_mut(&client) else { return };
         let borrowed: Option<BorrowedFd<'_>> = fds.first().map(AsFd::as_fd);
+        let mut fd = None;
         let result = match request.ask {
             Ask::Hello { version } if version == VERSION => {
                 known.welcome = true;
@@ -170,91 +238,248 @@ impl Server {
             }
             Ask::Hello { version } => Err(Errno::EPROTO
                 .with(format!("the host speaks {VERSION}, not {version}: end it by `sockatoo down`"))),
-            _ if !known.welcome => Err(Errno::EPROTO.with("the first request is Hello")),
-            Ask::Do { verb, patience } => return self.perform(ticket, verb, patience),
-            Ask::Cancel(tag) => return self.cancel(Ticket { client, tag }),
-            Ask::Native(ask) => {
-                let tools = Tools { host: &self.host, epoll: &self.epoll, now: self.host.now() };
-                match self.natives.ask(&tools, ticket, ask, borrowed) {
-                    Outcome::Done(result, fd) => return self.answer(ticket, result.map(Reply::Answer), fd),
-                    Outcome::Waits => return,
-                }
-            }
+            // The one word that every version understands.
             Ask::Down => {
                 self.ending = true;
                 Ok(Reply::Answer(Answer::Done))
             }
-            Ask::Readiness(_) | Ask::Names => Err(Errno::EOPNOTSUPP.into()),
+            _ if !known.welcome => Err(Errno::EPROTO.with("the first request is Hello")),
+            Ask::Do { verb, patience } => return self.perform(ticket, verb, patience),
+            Ask::Cancel(tag) => return self.cancel(Ticket { client, tag }),
+            Ask::Goodbye => {
+                known.said_goodbye = true;
+                return;
+            }
+            Ask::Native(ask) => {
+                let tools = Tools { host: &self.host, epoll: &self.epoll, now: self.host.now() };
+                match self.natives.ask(&tools, ticket, ask, borrowed) {
+                    Outcome::Done(result, made) => {
+                        fd = made;
+                        result.map(Reply::Answer)
+                    }
+                    Outcome::Waits => return,
+                }
+            }
+            Ask::Readiness(socket) => self.readiness(client, socket).map(|readiness| {
+                fd = Some(readiness);
+                Reply::Answer(Answer::Done)
+            }),
+            Ask::Names => Ok(Reply::Names { dns: self.host.dns_servers(), hosts: self.host.hosts_text() }),
+            Ask::Status => Ok(Reply::Status(Status {
+                census: self.host.census(),
+                interfaces: self.host.interfaces(),
+                clients: self.clients.len(),
+            })),
+            Ask::Stay => {
+                self.facts.stays = true;
+                Ok(Reply::Answer(Answer::Done))
+            }
         };
-        self.answer(ticket, result, None);
+        self.answer(ticket, result, fd);
+    }
+
+    fn readiness(&self, client: u64, socket: SocketId) -> Result<OwnedFd> {
+        self.may_use(client, socket)?;
+        let fd = self.host.readiness_fd(socket)?;
+        Ok(fd.try_clone()?)
+    }
+
+    /// EBADF for a socket that another client made for itself. The sockets of programs' descriptors are whose program has one.
+    fn may_use(&self, client: u64, socket: SocketId) -> Result<()> {
+        match self.owners.get(&socket) {
+            Some(owner) if *owner != client => Err(Errno::EBADF.into()),
+            _ => Ok(()),
+        }
     }
 
     fn perform(&mut self, ticket: Ticket, verb: Verb, patience: Patience) {
+        if let Some(socket) = verb.socket()
+            && let Err(error) = self.may_use(ticket.client, socket)
+        {
+            return self.answer(ticket, Err(error), None);
+        }
+        let closed = if let Verb::Close(socket) = verb { Some(socket) } else { None };
         let until = match patience {
-            Patience::Now => None,
-            Patience::For(time) => Some(self.host.now() + time),
-            Patience::Forever => Some(Instant::FAR),
+            Patience::Now => Instant::ZERO,
+            Patience::For(time) => self.host.now() + time,
+            Patience::Forever => Instant::FAR,
         };
-        match (self.host.perform(verb.clone()), until) {
-            (Err(error), Some(until)) if error.would_block() => self.waits.push(Wait { ticket, verb, until }),
-            (result, _) => {
-                if let (Ok(Answer::Socket(id) | Answer::Accepted(id, _)), Some(client)) =
-                    (&result, self.clients.get_mut(&ticket.client))
-                {
-                    client.sockets.push(*id);
+        if let Some(wait) = self.attempt(Wait { ticket, verb, until, begun: None })
+            && let Err(wait) = self.waits.keep(wait)
+        {
+            let error = Errno::ENOBUFS.with("too many requests of this process wait");
+            self.answer(wait.ticket, Err(error), None);
+        }
+        if let Some(socket) = closed {
+            // Nobody will wake those who wait for it.
+            self.retry(socket);
+        }
+    }
+
+    /// Does the verb, and answers; gives it back if it waits.
+    fn attempt(&mut self, mut wait: Wait) -> Option<Wait> {
+        let result = match (&wait.begun, &wait.verb) {
+            (Some(_), Verb::Connect(socket, _)) => self.connected(*socket, &wait.verb),
+            _ => self.host.perform(wait.verb.clone()),
+        };
+        match result {
+            Err(error) if wait.until > Instant::ZERO && is_later(&error, &wait.verb) => {
+                if wait.begun.is_none() && matches!(wait.verb, Verb::Connect(..)) {
+                    wait.begun = Some(error);
                 }
-                self.answer(ticket, result.map(Reply::Answer), None);
+                Some(wait)
+            }
+            result => {
+                self.follow(wait.ticket.client, &wait.verb, &result);
+                self.answer(wait.ticket, result.map(Reply::Answer), None);
+                None
             }
         }
     }
 
-    /// Verbs that wait are tried again if their socket was woken, or given up if their time has come.
-    fn look_at_waits(&mut self, woken: &[SocketId]) {
-        let now = self.host.now();
-        for wait in std::mem::take(&mut self.waits) {
-            let Wait { ticket, verb, until } = wait;
-            if verb.socket().is_some_and(|socket| woken.binary_search(&socket).is_ok()) {
-                let patience =
-                    if until == Instant::FAR { Patience::Forever } else { Patience::For(until.since(now)) };
-                self.perform(ticket, verb, patience);
-            } else if until <= now {
-                self.answer(ticket, Err(Errno::EAGAIN.into()), None);
-            } else {
-                self.waits.push(Wait { ticket, verb, until });
+    /// The outcome of a connect that is under way.
+    fn connected(&self, socket: SocketId, verb: &Verb) -> Result<Answer> {
+        let outcome = POLLOUT | POLLERR | POLLHUP | POLLNVAL;
+        match self.host.perform(Verb::Poll(socket))? {
+            Answer::Events(events) if events & outcome == 0 => {
+                Err(Errno::EINPROGRESS.because(Reason::ConnectUnderWay))
             }
+            _ => match self.host.perform(verb.clone()) {
+                Err(error) if error.errno() == Errno::EISCONN => Ok(Answer::Done),
+                outcome => outcome,
+            },
         }
+    }
+
+    /// Whose the new socket is, and that the old one is nobody's any more.
+    fn follow(&mut self, client: u64, verb: &Verb, result: &Result<Answer>) {
+        match (verb, result) {
+            (_, Ok(Answer::Socket(id) | Answer::Accepted(id, _))) => {
+                self.owners.insert(*id, client);
+                if let Some(client) = self.clients.get_mut(&client) {
+                    client.sockets.insert(*id);
+                }
+            }
+            (Verb::Close(id), Ok(_)) => {
+                self.owners.remove(id);
+                if let Some(client) = self.clients.get_mut(&client) {
+                    client.sockets.remove(id);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Verbs that wait for a socket are tried again.
+    fn retry(&mut self, socket: SocketId) {
+        // Nothing that an attempt does adds to them.
+        let mut waits = std::mem::take(&mut self.waits);
+        waits.retry(socket, |wait| self.attempt(wait));
+        self.waits = waits;
+    }
+
+    /// Its time has come.
+    fn give_up(&mut self, wait: Wait) {
+        // connect(2): a handshake that outlasts SO_SNDTIMEO goes on, and the call says so.
+        let error = wait.begun.unwrap_or_else(|| Errno::EAGAIN.because(Reason::TimedOut));
+        self.answer(wait.ticket, Err(error), None);
     }
 
     fn cancel(&mut self, ticket: Ticket) {
-        let before = self.waits.len();
-        self.waits.retain(|wait| wait.ticket != ticket);
-        if self.waits.len() < before {
-            return self.answer(ticket, Err(Errno::EINTR.into()), None);
+        if let Some(wait) = self.waits.cancel(ticket) {
+            return self.answer(wait.ticket, Err(Errno::EINTR.because(Reason::Interrupted)), None);
         }
         let tools = Tools { host: &self.host, epoll: &self.epoll, now: self.host.now() };
         self.natives.cancel(&tools, ticket);
     }
 
     fn answer(&mut self, ticket: Ticket, result: Result<Reply>, fd: Option<OwnedFd>) {
-        let Some(client) = self.clients.get(&ticket.client) else { return };
-        let response = Response { tag: ticket.tag, result };
-        let fds: Vec<BorrowedFd<'_>> = fd.iter().map(AsFd::as_fd).collect();
-        let sent = protocol::encode(&response)
-            .and_then(|bytes| protocol::send(client.fd.as_fd(), &bytes, &fds, MSG_DONTWAIT));
-        if sent.is_err() {
-            self.farewell(ticket.client);
+        if let Some(client) = self.clients.get_mut(&ticket.client)
+            && client.answer(ticket, result, fd, &self.epoll).is_err()
+        {
+            self.gone.push(ticket.client);
         }
     }
 
-    /// A client has gone, and its sockets with it.
-    fn farewell(&mut self, client: u64) {
-        let Some(gone) = self.clients.remove(&client) else { return };
-        self.waits.retain(|wait| wait.ticket.client != client);
-        for socket in gone.sockets {
-            // It may have closed some of them itself.
-            let _ = self.host.perform(Verb::Close(socket));
+    /// Clients have gone, and their sockets with them.
+    fn take_leave(&mut self) {
+        while let Some(number) = self.gone.pop() {
+            let Some(gone) = self.clients.remove(&number) else { continue };
+            self.waits.forget(number);
+            for socket in gone.sockets {
+                self.owners.remove(&socket);
+                // It may be closed already.
+                let _ = self.host.perform(Verb::Close(socket));
+            }
+            let tools = Tools { host: &self.host, epoll: &self.epoll, now: self.host.now() };
+            self.natives.client_gone(&tools, number, gone.said_goodbye);
+            let _ = self.epoll.modify(self.listener.as_fd(), LISTENER, POLLIN);
         }
-        let tools = Tools { host: &self.host, epoll: &self.epoll, now: self.host.now() };
-        self.natives.client_gone(&tools, client);
+    }
+
+    /// A host that does not stay ends when there is no client, no descriptor and no connection left.
+    fn end_if_idle(&mut self) {
+        if self.is_used() {
+            self.ends = None;
+            return;
+        }
+        let now = self.host.now();
+        if *self.ends.get_or_insert(now + IDLE) > now {
+            return;
+        }
+        // Who has connected by now is served still; who comes later finds no host.
+        let mut last = None;
+        let mut needed = || {
+            last = unix::accept(self.listener.as_fd(), SOCK_NONBLOCK).ok();
+            last.is_some()
+        };
+        self.ending = match &mut self.seat {
+            Some(seat) => seat.leave(needed),
+            None => !needed(),
+        };
+        if let Some(last) = last {
+            self.ends = None;
+            self.admit(last);
+        }
+    }
+
+    fn is_used(&self) -> bool {
+        // Without a seat nobody but its maker knows of it: he will come.
+        let expected = self.seat.is_none() && self.last_client == 0;
+        if expected || self.facts.stays || !self.clients.is_empty() || self.natives.is_used() {
+            return true;
+        }
+        let census = self.host.census();
+        census.flows + census.half_open + census.time_wait > 0
+    }
+
+    /// The host ends: what clients made for themselves is closed (FIN), programs' connections are reset, and what was closed before
+    /// has a moment to be acknowledged. Clients see the end of their connections when the process has ended.
+    fn end(&mut self, ready: &mut Vec<Ready>) -> Result<()> {
+        if let Some(seat) = &mut self.seat {
+            seat.leave(|| false);
+        }
+        for client in self.clients.values_mut() {
+            std::mem::forget(duplicate(client.fd().as_raw_fd()));
+            client.said_goodbye = false;
+        }
+        self.gone.extend(self.clients.keys());
+        self.take_leave();
+        let end = self.host.now() + LAST_WORDS;
+        while self.host.census().flows > 0 && self.host.now() < end {
+            self.ends = Some(end);
+            self.turn(ready)?;
+        }
+        self.host.shutdown();
+        Ok(())
+    }
+}
+
+/// True if the verb may be done later.
+fn is_later(error: &Error, verb: &Verb) -> bool {
+    match error.errno() {
+        Errno::EAGAIN => true,
+        Errno::EINPROGRESS | Errno::EALREADY => matches!(verb, Verb::Connect(..)),
+        _ => false,
     }
 }

@@ -13,7 +13,7 @@ use super::state::{Shared, State};
 use super::world::Seat;
 use crate::base::{Cidr, Errno, IfIndex, Mac, Result};
 use crate::device::{Device, Impair, Impairment, Loopback, Packet, Tap, Tee};
-use crate::stack::{Config, NoRst, Stack};
+use crate::stack::{Config, NoRst, Stack, Verbatim};
 use crate::sys::{memory, random};
 use crate::trace::{PcapWriter, Recorder};
 
@@ -50,6 +50,11 @@ pub(super) struct Names {
 }
 
 impl Names {
+    /// As hosts(5) writes it.
+    pub(super) fn text(&self) -> String {
+        self.hosts.iter().map(|(name, address)| format!("{address}\t{name}\n")).collect()
+    }
+
     pub(super) fn addresses(&self, name: &str) -> Vec<IpAddr> {
         let same = |(known, _): &&(String, IpAddr)| known.eq_ignore_ascii_case(name);
         self.hosts.iter().filter(same).map(|(_, address)| *address).collect()
@@ -261,6 +266,13 @@ impl HostBuilder {
     #[must_use]
     pub fn no_rst_port(mut self, port: u16) -> Self {
         self.config.no_rst.add(port);
+        self
+    }
+
+    /// What raw sockets begin with as SO_VERBATIM: how literally an IPv4 header is taken that a program writes itself.
+    #[must_use]
+    pub fn verbatim(mut self, rule: Verbatim) -> Self {
+        self.config.verbatim = rule;
         self
     }
 

@@ -247,6 +247,11 @@ impl Host {
         self.shared().lock().names.name(address)
     }
 
+    /// The host's own table of names, as hosts(5) writes it.
+    pub(crate) fn hosts_text(&self) -> String {
+        self.shared().lock().names.text()
+    }
+
     /// How often each thing happened that has a reason; only what happened at all.
     pub fn counters(&self) -> Vec<(Reason, u64)> {
         let mut state = self.shared().lock();
@@ -356,9 +361,21 @@ impl Host {
 
     /// For a foreign event loop (see [`HostBuilder::embedded`]): the descriptors to poll for reading before [`Host::drive`].
     pub fn poll_fds(&self) -> Vec<RawFd> {
+        let mut fds = Vec::new();
+        self.before_sleep(|fd, _| fds.push(fd));
+        fds
+    }
+
+    /// The same for an event loop that keeps its set: each descriptor, and whether frames wait for room on it (POLLOUT). Tells the
+    /// devices that the host will sleep.
+    pub(crate) fn before_sleep(&self, mut each: impl FnMut(RawFd, bool)) {
         let mut state = self.shared().lock();
         state.ports.iter_mut().for_each(|port| port.sleeping(true));
-        state.ports.iter().filter_map(Port::fd).collect()
+        state
+            .ports
+            .iter()
+            .filter_map(|port| Some((port.fd()?, port.is_congested())))
+            .for_each(|(fd, full)| each(fd, full));
     }
 
     /// For a foreign event loop: when to call [`Host::drive`] though no descriptor is ready. `None` = never.

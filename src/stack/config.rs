@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::raw::Verbatim;
+
 /// How a host behaves; the names in brackets are Linux's sysctls.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
@@ -56,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) dad_transmits: u8,
     /// Which segments without a socket are not answered by RST.
     pub(crate) no_rst: NoRst,
+    /// What raw sockets begin with as SO_VERBATIM.
+    pub(crate) verbatim: Verbatim,
     /// The addresses are the kernel's, who answers for them: the host says nothing of itself on its wires (see
     /// [`crate::stack::Net::is_shadow`]).
     pub(crate) shadow: bool,
@@ -123,6 +127,7 @@ impl Default for Config {
             slaac: true,
             dad_transmits: 1,
             no_rst: NoRst::None,
+            verbatim: Verbatim::default(),
             shadow: false,
         }
     }

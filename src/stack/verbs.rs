@@ -50,7 +50,7 @@ impl Stack {
         let options = Options::new(&self.net.config, domain, kind, told);
         let part = match protocol {
             _ if domain == AF_PACKET => Part::Packet(Default::default()),
-            _ if kind == SOCK_RAW => Part::Raw(RawSocket::new(domain, protocol)),
+            _ if kind == SOCK_RAW => Part::Raw(RawSocket::new(domain, protocol, self.net.config.verbatim)),
             IPPROTO_TCP => Part::Tcp(Default::default()),
             IPPROTO_UDP => Part::Udp(Default::default()),
             _ => Part::Ping(Default::default()),

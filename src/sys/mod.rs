@@ -19,6 +19,7 @@
 //! | `mirror.rs` | TAPs and packet sockets of a namespace that mirrors a host's interfaces |
 //! | `signal.rs` | Ctrl-C |
 //! | `terminal.rs` | how wide a terminal is |
+//! | `session.rs` | a process that goes on by itself |
 //! | `namespace.rs` | network and user namespaces |
 //!
 //! Arguments and results are borrowed descriptors, slices and plain values; errors are `std::io::Error` with Linux's
@@ -44,6 +45,8 @@ pub(crate) mod packet;
 pub(crate) mod poll;
 pub(crate) mod privilege;
 pub(crate) mod random;
+#[cfg(feature = "cli")]
+pub(crate) mod session;
 #[cfg(feature = "cli")]
 pub(crate) mod signal;
 pub(crate) mod tap;

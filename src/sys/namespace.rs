@@ -20,6 +20,19 @@ pub(crate) fn unshare_user() -> io::Result<()> {
     super::check(unsafe { libc::unshare(libc::CLONE_NEWUSER) }).map(drop)
 }
 
+/// unshare(2) CLONE_NEWUSER | CLONE_NEWNET: the process goes on in a user namespace and a network namespace of its own, as the same
+/// user and group. EINVAL if it has more than one thread; EPERM where users may not have namespaces.
+#[cfg(feature = "cli")]
+pub(crate) fn unshare_user_and_network() -> io::Result<()> {
+    let (user, group) = (super::privilege::geteuid(), super::privilege::getegid());
+    // SAFETY: takes no pointers. The kernel refuses it to a process of several threads.
+    super::check(unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNET) })?;
+    // user_namespaces(7): one's own user may be mapped without privilege, one's own group once setgroups(2) is given up.
+    std::fs::write("/proc/self/setgroups", "deny")?;
+    std::fs::write("/proc/self/gid_map", format!("{group} {group} 1"))?;
+    std::fs::write("/proc/self/uid_map", format!("{user} {user} 1"))
+}
+
 /// setns(2) CLONE_NEWNET: this thread goes on in the network namespace given.
 pub(crate) fn set_network(namespace: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: takes no pointers; as for unshare.

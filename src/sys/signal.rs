@@ -38,6 +38,13 @@ extern "C" fn ring(signal: libc::c_int) {
     }
 }
 
+impl From<Interrupts> for OwnedFd {
+    /// A descriptor that is readable once a signal has come.
+    fn from(interrupts: Interrupts) -> Self {
+        interrupts.0
+    }
+}
+
 impl Interrupts {
     /// The number of the next signal. Waits for it.
     pub(crate) fn next(&self) -> io::Result<i32> {

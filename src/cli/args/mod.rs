@@ -8,6 +8,7 @@
 //! | `replay.rs` | `sockatoo replay` |
 //! | `send.rs` | what commands that send packets share |
 //! | `checksum.rs` | `sockatoo checksum` |
+//! | `hosts.rs` | `sockatoo up`, `down`, `ls`, and the flags of a host that others join |
 //! | `arp.rs` | `sockatoo arp` |
 //! | `scan.rs` | `sockatoo scan` |
 //! | `traceroute.rs` | `sockatoo traceroute` |
@@ -20,6 +21,7 @@ mod bench;
 mod checksum;
 mod craft;
 mod diff;
+mod hosts;
 mod replay;
 mod scan;
 mod send;
@@ -31,6 +33,7 @@ pub(in crate::cli) use bench::{Bench, BenchArgs};
 pub(in crate::cli) use checksum::ChecksumArgs;
 pub(in crate::cli) use craft::{BeginsWith, CraftArgs, Language, ViewArgs};
 pub(in crate::cli) use diff::DiffArgs;
+pub(in crate::cli) use hosts::{DownArgs, Raw, ServedArgs, UpArgs};
 pub(in crate::cli) use replay::ReplayArgs;
 pub(in crate::cli) use scan::{Method, ScanArgs};
 pub(in crate::cli) use send::{PaceArgs, SendArgs};
@@ -75,6 +78,23 @@ pub(in crate::cli) enum Command {
         cable in memory. Nothing is left behind."
     )]
     Demo(DemoArgs),
+    /// Start a host that other commands and programs join, and that stays
+    #[command(mut_arg("interface", |arg| arg.short('i')))]
+    #[command(
+        after_help = "A host is a network station of its own: addresses, ports, connections. It lives in a process of its own until \
+        `sockatoo down`. Without a wire it has its loopback, and needs no privilege. If it runs already with the same flags, that is \
+        fine; with others it is an error. Exit code: 0 it is up, 2 it could not be started."
+    )]
+    Up(UpArgs),
+    /// End hosts, and wait until they are gone
+    #[command(
+        after_help = "Connections of programs that are still there are reset; those that were closed before have a second to finish. \
+        The socket, the TAP and the process are gone when this returns; a recording is complete. Exit code: 0 it is gone, 1 there was \
+        none."
+    )]
+    Down(DownArgs),
+    /// List the hosts that run
+    Ls,
     /// Send echo requests and show who answers how fast, as ping does
     #[command(mut_arg("interface", |arg| arg.short('I')))]
     #[command(

@@ -82,9 +82,10 @@ impl Natives {
         let _ = (tools, socket);
     }
 
-    /// The client has gone: its sockets are aborted.
-    pub(super) fn client_gone(&mut self, tools: &Tools<'_>, client: u64) {
-        let _ = (tools, client);
+    /// The client has gone. If it said goodbye, what its programs have sent still arrives and their connections end by themselves;
+    /// else they are reset.
+    pub(super) fn client_gone(&mut self, tools: &Tools<'_>, client: u64, said_goodbye: bool) {
+        let _ = (tools, client, said_goodbye);
     }
 
     /// When [`Natives::tick`] has something to do next.

@@ -16,4 +16,4 @@ pub(crate) mod protocol;
 
 pub(crate) use connection::Connection;
 pub(crate) use names::{Name, Nonce, Sender};
-pub(crate) use protocol::{Ask, HostFacts, Native, Patience, Reply, Request, Response};
+pub(crate) use protocol::{Ask, HostFacts, Native, Patience, Reply, Request, Response, Status};

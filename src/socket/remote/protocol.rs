@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Error, Result, SockAddr, SocketId};
+use crate::driver::{Census, Interface};
 use crate::sys::unix;
 
 use super::Nonce;
@@ -35,6 +36,9 @@ pub(crate) struct Request {
 pub(crate) enum Ask {
     /// Who are you? Answers [`Reply::Welcome`]. EPROTO if the versions differ.
     Hello { version: String },
+    /// The host ends. The answer comes at once; the connection ends with the host's process. Needs no Hello, and has the same form in
+    /// every version.
+    Down,
     /// A verb; where it would answer EAGAIN, or a connect EINPROGRESS, it waits as long as `patience` says. Connect then answers
     /// the connection's outcome. Answers [`Reply::Answer`].
     Do { verb: Verb, patience: Patience },
@@ -46,8 +50,13 @@ pub(crate) enum Ask {
     Readiness(SocketId),
     /// Names that the host knows: DNS servers, the hosts table. Answers [`Reply::Names`].
     Names,
-    /// The host ends.
-    Down,
+    /// What there is now. Answers [`Reply::Status`].
+    Status,
+    /// The client ends as it should: what its programs have sent still arrives, and their connections end by themselves. A
+    /// connection that ends without this word was a client's that was killed: its programs' connections are reset.
+    Goodbye,
+    /// The host stays until [`Ask::Down`], whoever started it.
+    Stay,
 }
 
 /// What a program's own descriptor needs. A descriptor that is spoken of comes along, borrowed: an AF_UNIX socket that was made
@@ -93,6 +102,16 @@ pub(crate) enum Reply {
     Welcome(HostFacts),
     Answer(Answer),
     Names { dns: Vec<std::net::SocketAddr>, hosts: String },
+    Status(Status),
+}
+
+/// How a host is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Status {
+    pub(crate) census: Census,
+    pub(crate) interfaces: Vec<Interface>,
+    /// Processes that speak with it, the one that asks included.
+    pub(crate) clients: usize,
 }
 
 /// What is to be known of a host.

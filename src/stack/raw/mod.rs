@@ -69,12 +69,12 @@ pub(crate) struct RawSocket {
 
 impl RawSocket {
     /// What a new socket of this family and protocol has.
-    pub(super) fn new(domain: i32, protocol: i32) -> Self {
+    pub(super) fn new(domain: i32, protocol: i32, verbatim: Verbatim) -> Self {
         Self {
             queue: Queue::default(),
             // raw(7): "IP_HDRINCL is implied" by IPPROTO_RAW; rawv6 has the same. IPPROTO_IP sends in the same way.
             header_included: protocol == IPPROTO_RAW || (domain == AF_INET && protocol == IPPROTO_IP),
-            verbatim: Verbatim::default(),
+            verbatim,
             filter: [0; 8],
             // RFC 3542 3.1: "the kernel will calculate and insert the ICMPv6 checksum for ICMPv6 raw sockets".
             checksum6: (domain == AF_INET6 && protocol == IPPROTO_ICMPV6).then_some(2),

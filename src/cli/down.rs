@@ -1,0 +1,35 @@
+//! `sockatoo down`: hosts end.
+
+use serde_json::json;
+
+use super::args::DownArgs;
+use super::exit::Exit;
+use super::say::{self, Trouble};
+use super::up::named;
+use crate::base::Errno;
+use crate::daemon;
+use crate::socket::remote::place;
+
+/// `sockatoo down`.
+pub(super) fn run(args: &DownArgs, json: bool) -> Result<Exit, Trouble> {
+    let names = match (args.all, args.names.is_empty()) {
+        (true, _) => place::hosts()?,
+        (_, true) => vec![named(None)],
+        _ => args.names.clone(),
+    };
+    for name in names {
+        match daemon::end(&name) {
+            Ok(pid) if json => say::object(json!({ "host": name, "pid": pid })),
+            Ok(pid) => say::line(format!("{name} is down, process {pid} has ended")),
+            // Of all, those that are there are meant.
+            Err(error) if args.all && error.errno() == Errno::ENOENT => {}
+            Err(error) if error.errno() == Errno::ENOENT => {
+                return Err(Trouble::new(format!("no host `{name}` runs"))
+                    .hint("`sockatoo ls` shows those that do")
+                    .answer());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Exit::Ok)
+}
