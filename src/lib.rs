@@ -38,7 +38,7 @@ pub(crate) mod sys;
 pub mod trace;
 pub mod wire;
 
-pub use base::{Cidr, Errno, Error, IfIndex, Instant, LinkAddr, Mac, Result, SockAddr};
+pub use base::{Cidr, Errno, Error, IfIndex, Instant, LinkAddr, Mac, NetlinkAddr, Result, SockAddr};
 pub use driver::{Host, HostBuilder, World};
 pub use socket::Socket;
 

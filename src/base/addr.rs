@@ -198,6 +198,17 @@ pub enum SockAddr {
     V6(SocketAddrV6),
     /// AF_PACKET, packet(7).
     Link(LinkAddr),
+    /// AF_NETLINK, netlink(7).
+    Netlink(NetlinkAddr),
+}
+
+/// struct sockaddr_nl, netlink(7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+pub struct NetlinkAddr {
+    /// The socket's number (`nl_pid`); 0 = the kernel, to bind: any.
+    pub pid: u32,
+    /// RTMGRP_*.
+    pub groups: u32,
 }
 
 /// struct sockaddr_ll, packet(7): an interface, a protocol, a station.
@@ -253,7 +264,7 @@ impl SockAddr {
         match self {
             Self::V4(a) => Some(SocketAddr::V4(*a)),
             Self::V6(a) => Some(SocketAddr::V6(*a)),
-            Self::Unspec | Self::Link(_) => None,
+            Self::Unspec | Self::Link(_) | Self::Netlink(_) => None,
         }
     }
 
@@ -272,6 +283,7 @@ impl SockAddr {
             Self::V4(_) => super::constants::AF_INET,
             Self::V6(_) => super::constants::AF_INET6,
             Self::Link(_) => super::constants::AF_PACKET,
+            Self::Netlink(_) => super::constants::AF_NETLINK,
         }
     }
 }
@@ -297,6 +309,12 @@ impl From<SocketAddrV6> for SockAddr {
     }
 }
 
+impl From<NetlinkAddr> for SockAddr {
+    fn from(address: NetlinkAddr) -> Self {
+        Self::Netlink(address)
+    }
+}
+
 impl From<LinkAddr> for SockAddr {
     fn from(address: LinkAddr) -> Self {
         Self::Link(address)
@@ -315,6 +333,7 @@ impl fmt::Display for SockAddr {
             Self::V4(address) => write!(f, "{address}"),
             Self::V6(address) => write!(f, "{address}"),
             Self::Link(address) => write!(f, "{address}"),
+            Self::Netlink(NetlinkAddr { pid, groups }) => write!(f, "pid {pid}, groups 0x{groups:08x}"),
             Self::Unspec => write!(f, "(unspecified)"),
         }
     }

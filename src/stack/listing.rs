@@ -99,6 +99,7 @@ impl Stack {
         };
         match &entry.protocol_part {
             Part::Tcp(_) => self.tcp_row(id, &mut row),
+            Part::Netlink(netlink) => row.receive_queue = netlink.charged(),
             Part::Packet(packet) => {
                 (row.domain, row.receive_queue) = (AF_PACKET, packet.charged());
                 (row.protocol, row.device) = (i32::from(packet.listens_to().0), packet.listens_to().1);

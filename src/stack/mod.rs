@@ -5,7 +5,7 @@
 //! ```text
 //!   verbs.rs   socket bind listen accept connect send recv shutdown close getsockopt setsockopt poll
 //!      |            bind.rs (addresses)  table.rs (the sockets)  options/ (the one table)  ports/ (who may bind what)  ready.rs
-//!   tcp/   udp.rs   icmp.rs (ping sockets)   raw/ (SOCK_RAW)   packet/ (AF_PACKET)
+//!   tcp/   udp.rs   icmp.rs (ping sockets)   raw/ (SOCK_RAW)   packet/ (AF_PACKET)   netlink/ (AF_NETLINK)
 //!      |       |        |     datagram/ (what these share: queues, errors, the way out)
 //!   ip/        input, output, routes, sources, fragments, ICMP errors, multicast groups        } together: Net
 //!   link/      interfaces, Ethernet, ARP, NDP: the neighbour table with its waiting queue      } (net.rs)
@@ -29,6 +29,7 @@ mod lan;
 mod link;
 mod listing;
 mod net;
+mod netlink;
 mod options;
 mod packet;
 mod perform;

@@ -149,6 +149,7 @@ pub(crate) enum Part {
     Ping(super::icmp::PingSocket),
     Raw(super::raw::RawSocket),
     Packet(super::packet::PacketSocket),
+    Netlink(super::netlink::NetlinkSocket),
 }
 
 /// The sockets.

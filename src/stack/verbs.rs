@@ -13,10 +13,11 @@ use super::options::Options;
 use super::raw::RawSocket;
 use super::table::{Entry, Part};
 use crate::base::constants::{
-    AF_INET, AF_INET6, AF_PACKET, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP,
-    MSG_ERRQUEUE, POLLNVAL, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
+    AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IP, IPPROTO_TCP,
+    IPPROTO_UDP, MSG_ERRQUEUE, NETLINK_ROUTE, POLLNVAL, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_RAW,
+    SOCK_STREAM,
 };
-use crate::base::{ControlMessage, Errno, Error, Instant, Reason, Result, SockAddr, SocketId};
+use crate::base::{ControlMessage, Errno, Error, Instant, NetlinkAddr, Reason, Result, SockAddr, SocketId};
 
 /// What sendmsg(2) is told beside the data.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,6 +51,7 @@ impl Stack {
         let options = Options::new(&self.net.config, domain, kind, told);
         let part = match protocol {
             _ if domain == AF_PACKET => Part::Packet(Default::default()),
+            _ if domain == AF_NETLINK => Part::Netlink(Default::default()),
             _ if kind == SOCK_RAW => Part::Raw(RawSocket::new(domain, protocol, self.net.config.verbatim)),
             IPPROTO_TCP => Part::Tcp(Default::default()),
             IPPROTO_UDP => Part::Udp(Default::default()),
@@ -58,7 +60,7 @@ impl Stack {
         let id = self.sockets.insert(Entry::new(domain, kind, told, options, part));
         if domain == AF_PACKET {
             self.packet_create(id, protocol)?;
-        } else if kind == SOCK_RAW {
+        } else if kind == SOCK_RAW && domain != AF_NETLINK {
             self.raw_open(id);
         }
         Ok(id)
@@ -74,8 +76,10 @@ impl Stack {
             };
             return self.packet_bind(id, address);
         }
-        if let Part::Raw(_) = entry.protocol_part {
-            return self.raw_bind(id, address);
+        match entry.protocol_part {
+            Part::Raw(_) => return self.raw_bind(id, address),
+            Part::Netlink(_) => return self.netlink_bind(id, address),
+            _ => {}
         }
         let already = entry.local.is_some() || entry.remote.is_some();
         // inet_bind looks at the address first, inet6_bind at the socket.
@@ -127,6 +131,9 @@ impl Stack {
         let entry = self.sockets.get(id)?;
         if let Part::Packet(_) = entry.protocol_part {
             return Err(Errno::EOPNOTSUPP.because(Reason::WrongKind));
+        }
+        if let Part::Netlink(_) = entry.protocol_part {
+            return self.netlink_connect(id, address);
         }
         let tcp = matches!(entry.protocol_part, Part::Tcp(_));
         let raw = matches!(entry.protocol_part, Part::Raw(_));
@@ -183,6 +190,9 @@ impl Stack {
             self.dispatch();
             return sent;
         }
+        if let Part::Netlink(_) = entry.protocol_part {
+            return self.netlink_send(id, data, &how);
+        }
         let udp = matches!(entry.protocol_part, Part::Udp(_));
         let raw = matches!(entry.protocol_part, Part::Raw(_));
         if !raw {
@@ -231,6 +241,7 @@ impl Stack {
             }
             Part::Ping(_) | Part::Raw(_) => self.datagram_recv(id, data, flags),
             Part::Packet(_) => self.packet_recv(id, data, flags),
+            Part::Netlink(_) => self.netlink_recv(id, data, flags),
         }
     }
 
@@ -245,7 +256,7 @@ impl Stack {
     /// shutdown(2): SHUT_RD, SHUT_WR, SHUT_RDWR.
     pub(crate) fn shutdown(&mut self, id: SocketId, how: i32) -> Result<()> {
         let entry = self.sockets.get_mut(id)?;
-        if let Part::Packet(_) = entry.protocol_part {
+        if let Part::Packet(_) | Part::Netlink(_) = entry.protocol_part {
             return Err(Errno::EOPNOTSUPP.because(Reason::WrongKind));
         }
         if !matches!(how, SHUT_RD | SHUT_WR | SHUT_RDWR) {
@@ -295,6 +306,9 @@ impl Stack {
         if let Part::Packet(_) = entry.protocol_part {
             return Ok(self.packet_name(id)?.into());
         }
+        if let Part::Netlink(_) = entry.protocol_part {
+            return self.netlink_name(id);
+        }
         let unbound = SocketAddr::new(entry.any_address(), 0);
         Ok(entry.shown(entry.with_device_scope(entry.local.unwrap_or(unbound))))
     }
@@ -304,6 +318,9 @@ impl Stack {
         let entry = self.sockets.get(id)?;
         if let Part::Packet(_) = entry.protocol_part {
             return Err(Errno::EOPNOTSUPP.because(Reason::WrongKind));
+        }
+        if let Part::Netlink(_) = entry.protocol_part {
+            return Ok(NetlinkAddr::default().into());
         }
         // inet_getname: a datagram socket connected to port 0 has no peer either.
         let remote = entry.remote.filter(|remote| remote.port() != 0);
@@ -329,6 +346,7 @@ impl Stack {
         match (entry.queue(), &entry.protocol_part) {
             (Some(queue), _) => Ok(queue.next_len()),
             (None, Part::Packet(packet)) => Ok(packet.next_len()),
+            (None, Part::Netlink(netlink)) => Ok(netlink.next_len()),
             (None, _) => self.tcp_readable(id),
         }
     }
@@ -353,13 +371,21 @@ fn supported(domain: i32, kind: i32, protocol: i32) -> Result<i32> {
     /// SOCK_MAX and IPPROTO_MAX of Linux: numbers from here on are no types, no protocols.
     const TYPES: i32 = 11;
     const PROTOCOLS: i32 = 263;
-    if !matches!(domain, AF_INET | AF_INET6 | AF_PACKET) {
+    if !matches!(domain, AF_INET | AF_INET6 | AF_PACKET | AF_NETLINK) {
         return Err(Errno::EAFNOSUPPORT.because(Reason::WrongDomain));
     }
     if domain == AF_PACKET && (0..TYPES).contains(&kind) {
         // packet_create: any protocol; SOCK_PACKET is obsolete since Linux 2.2.
         let known = matches!(kind, SOCK_RAW | SOCK_DGRAM);
         return known.then_some(protocol).ok_or(Errno::ESOCKTNOSUPPORT.because(Reason::WrongType));
+    }
+    if domain == AF_NETLINK && (0..TYPES).contains(&kind) {
+        // netlink_create; of its protocols we have one.
+        return match (kind, protocol) {
+            (SOCK_RAW | SOCK_DGRAM, NETLINK_ROUTE) => Ok(protocol),
+            (SOCK_RAW | SOCK_DGRAM, _) => Err(Errno::EPROTONOSUPPORT.because(Reason::WrongProtocol)),
+            _ => Err(Errno::ESOCKTNOSUPPORT.because(Reason::WrongType)),
+        };
     }
     if !(0..TYPES).contains(&kind) || !(0..PROTOCOLS).contains(&protocol) {
         return Err(Errno::EINVAL.because(Reason::WrongType));

@@ -149,7 +149,7 @@ impl Entry {
             Part::Udp(udp) => Some(&udp.queue),
             Part::Ping(ping) => Some(&ping.queue),
             Part::Raw(raw) => Some(&raw.queue),
-            Part::Tcp(_) | Part::Packet(_) => None,
+            Part::Tcp(_) | Part::Packet(_) | Part::Netlink(_) => None,
         }
     }
 
@@ -158,7 +158,7 @@ impl Entry {
             Part::Udp(udp) => Some(&mut udp.queue),
             Part::Ping(ping) => Some(&mut ping.queue),
             Part::Raw(raw) => Some(&mut raw.queue),
-            Part::Tcp(_) | Part::Packet(_) => None,
+            Part::Tcp(_) | Part::Packet(_) | Part::Netlink(_) => None,
         }
     }
 
@@ -176,6 +176,7 @@ impl Entry {
     pub(crate) fn poll_datagram(&self) -> i32 {
         let (waiting, errors) = match &self.protocol_part {
             Part::Packet(packet) => (packet.is_readable(), false),
+            Part::Netlink(netlink) => (netlink.is_readable(), false),
             _ => self.queue().map_or((false, false), |q| (!q.datagrams.is_empty(), !q.errors.is_empty())),
         };
         let mut events = POLLOUT;

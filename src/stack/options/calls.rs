@@ -1,6 +1,6 @@
 //! getsockopt(2) and setsockopt(2): who has which level, how long a value is, then the table.
 
-use super::table::{DATAGRAM, PACKET, PING, RAW, Row, TCP, UDP, Value, find};
+use super::table::{DATAGRAM, NETLINK, PACKET, PING, RAW, Row, TCP, UDP, Value, find};
 use crate::base::constants::*;
 use crate::base::{Errno, Error, Reason, Result, SocketId};
 use crate::stack::Stack;
@@ -29,6 +29,7 @@ fn kind_of(entry: &Entry) -> u8 {
         Part::Ping(_) => PING,
         Part::Raw(_) => RAW,
         Part::Packet(_) => PACKET,
+        Part::Netlink(_) => NETLINK,
     }
 }
 
@@ -37,7 +38,8 @@ fn has_level(entry: &Entry, level: i32) -> bool {
     match level {
         SOL_SOCKET => true,
         SOL_PACKET => kind_of(entry) == PACKET,
-        _ if kind_of(entry) == PACKET => false,
+        SOL_NETLINK => kind_of(entry) == NETLINK,
+        _ if matches!(kind_of(entry), PACKET | NETLINK) => false,
         // ipv6_setsockopt: "if (level == SOL_IP && sk->sk_type != SOCK_RAW)"
         SOL_IP => !(kind_of(entry) == RAW && entry.domain == AF_INET6),
         SOL_RAW => kind_of(entry) == RAW,

@@ -22,8 +22,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use crate::base::constants::{
-    AF_INET, AF_INET6, AF_PACKET, IP_PMTUDISC_WANT, IPPROTO_ICMP, IPPROTO_ICMPV6, SOCK_DGRAM, SOCK_RAW,
-    SOCK_STREAM,
+    AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, IP_PMTUDISC_WANT, IPPROTO_ICMP, IPPROTO_ICMPV6, SOCK_DGRAM,
+    SOCK_RAW, SOCK_STREAM,
 };
 use crate::base::{ControlMessage, IfIndex, Instant};
 use crate::stack::Config;
@@ -133,6 +133,14 @@ pub(crate) struct Options {
     /// PACKET_IGNORE_OUTGOING.
     pub(crate) ignore_outgoing: bool,
 
+    // SOL_NETLINK
+    /// NETLINK_EXT_ACK: errors come with a sentence.
+    pub(crate) netlink_extended_ack: bool,
+    /// NETLINK_CAP_ACK: errors quote the request's header only.
+    pub(crate) netlink_cap_ack: bool,
+    /// NETLINK_GET_STRICT_CHK: the header of a dump request is a filter.
+    pub(crate) netlink_strict: bool,
+
     /// What Linux knows and nothing here acts on, as it was set: (level, name) to bytes.
     stored: BTreeMap<(i32, i32), Vec<u8>>,
 }
@@ -153,7 +161,7 @@ impl Options {
         let ping = kind == SOCK_DGRAM && (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6);
         Self {
             // ping_init_sock: any number of ping programs may run at a time. inetsw_array: raw sockets are INET_PROTOSW_REUSE.
-            reuse_address: ping || (kind == SOCK_RAW && domain != AF_PACKET),
+            reuse_address: ping || (kind == SOCK_RAW && domain != AF_PACKET && domain != AF_NETLINK),
             reuse_port: false,
             keepalive: false,
             linger: None,
@@ -217,6 +225,9 @@ impl Options {
             dont_fragment6: false,
             packet_auxdata: false,
             ignore_outgoing: false,
+            netlink_extended_ack: false,
+            netlink_cap_ack: false,
+            netlink_strict: false,
             stored: BTreeMap::new(),
         }
     }

@@ -75,8 +75,8 @@ fn sockaddr(address: SockAddr) -> Vec<u8> {
             bytes.extend(v6.ip().octets());
             bytes.extend(v6.scope_id().to_ne_bytes());
         }
-        // No option's value is a sockaddr_ll.
-        SockAddr::Link(_) => {}
+        // No option's value is a sockaddr_ll or sockaddr_nl.
+        SockAddr::Link(_) | SockAddr::Netlink(_) => {}
     }
     bytes
 }
@@ -224,6 +224,7 @@ impl Stack {
             SO_MEMINFO => {
                 let (charged, drops) = match &entry.protocol_part {
                     Part::Packet(packet) => (packet.charged(), packet.dropped()),
+                    Part::Netlink(netlink) => (netlink.charged(), 0),
                     _ => entry.queue().map_or((0, 0), |queue| (queue.charged(), queue.dropped())),
                 };
                 let words = [charged, options.recv_buffer, 0, options.send_buffer, 0, 0, 0, 0, drops];

@@ -12,7 +12,8 @@ pub(crate) const UDP: u8 = 2;
 pub(crate) const PING: u8 = 4;
 pub(crate) const RAW: u8 = 8;
 pub(crate) const PACKET: u8 = 16;
-pub(crate) const DATAGRAM: u8 = UDP | PING | RAW | PACKET;
+pub(crate) const NETLINK: u8 = 32;
+pub(crate) const DATAGRAM: u8 = UDP | PING | RAW | PACKET | NETLINK;
 pub(crate) const ALL: u8 = TCP | DATAGRAM;
 
 /// An option.
@@ -69,6 +70,10 @@ fn bit(value: i32) -> Option<i32> {
 /// From 0 to `MAX`.
 fn within<const MAX: i32>(value: i32) -> Option<i32> {
     (0..=MAX).contains(&value).then_some(value)
+}
+/// RTNLGRP_MAX.
+fn netlink_group(value: i32) -> Option<i32> {
+    (1..=39).contains(&value).then_some(value)
 }
 fn ignored(_: i32) -> Option<i32> {
     Some(0)
@@ -440,6 +445,18 @@ SOL_UDP: {
     UDP_NO_CHECK6_RX = FLAG;
     UDP_SEGMENT = Value::Stored { default: 0, fix: within::<65_535> };
     UDP_GRO = FLAG;
+}
+SOL_NETLINK: {
+    NETLINK_ADD_MEMBERSHIP = Value::WriteOnly { fix: netlink_group };
+    NETLINK_DROP_MEMBERSHIP = Value::WriteOnly { fix: netlink_group };
+    NETLINK_PKTINFO = FLAG;
+    NETLINK_BROADCAST_ERROR = FLAG;
+    NETLINK_NO_ENOBUFS = FLAG;
+    NETLINK_LISTEN_ALL_NSID = FLAG;
+    NETLINK_LIST_MEMBERSHIPS = Value::ReadOnlyEmpty;
+    NETLINK_CAP_ACK = on!(netlink_cap_ack);
+    NETLINK_EXT_ACK = on!(netlink_extended_ack);
+    NETLINK_GET_STRICT_CHK = on!(netlink_strict);
 }
 SOL_PACKET: {
     PACKET_ADD_MEMBERSHIP = Value::Special;
