@@ -1,0 +1,63 @@
+//! What programs do with descriptors, beyond reading and writing: fork, exec, dup, handing them over, waiting for many, being
+//! interrupted; and how they end.
+
+use crate::place::users;
+
+users! {
+    /// fork, exec with a connection as stdin, SCM_RIGHTS, dup2.
+    fn other_processes_have_them(place) {
+        let server = place.python("inherit_server.py");
+        server.wait_for("ready");
+        let client = place.python("inherit_client.py").end().ok();
+        let all = "b'from the child hello'\nb'HELLO'\nb'from the worker hello'\nb'by dup2 hello'\n";
+        assert_eq!(client, all);
+        server.end().ok()
+    }
+
+    /// select, poll, epoll (level, edge) with pipes beside our sockets.
+    fn readiness(place) {
+        place.python("readiness.py").end().ok()
+    }
+
+    /// FIN, RST, linger 0, EPIPE, and SIGPIPE at last.
+    fn ends_of_connections(place) {
+        let ended = place.python("resets.py").end();
+        assert_eq!(ended.status, 128 + libc::SIGPIPE, "{ended:?}");
+        ended.out
+    }
+
+    /// Handlers run while calls wait; exceptions leave them; time limits hold.
+    fn signals(place) {
+        place.python("signals.py").end().ok()
+    }
+
+    fn many_threads(place) {
+        place.python("threads.py").end().ok()
+    }
+
+    fn names_and_interfaces(place) {
+        place.python("names.py").end().ok()
+    }
+
+    /// Exit status, death by signal, working directory, arguments and standard input are the program's own.
+    fn ways_to_end(place) {
+        let work = place.work();
+        let mut told = String::new();
+        for words in ["exit 0", "exit 7", "signal SIGTERM", "signal SIGKILL", "signal SIGINT"] {
+            let program = place.python(&format!("exits.py {words}"));
+            program.types("typed");
+            let ended = program.end();
+            told += &format!("{words}: {} {}", ended.status, ended.out.replace(work.to_str().unwrap(), "WORK"));
+        }
+        told
+    }
+
+    /// Ctrl-C in a call that waits: Python's KeyboardInterrupt.
+    fn ctrl_c(place) {
+        let server = place.python("greet_server.py");
+        server.wait_for("waiting");
+        let ended = server.interrupt();
+        assert!(ended.err.contains("KeyboardInterrupt"), "{ended:?}");
+        format!("{} {}", ended.status, ended.out)
+    }
+}

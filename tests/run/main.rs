@@ -1,0 +1,20 @@
+//! Unmodified programs, judged: the same programs in the same terminals, once on the kernel's sockets and once under
+//! `sockatoo run`; what they print and how they end must be the same. The kernel's arm plays in a namespace of its own.
+//!
+//! | file | what |
+//! |---|---|
+//! | `place.rs` | where programs run: the kernel or a host, as root or as an ordinary user; and that nothing is left behind |
+//! | `terminal.rs` | a program in its terminal: its lines, its input, its end, all bounded in time |
+//! | `beginners.rs` | Python programs as beginners write them, client and server on 127.0.0.1 (`python/`) |
+//! | `servers.rs` | the same with Python's own servers: socketserver, http.server, asyncio, SMTP, ssl |
+//! | `descriptors.rs` | what is done with descriptors: fork, dup, exec, select, handing them over, signals |
+//!
+//! The rights that a test lacks are named where it is skipped; under CI=true nothing may be skipped.
+#![cfg(feature = "cli")]
+#![allow(unsafe_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::print_stderr)]
+
+mod beginners;
+mod descriptors;
+mod place;
+mod servers;
+mod terminal;
