@@ -8,6 +8,8 @@
 //! | `beginners.rs` | Python programs as beginners write them, client and server on 127.0.0.1 (`python/`) |
 //! | `servers.rs` | the same with Python's own servers: socketserver, http.server, asyncio, SMTP, ssl |
 //! | `descriptors.rs` | what is done with descriptors: fork, dup, exec, select, handing them over, signals |
+//! | `wire_servers.rs` | over a TAP, the kernel on its other side: curl, nginx, redis, iperf3, nc, socat, ssh, Go |
+//! | `wire_probes.rs` | over a TAP: ping, traceroute, dig, hping3, nmap, tcpdump, arping, scapy |
 //!
 //! The rights that a test lacks are named where it is skipped; under CI=true nothing may be skipped.
 #![cfg(feature = "cli")]
@@ -18,3 +20,5 @@ mod descriptors;
 mod place;
 mod servers;
 mod terminal;
+mod wire_probes;
+mod wire_servers;

@@ -14,6 +14,9 @@ use crate::terminal::{Ended, Terminal};
 
 const SOCKATOO: &str = env!("CARGO_BIN_EXE_sockatoo");
 
+/// Where programs are.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// Debian's; one that somebody else's shell puts before it may be out of an ordinary user's reach.
 pub const PYTHON: &str = "/usr/bin/python3";
 
@@ -53,16 +56,14 @@ pub fn skipped(why: impl std::fmt::Display) {
 
 /// True, or the reason is told.
 pub fn has(program: &str) -> bool {
-    let found = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
-        .iter()
-        .any(|folder| Path::new(folder).join(program).exists());
+    let found = PATH.split(':').any(|folder| Path::new(folder).join(program).exists());
     if !found {
         skipped(format_args!("{program} is not installed (scripts/test gets it)"));
     }
     found
 }
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     // SAFETY: takes nothing, touches nothing.
     (unsafe { libc::geteuid() }) == 0
 }
@@ -83,7 +84,9 @@ impl Place {
 
     /// Where the programs' host is 192.0.2.2 and 2001:db8::2, and the kernel is at .1 on a wire: a veth pair for the kernel's
     /// arm, a TAP for ours.
-    pub fn wire(arm: Arm) -> Option<Self> {
+    ///
+    /// `flags` are more words for the host.
+    pub fn wire(arm: Arm, flags: &str) -> Option<Self> {
         let peer = Netns::new().map_err(skipped).ok()?;
         let netns = match arm {
             Arm::Kernel => {
@@ -99,8 +102,8 @@ impl Place {
         };
         let place = Self { arm, user: User::Root, folder: folder(User::Root), netns, peer: Some(peer) };
         if arm == Arm::Run {
-            let up = "up lab --tap wire1 --addr 192.0.2.2/24 --addr 2001:db8::2/64";
-            place.sockatoo(up).ok();
+            let up = format!("up lab --tap wire1 --addr 192.0.2.2/24 --addr 2001:db8::2/64 {flags}");
+            place.sockatoo(&up).ok();
             let peer = place.peer();
             for address in ["192.0.2.1/24", "2001:db8::1/64"] {
                 peer.add_address("wire1", address).unwrap();
@@ -141,10 +144,18 @@ impl Place {
     }
 
     /// A program of the kernel's side of the wire.
-    pub fn peer_terminal(&self, program: &str, arguments: &[&str]) -> Terminal {
+    pub fn peer_terminal(&self, line: &str) -> Terminal {
+        let (program, arguments) = words(line);
         let mut command = self.peer().command(program);
-        command.args(arguments).current_dir(self.folder.join("work")).env("LC_ALL", "C.UTF-8");
+        command.args(arguments).current_dir(self.work()).env("PATH", PATH).env("LC_ALL", "C.UTF-8");
+        command.env("PYTHONUNBUFFERED", "1").env("PLACE", &self.folder);
         Terminal::open(command)
+    }
+
+    /// [`Place::terminal`] for a command line without quotes.
+    pub fn line(&self, line: &str) -> Terminal {
+        let (program, arguments) = words(line);
+        self.terminal(program, &arguments)
     }
 
     /// `sockatoo` itself, as the place's user.
@@ -194,6 +205,7 @@ impl Place {
             .env("XDG_RUNTIME_DIR", self.folder.join("runtime"))
             .env("HOME", self.folder.join("work"))
             .env("LC_ALL", "C.UTF-8")
+            .env("PATH", PATH)
             .env("PYTHONUNBUFFERED", "1")
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env_remove("SOCKATOO_HOST")
@@ -278,6 +290,27 @@ pub fn same(user: User, body: fn(&Place) -> String) {
     };
     if let (Some(kernel), Some(ours)) = (play(Arm::Kernel), play(Arm::Run)) {
         assert_eq!(ours, kernel, "ours (left) and the kernel's (right)");
+    }
+}
+
+fn words(line: &str) -> (&str, Vec<&str>) {
+    let mut words = line.split_whitespace();
+    (words.next().unwrap(), words.collect())
+}
+
+/// Plays `body` over a wire, with the kernel's sockets against the kernel, then with ours. It compares by itself.
+pub fn over_a_wire(programs: &[&str], body: impl Fn(&Place)) {
+    if !programs.iter().all(|program| has(program)) {
+        return;
+    }
+    for arm in [Arm::Kernel, Arm::Run] {
+        if only_kernel() && arm == Arm::Run {
+            return;
+        }
+        let Some(place) = Place::wire(arm, "") else { return };
+        eprintln!("on {arm:?}");
+        body(&place);
+        place.leave();
     }
 }
 

@@ -72,21 +72,20 @@ impl Terminal {
 
     /// Waits until the program has printed `words`, on either stream.
     pub fn wait_for(&self, words: &str) -> &Self {
-        let (said, news) = &*self.said;
-        let end = Instant::now() + self.bound;
-        let mut said = said.lock().unwrap();
-        while !contains(&said.out, words) && !contains(&said.err, words) {
-            let left = end.saturating_duration_since(Instant::now());
-            assert!(
-                !left.is_zero() && said.ended < 2,
-                "{} has not said {words:?}:\n{}\n{}",
-                self.what,
-                text(&said.out),
-                text(&said.err)
-            );
-            said = news.wait_timeout(said, left).unwrap().0;
+        if !self.waits_for(words, self.bound) {
+            let said = self.said.0.lock().unwrap();
+            panic!("{} has not said {words:?}:\n{}\n{}", self.what, text(&said.out), text(&said.err));
         }
         self
+    }
+
+    /// True if the program prints `words` within the time given; false at once if its streams have ended without.
+    pub fn waits_for(&self, words: &str, within: Duration) -> bool {
+        let (said, news) = &*self.said;
+        let missing =
+            |said: &mut Said| said.ended < 2 && !contains(&said.out, words) && !contains(&said.err, words);
+        let said = news.wait_timeout_while(said.lock().unwrap(), within, missing).unwrap().0;
+        contains(&said.out, words) || contains(&said.err, words)
     }
 
     /// Types a line. A program that has left reads nothing.
