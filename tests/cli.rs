@@ -20,6 +20,7 @@ fn the_command_tree() {
     for command in [
         "",
         "demo",
+        "run",
         "ping",
         "traceroute",
         "scan",

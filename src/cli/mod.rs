@@ -8,6 +8,7 @@
 //! | `down.rs` | `sockatoo down` |
 //! | `ls.rs` | `sockatoo ls` |
 //! | `demo/` | `sockatoo demo`: a page is fetched, and shown on the wire |
+//! | `run.rs` | `sockatoo run`: unmodified programs |
 //! | `ping.rs` | `sockatoo ping` |
 //! | `arp.rs` | `sockatoo arp` |
 //! | `scan.rs` | `sockatoo scan` |
@@ -48,6 +49,7 @@ mod packet_json;
 mod ping;
 mod progress;
 mod replay;
+mod run;
 mod say;
 mod scan;
 mod sniff;
@@ -79,6 +81,7 @@ pub fn main() -> ExitCode {
         Command::Up(args) => up::run(&args, json),
         Command::Down(args) => down::run(&args, json),
         Command::Ls => ls::run(json),
+        Command::Run(args) => run::run(&args),
         Command::Ping(args) => ping::run(&args, json),
         Command::Arp(args) => arp::run(&args, json),
         Command::Scan(args) => scan::run(&args, json),

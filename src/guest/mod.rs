@@ -9,6 +9,8 @@
 //! ```
 //! | file | what |
 //! |---|---|
+//! | `launch.rs` | the processes: the one in front, the supervisor, the program |
+//! | `filter.rs` | which calls stop |
 //! | `supervisor.rs` | [`Guest`]: what calls work with; the event loop |
 //! | `trap.rs` | [`Trap`]: one stopped call, the program's memory and descriptors; [`Verdict`]: what becomes of it |
 //! | `waits.rs` | calls that wait: for the host, for a descriptor, until a time, and signals meanwhile |
@@ -21,9 +23,12 @@
 mod address;
 mod calls;
 mod control;
+mod filter;
+mod launch;
 mod supervisor;
 mod trap;
 mod waits;
 
+pub(crate) use launch::{Plan, Trouble, run};
 pub(crate) use supervisor::Guest;
 pub(crate) use trap::{Trap, Verdict};

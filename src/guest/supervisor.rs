@@ -1,12 +1,18 @@
 //! The event loop: stopped calls come, verdicts go.
 
-use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use super::trap::{Borrowed, Trap};
+use super::calls;
+use super::trap::{Borrowed, Trap, Verdict};
+use super::waits::Waits;
+use crate::base::constants::{POLLIN, SO_TYPE, SOL_SOCKET};
 use crate::base::verb::{Answer, Verb};
-use crate::base::{Result, SocketId};
+use crate::base::{Errno, Result, SocketId};
 use crate::socket::remote::connection::unexpected;
-use crate::socket::remote::{Ask, Connection, Native, Patience, Reply};
+use crate::socket::remote::{Ask, Connection, Native, Patience, Reply, names};
+use crate::sys::epoll::{Epoll, Ready};
+use crate::sys::seccomp::{self, NATIVE};
+use crate::sys::{descriptor, pidfd};
 
 /// A program's family of processes, and the host that they are guests of.
 #[derive(Debug)]
@@ -14,18 +20,193 @@ pub(crate) struct Guest {
     pub(super) host: Connection,
     /// Ports below 1024 and raw sockets need the privilege that they need on Linux.
     pub(super) strict: bool,
+    listener: OwnedFd,
+    pub(super) epoll: Epoll,
+    pub(super) waits: Waits,
+    host_ended: bool,
+    /// A 32-bit program was told of.
+    told_of_narrow: bool,
 }
 
+/// What the supervisor learns beside the stopped calls.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// A descriptor of [`Guest::watch`] is ready.
+    Ready(u64),
+    /// Nobody runs under the filter any more.
+    Empty,
+    /// To be told to the user.
+    Say(&'static str),
+}
+
+const LISTENER: u64 = 0;
+const HOST: u64 = 1;
+
+const NARROW_PROGRAM: &str = "a 32-bit program asks for sockets: its calls can't be taken; use the 64-bit program";
+
 impl Guest {
+    /// Answers the calls that stop at `listener`.
+    pub(super) fn new(host: Connection, listener: OwnedFd, strict: bool) -> Result<Self> {
+        let epoll = Epoll::new()?;
+        epoll.add(listener.as_fd(), LISTENER, POLLIN)?;
+        epoll.add(host.as_fd(), HOST, POLLIN)?;
+        // Linux 6.6; without it calls take a little longer.
+        let _ = seccomp::wake_in_place(listener.as_fd());
+        Ok(Self {
+            host,
+            strict,
+            listener,
+            epoll,
+            waits: Waits::new(),
+            host_ended: false,
+            told_of_narrow: false,
+        })
+    }
+
+    /// Waits for a descriptor of somebody else's too; `token` from 2 to 15.
+    pub(super) fn watch(&self, fd: BorrowedFd<'_>, token: u64) -> Result<()> {
+        Ok(self.epoll.add(fd, token, POLLIN)?)
+    }
+
+    /// No more of that.
+    pub(super) fn unwatch(&self, fd: BorrowedFd<'_>) {
+        let _ = self.epoll.remove(fd);
+    }
+
+    /// Serves until something else is to be known.
+    pub(super) fn serve(&mut self) -> Result<Vec<News>> {
+        let (mut ready, mut news) = (Vec::new(), Vec::new());
+        while news.is_empty() {
+            self.epoll.wait(&mut ready, self.waits.next())?;
+            for Ready { token, events } in ready.drain(..) {
+                match token {
+                    LISTENER if events & POLLIN != 0 => news.extend(self.calls()),
+                    LISTENER => {
+                        self.unwatch(self.listener.as_fd());
+                        news.push(News::Empty);
+                    }
+                    HOST => {}
+                    token if token > Waits::TOKEN => self.wait_is_ready(token),
+                    token => news.push(News::Ready(token)),
+                }
+                if token == HOST || self.waits.is_for_host() {
+                    self.hear();
+                }
+            }
+            self.look_at_waits();
+        }
+        Ok(news)
+    }
+
+    /// What the host has answered; also what came early, while another answer was waited for.
+    fn hear(&mut self) {
+        while !self.host_ended {
+            match self.host.finished() {
+                Ok(Some((response, fds))) => self.wait_is_answered(response, fds),
+                Ok(None) => return,
+                Err(_) => {
+                    self.host_ended = true;
+                    let _ = self.epoll.remove(self.host.as_fd());
+                    self.waits_are_over();
+                }
+            }
+        }
+    }
+
+    fn calls(&mut self) -> Option<News> {
+        let told = match seccomp::receive(self.listener.as_fd()) {
+            Ok(told) => told,
+            // ENOENT: its thread was killed.
+            Err(_) => return None,
+        };
+        let trap = Trap::new(self.listener.as_raw_fd(), &told);
+        if told.arch != NATIVE {
+            self.deliver(&trap, Verdict::Fail(Errno::ENOSYS));
+            return (!std::mem::replace(&mut self.told_of_narrow, true)).then_some(News::Say(NARROW_PROGRAM));
+        }
+        let verdict = calls::perform(self, &trap);
+        self.deliver(&trap, verdict);
+        None
+    }
+
+    /// Tells the kernel what becomes of a call. A call that has gone (ENOENT) is forgotten.
+    pub(super) fn deliver(&mut self, trap: &Trap, verdict: Verdict) {
+        let listener = self.listener.as_fd();
+        let done = match verdict {
+            Verdict::Return(value) => seccomp::answer(listener, trap.id, value),
+            Verdict::Fail(errno) => seccomp::fail(listener, trap.id, errno.0),
+            Verdict::Native => seccomp::pass(listener, trap.id),
+            Verdict::Restart => seccomp::fail(listener, trap.id, seccomp::RESTART),
+            Verdict::Give { fd, close_on_exec, at: None } => {
+                seccomp::give(listener, trap.id, fd.as_fd(), close_on_exec).map(drop)
+            }
+            Verdict::Give { fd, close_on_exec, at: Some(at) } => {
+                seccomp::replace(listener, trap.id, fd.as_fd(), close_on_exec, at)
+                    .and_then(|new| seccomp::answer(listener, trap.id, i64::from(new)))
+            }
+            Verdict::Later => Ok(()),
+        };
+        if let Err(error) = done
+            && let Some(errno) = error.raw_os_error()
+        {
+            // EMFILE: the program has no room for a descriptor.
+            let _ = seccomp::fail(listener, trap.id, errno);
+        }
+    }
+
+    /// The program's descriptor number `at` is this one from now on; its call goes on.
+    pub(super) fn replace(&self, trap: &Trap, at: RawFd, fd: BorrowedFd<'_>) -> Result<()> {
+        let close_on_exec = pidfd::is_close_on_exec(trap.tid, at);
+        seccomp::replace(self.listener.as_fd(), trap.id, fd, close_on_exec, at)?;
+        Ok(())
+    }
+
     /// The descriptor, if it is one of our sockets; `None` if it is anything else (the kernel does the call). EBADF.
     pub(super) fn ours(&self, trap: &Trap, fd: RawFd) -> Result<Option<Borrowed>> {
-        let _ = (trap.borrow(fd)?, self.strict);
-        Ok(None)
+        let fd = match trap.borrow(fd) {
+            // A program that has made itself untouchable: its other sockets work as ever.
+            Err(error) if error.errno() == Errno::EPERM => return Ok(None),
+            fd => fd?,
+        };
+        match names::identify(fd.as_fd()) {
+            Some((nonce, socket)) if nonce == self.host.facts().nonce => {
+                let kind = descriptor::option(fd.as_fd(), SOL_SOCKET, SO_TYPE)?;
+                let nonblocking = descriptor::is_nonblocking(fd.as_fd())?;
+                Ok(Some(Borrowed { fd, socket, kind, nonblocking }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// A request, done now. ENETDOWN if the host has ended.
+    fn ask(&mut self, ask: Ask, fds: &[BorrowedFd<'_>]) -> Result<(Reply, Vec<OwnedFd>)> {
+        self.is_served()?;
+        self.host.call(ask, fds)
+    }
+
+    /// A request that may wait: its answer comes by `Guest::wait` for [`For::Host`](super::waits::For). ENETDOWN.
+    pub(super) fn start(&mut self, ask: Ask, fds: &[BorrowedFd<'_>]) -> Result<u32> {
+        self.is_served()?;
+        self.host.start(ask, fds)
+    }
+
+    fn is_served(&self) -> Result<()> {
+        if self.host_ended { Err(Errno::ENETDOWN.with("the host has ended")) } else { Ok(()) }
+    }
+
+    /// A process has ended: sockets whose last descriptor went with it are closed.
+    pub(super) fn sweep(&mut self) {
+        let _ = self.native(Native::Sweep, &[]);
+    }
+
+    /// The family has ended as it should: what its programs have sent still arrives.
+    pub(super) fn goodbye(&mut self) {
+        let _ = self.start(Ask::Goodbye, &[]);
     }
 
     /// A verb, done now.
     pub(super) fn verb(&mut self, verb: Verb) -> Result<Answer> {
-        match self.host.call(Ask::Do { verb, patience: Patience::Now }, &[])? {
+        match self.ask(Ask::Do { verb, patience: Patience::Now }, &[])? {
             (Reply::Answer(answer), _) => Ok(answer),
             _ => Err(unexpected()),
         }
@@ -33,7 +214,7 @@ impl Guest {
 
     /// A request about a program's descriptor, done now.
     pub(super) fn native(&mut self, ask: Native, fds: &[BorrowedFd<'_>]) -> Result<(Answer, Vec<OwnedFd>)> {
-        match self.host.call(Ask::Native(ask), fds)? {
+        match self.ask(Ask::Native(ask), fds)? {
             (Reply::Answer(answer), fds) => Ok((answer, fds)),
             _ => Err(unexpected()),
         }

@@ -3,13 +3,17 @@
 //! Its thread may be gone by now, and other threads may change the memory that the call points to: everything is read once,
 //! checked, bounded; nothing that fails here concerns anybody but this call.
 
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 
 use crate::base::{Errno, Result, SocketId};
+use crate::sys::seccomp::Notification;
+use crate::sys::{pidfd, seccomp};
 
 /// A stopped call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Trap {
+    /// Where it was told: who knows whether the thread is still there.
+    listener: RawFd,
     /// The notification's number.
     pub(crate) id: u64,
     /// The thread that calls.
@@ -49,6 +53,10 @@ impl<T: Into<i64>> From<Result<T>> for Verdict {
 pub(super) const MOST: usize = 96 * 1024;
 
 impl Trap {
+    pub(super) fn new(listener: RawFd, told: &Notification) -> Self {
+        Self { listener, id: told.id, tid: told.tid, call: told.call, args: told.args }
+    }
+
     /// Argument `n` as an int.
     pub(crate) fn int(&self, n: usize) -> i32 {
         self.args.get(n).map_or(0, |arg| *arg as i32)
@@ -61,20 +69,39 @@ impl Trap {
 
     /// `len` bytes of the program's memory. EFAULT; EINVAL beyond what a call may have.
     pub(crate) fn read(&self, address: u64, len: usize) -> Result<Vec<u8>> {
-        let _ = (address, len, MOST);
-        Err(Errno::EFAULT.into())
+        if len > MOST {
+            return Err(Errno::EINVAL.into());
+        }
+        let mut bytes = vec![0; len];
+        if len > 0 {
+            pidfd::read_memory(self.tid, address, &mut bytes).map_err(|_| Errno::EFAULT)?;
+            self.is_there()?;
+        }
+        Ok(bytes)
     }
 
     /// Writes to the program's memory. EFAULT.
     pub(crate) fn write(&self, address: u64, bytes: &[u8]) -> Result<()> {
-        let _ = (address, bytes);
-        Err(Errno::EFAULT.into())
+        if !bytes.is_empty() {
+            self.is_there()?;
+            pidfd::write_memory(self.tid, address, bytes).map_err(|_| Errno::EFAULT)?;
+        }
+        Ok(())
     }
 
-    /// A copy of the program's descriptor. EBADF.
+    /// A copy of the program's descriptor. EBADF; EPERM if the program has made itself untouchable (PR_SET_DUMPABLE).
     pub(crate) fn borrow(&self, fd: RawFd) -> Result<OwnedFd> {
-        let _ = fd;
-        Err(Errno::EBADF.into())
+        if fd < 0 {
+            return Err(Errno::EBADF.into());
+        }
+        let thread = pidfd::open_thread(self.tid)?;
+        self.is_there()?;
+        Ok(pidfd::borrow(thread.as_fd(), fd)?)
+    }
+
+    /// The thread has not ended: its number is not another's by now. ESRCH.
+    pub(super) fn is_there(&self) -> Result<()> {
+        if seccomp::is_waiting(self.listener, self.id) { Ok(()) } else { Err(Errno::ESRCH.into()) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 /// read(2).
 pub(crate) fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
@@ -43,6 +44,13 @@ pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Resu
     super::check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, wanted) }).map(drop)
 }
 
+/// fcntl(2) F_GETFL: O_NONBLOCK.
+pub(crate) fn is_nonblocking(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    // SAFETY: F_GETFL takes no third argument.
+    let flags = super::check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })?;
+    Ok(flags & libc::O_NONBLOCK != 0)
+}
+
 /// socketpair(2): two AF_UNIX sockets of `kind` (SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET; SOCK_NONBLOCK may be added),
 /// joined, close-on-exec.
 pub(crate) fn socketpair(kind: i32) -> io::Result<(OwnedFd, OwnedFd)> {
@@ -80,6 +88,30 @@ pub(super) fn set_option<T: Copy>(fd: BorrowedFd<'_>, level: i32, option: i32, v
     let (pointer, length) = (std::ptr::from_ref(value).cast(), super::length_of::<T>());
     // SAFETY: the pointer leads to `length` readable bytes.
     super::check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, option, pointer, length) }).map(drop)
+}
+
+/// getsockopt(2) of an option whose value is an int.
+pub(crate) fn option(fd: BorrowedFd<'_>, level: i32, option: i32) -> io::Result<i32> {
+    let mut value: libc::c_int = 0;
+    let mut length = super::length_of::<libc::c_int>();
+    let pointer = std::ptr::from_mut(&mut value).cast();
+    // SAFETY: the pointer leads to `length` writable bytes, and `length` itself may be written.
+    super::check(unsafe { libc::getsockopt(fd.as_raw_fd(), level, option, pointer, &mut length) })?;
+    Ok(value)
+}
+
+/// SO_RCVTIMEO or SO_SNDTIMEO; `None` = for ever.
+pub(crate) fn timeout(fd: BorrowedFd<'_>, option: i32) -> io::Result<Option<Duration>> {
+    let mut value = libc::timeval { tv_sec: 0, tv_usec: 0 };
+    let mut length = super::length_of::<libc::timeval>();
+    let pointer = std::ptr::from_mut(&mut value).cast();
+    // SAFETY: the pointer leads to `length` writable bytes, and `length` itself may be written.
+    super::check(unsafe {
+        libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, option, pointer, &mut length)
+    })?;
+    let time = Duration::from_secs(value.tv_sec.try_into().unwrap_or(0))
+        + Duration::from_micros(value.tv_usec.try_into().unwrap_or(0));
+    Ok((!time.is_zero()).then_some(time))
 }
 
 /// SO_COOKIE: the number by which the kernel knows a socket, the same for all its descriptors. Takes a number that may be no

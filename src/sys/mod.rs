@@ -21,6 +21,10 @@
 //! | `terminal.rs` | how wide a terminal is |
 //! | `session.rs` | a process that goes on by itself |
 //! | `namespace.rs` | network and user namespaces |
+//! | `process.rs` | fork, waitpid, prctl, signals as a descriptor |
+//! | `pidfd.rs` | other processes: their descriptors, their memory, their signals |
+//! | `number.rs` | the numbers of the calls that programs make about sockets |
+//! | `seccomp.rs` | calls of other processes stop and are answered here |
 //!
 //! Arguments and results are borrowed descriptors, slices and plain values; errors are `std::io::Error` with Linux's
 //! number. No call here retries or waits, but those whose purpose it is.
@@ -42,9 +46,17 @@ pub(crate) mod mirror;
 pub(crate) mod namespace;
 pub(crate) mod netlink;
 pub(crate) mod packet;
+#[allow(dead_code)]
+pub(crate) mod number;
+#[allow(dead_code)]
+pub(crate) mod pidfd;
 pub(crate) mod poll;
 pub(crate) mod privilege;
+#[allow(dead_code)]
+pub(crate) mod process;
 pub(crate) mod random;
+#[allow(dead_code)]
+pub(crate) mod seccomp;
 #[cfg(feature = "cli")]
 pub(crate) mod session;
 #[cfg(feature = "cli")]

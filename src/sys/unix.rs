@@ -7,6 +7,7 @@ use std::mem::{MaybeUninit, offset_of};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 use super::descriptor;
 
@@ -87,6 +88,20 @@ pub(crate) fn accept(fd: BorrowedFd<'_>, flags: i32) -> io::Result<OwnedFd> {
     })?;
     // SAFETY: the descriptor is new and nobody else's.
     Ok(unsafe { OwnedFd::from_raw_fd(new) })
+}
+
+/// The same of a socket that may be blocking: EAGAIN if nothing is there, also if something was, and somebody
+/// else took it: then it has lasted for `patience` (SIGALRM ends it: the process has no other use for that).
+pub(crate) fn accept_now(fd: BorrowedFd<'_>, flags: i32, patience: Duration) -> io::Result<OwnedFd> {
+    let mut polled = [super::PollFd::new(fd.as_raw_fd(), true, false)];
+    if super::poll(&mut polled, Some(Duration::ZERO))? == 0 {
+        return Err(io::Error::from_raw_os_error(libc::EAGAIN));
+    }
+    let _alarm = super::process::Alarm::set(patience)?;
+    accept(fd, flags).map_err(|error| match error.kind() {
+        io::ErrorKind::Interrupted => io::Error::from_raw_os_error(libc::EAGAIN),
+        _ => error,
+    })
 }
 
 type NameCall = unsafe extern "C" fn(libc::c_int, *mut libc::sockaddr, *mut libc::socklen_t) -> libc::c_int;

@@ -11,6 +11,7 @@
 //! | `hosts.rs` | `sockatoo up`, `down`, `ls`, and the flags of a host that others join |
 //! | `arp.rs` | `sockatoo arp` |
 //! | `scan.rs` | `sockatoo scan` |
+//! | `run.rs` | `sockatoo run` |
 //! | `traceroute.rs` | `sockatoo traceroute` |
 //! | `bench.rs` | `sockatoo bench` |
 //!
@@ -23,6 +24,7 @@ mod craft;
 mod diff;
 mod hosts;
 mod replay;
+mod run;
 mod scan;
 mod send;
 mod sniff;
@@ -35,6 +37,7 @@ pub(in crate::cli) use craft::{BeginsWith, CraftArgs, Language, ViewArgs};
 pub(in crate::cli) use diff::DiffArgs;
 pub(in crate::cli) use hosts::{DownArgs, Raw, ServedArgs, UpArgs};
 pub(in crate::cli) use replay::ReplayArgs;
+pub(in crate::cli) use run::RunArgs;
 pub(in crate::cli) use scan::{Method, ScanArgs};
 pub(in crate::cli) use send::{PaceArgs, SendArgs};
 pub(in crate::cli) use sniff::{SniffArgs, Way};
@@ -95,6 +98,14 @@ pub(in crate::cli) enum Command {
     Down(DownArgs),
     /// List the hosts that run
     Ls,
+    /// Run a program, unmodified, on the sockets of a host of ours
+    #[command(mut_arg("interface", |arg| arg.short('i')))]
+    #[command(
+        after_help = "Try `sockatoo run -- python3 server.py` in one terminal and `sockatoo run -- python3 client.py` in another: \
+        both are guests of the host `default`, and talk over its 127.0.0.1. Nothing of the program is changed; it is no sandbox. \
+        Exit code: the program's own (128 and the signal's number, if one ended it), 127 no such program, 126 it can't be run."
+    )]
+    Run(RunArgs),
     /// Send echo requests and show who answers how fast, as ping does
     #[command(mut_arg("interface", |arg| arg.short('I')))]
     #[command(

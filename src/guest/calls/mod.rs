@@ -2,16 +2,54 @@
 //!
 //! | file | calls |
 //! |---|---|
-//! | `names.rs` | socket, bind, listen, accept, accept4, getsockname, getpeername, shutdown |
+//! | `names.rs` | socket, bind, listen, getsockname, getpeername, shutdown |
+//! | `accept.rs` | accept, accept4 |
 //! | `connect.rs` | connect |
 //! | `send.rs` | sendto, sendmsg, sendmmsg |
 //! | `receive.rs` | recvfrom, recvmsg, recvmmsg |
 //! | `options.rs` | getsockopt, setsockopt |
 //! | `ioctl.rs` | ioctl: SIOCGIF*, SIOCOUTQ and their like |
 
+mod accept;
 mod connect;
 mod ioctl;
 mod names;
 mod options;
 mod receive;
 mod send;
+
+use super::supervisor::Guest;
+use super::trap::{Borrowed, Trap, Verdict};
+use crate::base::Result;
+use crate::sys::number;
+
+/// Does the call.
+pub(super) fn perform(guest: &mut Guest, trap: &Trap) -> Verdict {
+    match trap.call {
+        number::SOCKET => names::socket(guest, trap),
+        number::BIND => on_ours(guest, trap, names::bind),
+        number::LISTEN => on_ours(guest, trap, names::listen),
+        number::GETSOCKNAME => on_ours(guest, trap, names::getsockname),
+        number::GETPEERNAME => on_ours(guest, trap, names::getpeername),
+        number::SHUTDOWN => on_ours(guest, trap, names::shutdown),
+        number::CONNECT => on_ours(guest, trap, connect::connect),
+        number::ACCEPT => on_ours(guest, trap, |guest, trap, ours| accept::accept(guest, trap, ours, 0)),
+        number::ACCEPT4 => {
+            on_ours(guest, trap, |guest, trap, ours| accept::accept(guest, trap, ours, trap.int(3)))
+        }
+        _ => Verdict::Native,
+    }
+}
+
+/// A call whose first argument is a descriptor: if that is none of our sockets, the kernel does it, and says what is wrong with it.
+fn on_ours(
+    guest: &mut Guest,
+    trap: &Trap,
+    call: impl FnOnce(&mut Guest, &Trap, Borrowed) -> Result<Verdict>,
+) -> Verdict {
+    match guest.ours(trap, trap.int(0)) {
+        Ok(Some(ours)) => call(guest, trap, ours).unwrap_or_else(|error| Verdict::Fail(error.errno())),
+        Ok(None) => Verdict::Native,
+        Err(error) => Verdict::Fail(error.errno()),
+    }
+}
