@@ -121,8 +121,10 @@ pub(crate) fn run(plan: Plan, say: &dyn Fn(&str)) -> std::result::Result<Ended, 
     }
     drop((plan, theirs));
     loop {
-        let mut polled =
-            [PollFd::new(line.as_raw_fd(), true, false), PollFd::new(signals.as_fd().as_raw_fd(), true, false)];
+        let mut polled = [
+            PollFd::new(line.as_raw_fd(), true, false),
+            PollFd::new(signals.as_fd().as_raw_fd(), true, false),
+        ];
         poll(&mut polled, None).map_err(begin)?;
         while let Some(signal) = signals.next() {
             // The terminal's keys have reached the program by themselves.
@@ -159,7 +161,9 @@ fn supervise(plan: Plan, front: &OwnedFd, signals: &Signals) {
     };
     drop(theirs);
     let listener = match hear(line.as_fd()) {
-        Some(Word::Listening(number)) => pidfd::open_thread(child).and_then(|it| pidfd::borrow(it.as_fd(), number)),
+        Some(Word::Listening(number)) => {
+            pidfd::open_thread(child).and_then(|it| pidfd::borrow(it.as_fd(), number))
+        }
         Some(Word::Failed(stage, errno)) => return failed(stage, Errno(errno).into()),
         _ => return failed(Stage::Begin, Errno::ESRCH.into()),
     };
@@ -199,7 +203,9 @@ fn under_filter(plan: &Plan, line: &OwnedFd) -> Result<()> {
     let program = filter::program(filter::Options { files: plan.names });
     let listener = match seccomp::listen(&program) {
         // Without privilege the kernel wants the promise that no setuid program will be fooled.
-        Err(error) if Error::from(error.raw_os_error().map_or(Errno::EACCES, Errno)).errno() == Errno::EACCES => {
+        Err(error)
+            if Error::from(error.raw_os_error().map_or(Errno::EACCES, Errno)).errno() == Errno::EACCES =>
+        {
             process::no_new_privileges()?;
             seccomp::listen(&program)?
         }
@@ -317,7 +323,8 @@ impl Trouble {
             }
             (Stage::Execute, _) => (format!("{program} can't be executed: {said}"), None),
             (Stage::Filter, Errno::EBUSY) => (
-                "another supervisor answers this process's calls already, and there can be one only".to_string(),
+                "another supervisor answers this process's calls already, and there can be one only"
+                    .to_string(),
                 Some(
                     "a program that `sockatoo run` runs is a guest already: start it without `sockatoo run`; in WSL2 set \
                      networkingMode=nat",
@@ -330,7 +337,9 @@ impl Trouble {
             (Stage::Filter, _) => (format!("the program's calls can't be taken: {said}"), None),
             (Stage::Borrow, _) => (
                 format!("the kernel does not let us work on the program's descriptors (pidfd_getfd): {said}"),
-                Some("in Docker add `--cap-add SYS_PTRACE`; elsewhere kernel.yama.ptrace_scope must be 0 or 1"),
+                Some(
+                    "in Docker add `--cap-add SYS_PTRACE`; elsewhere kernel.yama.ptrace_scope must be 0 or 1",
+                ),
             ),
             (Stage::Begin, _) => (format!("the program's process can't be made: {said}"), None),
         };

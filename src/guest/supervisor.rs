@@ -42,7 +42,8 @@ pub(super) enum News {
 const LISTENER: u64 = 0;
 const HOST: u64 = 1;
 
-const NARROW_PROGRAM: &str = "a 32-bit program asks for sockets: its calls can't be taken; use the 64-bit program";
+const NARROW_PROGRAM: &str =
+    "a 32-bit program asks for sockets: its calls can't be taken; use the 64-bit program";
 
 impl Guest {
     /// Answers the calls that stop at `listener`.

@@ -79,7 +79,9 @@ enum Why {
 enum Look {
     Nothing,
     /// A signal waits. `restarts`: its thread is sure to be told by the kernel when it leaves its call.
-    Signal { restarts: bool },
+    Signal {
+        restarts: bool,
+    },
     Gone,
 }
 
@@ -192,7 +194,8 @@ impl Guest {
             }
             match look(&wait.trap) {
                 Look::Nothing => {
-                    let pause = if now - wait.began < Duration::from_secs(1) { SOON.max(later / 4) } else { later };
+                    let pause =
+                        if now - wait.began < Duration::from_secs(1) { SOON.max(later / 4) } else { later };
                     let next = wait.deadline.map_or(now + pause, |deadline| deadline.min(now + pause));
                     wait.look = Some(next);
                     self.waits.due.insert((next, number));

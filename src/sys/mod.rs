@@ -45,9 +45,9 @@ pub(crate) mod memory;
 pub(crate) mod mirror;
 pub(crate) mod namespace;
 pub(crate) mod netlink;
-pub(crate) mod packet;
 #[allow(dead_code)]
 pub(crate) mod number;
+pub(crate) mod packet;
 #[allow(dead_code)]
 pub(crate) mod pidfd;
 pub(crate) mod poll;

@@ -19,4 +19,5 @@ pub(crate) const OPEN: Option<i64> = Some(libc::SYS_open);
 pub(crate) const OPEN: Option<i64> = None;
 
 /// How a 32-bit program on the same kernel asks for sockets: i386's socketcall and socket, ARM's socket.
-pub(crate) const NARROW_SOCKETS: [u32; 2] = if cfg!(target_arch = "aarch64") { [281, 281] } else { [102, 359] };
+pub(crate) const NARROW_SOCKETS: [u32; 2] =
+    if cfg!(target_arch = "aarch64") { [281, 281] } else { [102, 359] };

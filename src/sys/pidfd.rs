@@ -38,7 +38,8 @@ pub(crate) fn read_memory(tid: i32, address: u64, buffer: &mut [u8]) -> io::Resu
     let here = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: wanted };
     let there = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: wanted };
     // SAFETY: `here` is writable for its length; `there` is another process's memory, which the kernel checks.
-    let done = super::count(unsafe { libc::process_vm_readv(tid, &raw const here, 1, &raw const there, 1, 0) });
+    let done =
+        super::count(unsafe { libc::process_vm_readv(tid, &raw const here, 1, &raw const there, 1, 0) });
     whole(done?, wanted)
 }
 
@@ -47,7 +48,8 @@ pub(crate) fn write_memory(tid: i32, address: u64, bytes: &[u8]) -> io::Result<(
     let here = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
     let there = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: bytes.len() };
     // SAFETY: `here` is readable for its length and only read; `there` is another process's memory, which the kernel checks.
-    let done = super::count(unsafe { libc::process_vm_writev(tid, &raw const here, 1, &raw const there, 1, 0) });
+    let done =
+        super::count(unsafe { libc::process_vm_writev(tid, &raw const here, 1, &raw const there, 1, 0) });
     whole(done?, bytes.len())
 }
 

@@ -139,7 +139,8 @@ fn timer(time: std::time::Duration) -> io::Result<()> {
     };
     let timer = libc::itimerval { it_interval: time, it_value: time };
     // SAFETY: `timer` outlives the call.
-    super::check(unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) }).map(drop)
+    super::check(unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) })
+        .map(drop)
 }
 
 /// Signals of this process that come by a descriptor, and the mask that was before.
@@ -174,7 +175,8 @@ impl Signals {
                 libc::sigaddset(&raw mut set, *signal);
             }
             super::check(libc::sigprocmask(libc::SIG_BLOCK, &raw const set, &raw mut before))?;
-            let fd = super::check(libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK))?;
+            let fd =
+                super::check(libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK))?;
             Ok(Self { fd: OwnedFd::from_raw_fd(fd), before })
         }
     }

@@ -61,7 +61,9 @@ impl Call {
             Wake::Interrupted(_) if self.timed => Verdict::Fail(Errno::EINTR),
             Wake::Interrupted(_) => Verdict::Restart,
             Wake::TimedOut(_) => Verdict::Fail(Errno::EAGAIN),
-            Wake::Answered(result, _) => Verdict::Fail(result.err().map_or(Errno::EPROTO, |error| error.errno())),
+            Wake::Answered(result, _) => {
+                Verdict::Fail(result.err().map_or(Errno::EPROTO, |error| error.errno()))
+            }
         };
         guest.wait(trap, For::Descriptor(listener, POLLIN), limit, Box::new(then))
     }
