@@ -85,9 +85,25 @@ impl FromStr for Mac {
 
 /// An address with the length of its network's prefix: `192.0.2.1/24`, `2001:db8::1/64`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "(IpAddr, u8)", into = "(IpAddr, u8)")]
 pub struct Cidr {
     address: IpAddr,
     prefix: u8,
+}
+
+impl TryFrom<(IpAddr, u8)> for Cidr {
+    type Error = Error;
+
+    /// What comes from another process may be anything.
+    fn try_from((address, prefix): (IpAddr, u8)) -> Result<Self, Error> {
+        Self::new(address, prefix)
+    }
+}
+
+impl From<Cidr> for (IpAddr, u8) {
+    fn from(cidr: Cidr) -> Self {
+        (cidr.address, cidr.prefix)
+    }
 }
 
 impl Cidr {

@@ -9,7 +9,7 @@ use super::exit::Exit;
 use super::host;
 use super::say::{self, Trouble};
 use crate::base::Result as Done;
-use crate::daemon::{self, Birth, NotStarted, Seat, Wanted};
+use crate::daemon::{self, Birth, NotStarted, Published, Seat, Wanted};
 use crate::driver::Host;
 use crate::socket::Verbatim;
 use crate::socket::remote::{Connection, HostFacts, place};
@@ -65,7 +65,8 @@ fn serve(args: &UpArgs, name: &str, ready: impl FnOnce(&HostFacts) -> Done<()>) 
     let seat = Seat::take(name)?;
     let bell: OwnedFd = signal::interrupts()?.into();
     let host = embedded(name, &args.served)?;
-    let birth = Birth { flags: args.served.flags(), stays: !args.transient };
+    let published = args.served.publish.iter().map(Published::open).collect::<Done<_>>()?;
+    let birth = Birth { flags: args.served.flags(), stays: !args.transient, published };
     Ok(seat.serve(host, birth, bell, ready)?)
 }
 

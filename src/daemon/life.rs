@@ -13,6 +13,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::publish::Published;
 use super::server::Server;
 use super::start::{NotStarted, Report};
 use crate::base::constants::{SOCK_NONBLOCK, SOCK_SEQPACKET};
@@ -42,12 +43,14 @@ pub(crate) struct Seat {
 }
 
 /// How a host was made.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Birth {
     /// The flags of its wire, normalised ([`super::Wanted`]).
     pub(crate) flags: Vec<String>,
     /// It stays until `down`.
     pub(crate) stays: bool,
+    /// What is published, open already.
+    pub(crate) published: Vec<Published>,
 }
 
 impl Seat {
@@ -81,17 +84,18 @@ impl Seat {
     pub(crate) fn serve(
         self,
         host: Host,
-        birth: Birth,
+        mut birth: Birth,
         bell: OwnedFd,
         ready: impl FnOnce(&HostFacts) -> Result<()>,
     ) -> Result<()> {
         // As it is, if it can't be more.
         let _ = session::raise_descriptor_limit(DESCRIPTORS);
         own_names();
+        let published = std::mem::take(&mut birth.published);
         let facts = facts(&self.name, &host, birth)?;
         ready(&facts)?;
         let listener = self.listener.try_clone()?;
-        Server::new(host, facts, listener)?.seated(self, bell)?.run()
+        Server::new(host, facts, listener)?.publishing(published)?.seated(self, bell)?.run()
     }
 
     /// Gives the name up, unless `needed` says at the last moment that somebody has come. True if it is given up.

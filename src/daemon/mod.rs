@@ -16,6 +16,8 @@
 //! | `waits.rs` | verbs that can't be done yet |
 //! | `wires.rs` | the devices in the event loop |
 //! | `mirror.rs` | the host's interfaces in a namespace of their own, for tools that map the kernel's packet rings |
+//! | `tests.rs` | a server in a thread: what waits, floods, and is hostile |
+//! | `publish.rs` | ports of the kernel's that lead to ports of the host |
 //! | `native/` | the descriptors that programs have: made, connected, fed |
 //!
 //! cli/ and lab/ start it; it calls driver/ and socket/.
@@ -24,11 +26,15 @@ mod client;
 mod life;
 mod mirror;
 mod native;
+mod publish;
 mod server;
 mod start;
+#[cfg(test)]
+mod tests;
 mod waits;
 mod wires;
 
 pub(crate) use life::{Birth, Seat, report};
+pub(crate) use publish::{Publish, Published};
 pub(crate) use server::Server;
 pub(crate) use start::{NEW, NotStarted, Wanted, end, join, start};

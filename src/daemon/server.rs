@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::client::Client;
 use super::life::Seat;
 use super::native::{Natives, Outcome, Ticket, Tools};
+use super::publish::{Publications, Published};
 use super::waits::{Wait, Waits};
 use super::wires::Wires;
 use crate::base::constants::{MSG_DONTWAIT, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, SOCK_NONBLOCK};
@@ -44,6 +45,7 @@ pub(crate) struct Server {
     /// Whose the sockets are that clients made for themselves.
     owners: HashMap<SocketId, u64>,
     natives: Natives,
+    publications: Publications,
     waits: Waits,
     buffer: Vec<u8>,
     /// There is more to do at once.
@@ -53,7 +55,7 @@ pub(crate) struct Server {
     ending: bool,
 }
 
-// Tokens of epoll: clients have their numbers; the natives have their own bit.
+// Tokens of epoll: clients have their numbers; natives and publications have bits of their own.
 const LISTENER: u64 = Natives::TOKEN - 1;
 const WIRE: u64 = Natives::TOKEN - 2;
 const BELL: u64 = Natives::TOKEN - 3;
@@ -90,12 +92,20 @@ impl Server {
             last_client: 0,
             gone: Vec::new(),
             owners: HashMap::new(),
+            publications: Publications::default(),
             waits: Waits::default(),
             buffer: Vec::new(),
             busy: false,
             ends: None,
             ending: false,
         })
+    }
+
+    /// Lets the kernel's programs in.
+    pub(super) fn publishing(mut self, published: Vec<Published>) -> Result<Self> {
+        let tools = Tools { host: &self.host, epoll: &self.epoll, now: self.host.now() };
+        self.publications = Publications::new(published, &tools)?;
+        Ok(self)
     }
 
     /// Gives the seat up when it ends; which it does too when `bell` is readable.
@@ -146,6 +156,10 @@ impl Server {
                 let tools = Tools { host: &self.host, epoll: &self.epoll, now: self.host.now() };
                 self.natives.ready(&tools, token, events);
             }
+            token if token & Publications::TOKEN != 0 => {
+                let tools = Tools { host: &self.host, epoll: &self.epoll, now: self.host.now() };
+                self.publications.ready(&tools, token);
+            }
             client => self.hear(client, events),
         }
     }
@@ -161,6 +175,7 @@ impl Server {
             let woken = self.host.take_woken();
             for socket in &woken {
                 self.natives.woken(&tools, *socket);
+                self.publications.woken(&tools, *socket);
             }
             while let Some((ticket, result)) = self.natives.finished() {
                 self.answer(ticket, result.map(Reply::Answer), None);

@@ -145,8 +145,9 @@ fn unheard_of() -> Result<String> {
 
 /// Starts the host's process, and hears its report.
 fn spawn(name: &str, wanted: &Wanted) -> Report {
-    // Whatever has become of the file that this program was started from.
-    let mut command = Command::new("/proc/self/exe");
+    // Where the file that this program was started from is gone, its inode still is there.
+    let program = std::env::current_exe().ok().filter(|program| program.exists());
+    let mut command = Command::new(program.unwrap_or_else(|| "/proc/self/exe".into()));
     command.arg0("sockatoo").args(["up", "--foreground", "--detached"]);
     if !wanted.stays {
         command.arg("--transient");

@@ -36,7 +36,10 @@ impl Wires {
         self.now.clear();
         host.before_sleep(|fd, congested| self.now.push((fd, congested)));
         if !self.now.iter().map(|(fd, _)| fd).eq(self.watched.iter().map(|wire| &wire.number)) {
-            self.watched.clear();
+            for wire in self.watched.drain(..) {
+                // The device's own descriptor would keep it in the set.
+                epoll.remove(wire.copy.as_fd())?;
+            }
             for (number, _) in &self.now {
                 let copy = duplicate(*number)?;
                 epoll.add(copy.as_fd(), self.token, POLLIN)?;

@@ -5,6 +5,7 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 
 use super::HostArgs;
+use crate::daemon::Publish;
 
 /// The flags that make a host which others join.
 #[derive(Clone, Debug, Args)]
@@ -14,6 +15,10 @@ pub(in crate::cli) struct ServedArgs {
     /// How literally IP headers are taken that programs write themselves, unless they say it by SO_VERBATIM
     #[arg(long, value_name = "RULE", help_heading = "The host and its wire")]
     pub(in crate::cli) raw: Option<Raw>,
+    /// Let the kernel's programs reach a TCP port of the host, as 8080:80: what connects to 127.0.0.1:8080 comes to the host's port
+    /// 80; ADDRESS:8080:80 in place of 127.0.0.1; may be repeated
+    #[arg(long, value_name = "[ADDRESS:]PORT:PORT", help_heading = "The host and its wire")]
+    pub(in crate::cli) publish: Vec<Publish>,
 }
 
 /// The values of SO_VERBATIM, by name.
@@ -30,7 +35,7 @@ pub(in crate::cli) enum Raw {
 impl ServedArgs {
     /// The flags as words, the same for all ways to write the same: what a running host tells of itself, and is compared by.
     pub(in crate::cli) fn flags(&self) -> Vec<String> {
-        let Self { wire, raw } = self;
+        let Self { wire, raw, publish } = self;
         let mut flags = Vec::new();
         let mut flag = |name: &str, value: String| flags.push(format!("--{name}={value}"));
         wire.interface.iter().for_each(|name| flag("if", name.clone()));
@@ -47,6 +52,7 @@ impl ServedArgs {
         // 0 is every port.
         silent.truncate(if silent.first() == Some(&0) { 1 } else { usize::MAX });
         silent.iter().for_each(|port| flag("no-rst", port.to_string()));
+        publish.iter().for_each(|publish| flag("publish", publish.to_string()));
         if let Some(rule) = raw.and_then(|raw| raw.to_possible_value()) {
             flag("raw", rule.get_name().to_owned());
         }
