@@ -35,6 +35,14 @@ pub(crate) fn shutdown(fd: BorrowedFd<'_>, how: i32) -> io::Result<()> {
     super::check(unsafe { libc::shutdown(fd.as_raw_fd(), how) }).map(drop)
 }
 
+/// FIONREAD: bytes that can be read; of a listening socket EINVAL.
+pub(crate) fn readable(fd: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: FIONREAD writes an int to the pointer.
+    super::check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONREAD, &raw mut bytes) })?;
+    Ok(usize::try_from(bytes).unwrap_or(0))
+}
+
 /// fcntl(2) F_SETFL: sets or clears O_NONBLOCK.
 pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>, nonblocking: bool) -> io::Result<()> {
     // SAFETY: F_GETFL takes no third argument.

@@ -1,7 +1,7 @@
 //! epoll(7): waits for many descriptors, each with a token of the caller's.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 /// Descriptors to wait for.
@@ -77,5 +77,12 @@ impl Epoll {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             Err(error) => Err(error),
         }
+    }
+}
+
+impl AsFd for Epoll {
+    /// Itself readable while something is ready: it can be waited for in another one.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }

@@ -1,4 +1,4 @@
-//! What poll(2), FIONREAD, SIOCOUTQ and TCP_MAXSEG say.
+//! What poll(2), FIONREAD, SIOCOUTQ and TCP_MAXSEG say, and how much a send would take.
 
 use super::calls::part;
 use super::{Stack, TcpSocket};
@@ -66,6 +66,20 @@ impl Stack {
                 let fin = matches!(flow.state(), TcpState::FinWait1 | TcpState::Closing | TcpState::LastAck);
                 flow.connection.unacknowledged() + flow.corked.len() + usize::from(fin)
             })),
+        }
+    }
+
+    /// Bytes that send would take now; `None` if there is no connection, or none that anything can be sent on.
+    pub(crate) fn room(&self, id: SocketId) -> Option<usize> {
+        let flow = self.tcp_flow(id).filter(|flow| !flow.dead)?;
+        let shut = self.sockets.get(id).is_ok_and(|entry| entry.write_shut);
+        match flow.state() {
+            TcpState::SynSent | TcpState::SynReceived => Some(0),
+            TcpState::Established | TcpState::CloseWait if !shut => {
+                let taken = flow.connection.unacknowledged() + flow.corked.len();
+                Some(flow.settings.rings.send.saturating_sub(taken))
+            }
+            _ => None,
         }
     }
 

@@ -1,0 +1,116 @@
+//! A listener: connections that are ready go into the program's own listen queue, from which accept(2) takes them.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use super::Tools;
+use super::bench::Bench;
+use super::channel::Channel;
+use crate::base::constants::{SO_LINGER, SOCK_STREAM, SOL_SOCKET};
+use crate::base::{Instant, Result, SocketId};
+use crate::socket::remote::Name;
+use crate::sys::unix::{self, Place};
+
+/// What a listener has to do later.
+#[derive(Debug, Default)]
+pub(super) struct Listener {
+    /// A connection that there was no room for, with its end of the channel.
+    held: Option<(SocketId, OwnedFd)>,
+    /// When to try again, and how long after that: nobody tells when accept(2) makes room.
+    pub(super) again: Option<Instant>,
+    pause: Duration,
+}
+
+/// Tried again after this time, and ever more seldom.
+const SOON: Duration = Duration::from_millis(1);
+const SELDOM: Duration = Duration::from_millis(50);
+
+/// What the program's queue said.
+pub(super) enum Handed {
+    /// All that were ready.
+    All,
+    /// The queue is full, or the host short of something; `Listener::again` says when to try again.
+    Some,
+    /// Nobody listens any more.
+    Gone,
+}
+
+impl Listener {
+    /// Hands over what is ready.
+    pub(super) fn hand_over(
+        &mut self,
+        tools: &Tools<'_>,
+        bench: &Bench,
+        listener: SocketId,
+        mut took: impl FnMut(SocketId, Channel),
+    ) -> Handed {
+        self.again = None;
+        loop {
+            let (id, end) = match self.held.take() {
+                Some(held) => held,
+                None => match self.next(tools, bench, listener) {
+                    Ok(Some(next)) => next,
+                    Ok(None) => {
+                        self.pause = SOON;
+                        return Handed::All;
+                    }
+                    Err(_) => return self.later(tools),
+                },
+            };
+            let name = bench.name(&Name::Socket(listener));
+            match unix::connect(end.as_fd(), Place::Abstract(&name)) {
+                Ok(()) => took(id, Channel::new(tools, id, end, None, false)),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    reset(tools, id);
+                    return Handed::Gone;
+                }
+                Err(_) => {
+                    self.held = Some((id, end));
+                    return self.later(tools);
+                }
+            }
+        }
+    }
+
+    fn later(&mut self, tools: &Tools<'_>) -> Handed {
+        self.again = Some(tools.now + self.pause.max(SOON));
+        self.pause = (self.pause * 2).clamp(SOON, SELDOM);
+        Handed::Some
+    }
+
+    fn next(
+        &self,
+        tools: &Tools<'_>,
+        bench: &Bench,
+        listener: SocketId,
+    ) -> Result<Option<(SocketId, OwnedFd)>> {
+        let id = match tools.host.call_on(listener, |stack| stack.accept(listener)) {
+            Ok((id, _)) => id,
+            Err(_) => return Ok(None),
+        };
+        match bench.socket(SOCK_STREAM, &Name::Connection(id)) {
+            Ok(end) => Ok(Some((id, end))),
+            Err(error) => {
+                // Not a descriptor to spare: Linux would have refused the connection too (ENFILE).
+                reset(tools, id);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The listener closes: what it holds is reset, as what waits in the stack's queue.
+    pub(super) fn close(&mut self, tools: &Tools<'_>) {
+        if let Some((id, _)) = self.held.take() {
+            reset(tools, id);
+        }
+    }
+}
+
+/// Ends a connection by RST.
+pub(super) fn reset(tools: &Tools<'_>, id: SocketId) {
+    // struct linger { 1, 0 }
+    let linger = [1i32.to_ne_bytes(), 0i32.to_ne_bytes()].concat();
+    let _ = tools.host.call_on(id, |stack| stack.setsockopt(id, SOL_SOCKET, SO_LINGER, &linger));
+    let _ = tools.host.call_on(id, |stack| stack.close(id));
+}
