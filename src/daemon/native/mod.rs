@@ -16,6 +16,7 @@
 //! | `listener.rs` | connections that are ready go into the program's own listen queue |
 //! | `plug.rs` | a descriptor that is connected before its connection stands must not look writable |
 //! | `liveness.rs` | descriptors without a channel: are they still there? |
+//! | `tests/` | programs that work their descriptors; the kernel as oracle |
 
 mod bench;
 mod channel;
@@ -24,5 +25,8 @@ mod listener;
 mod liveness;
 mod natives;
 mod plug;
+
+#[cfg(test)]
+mod tests;
 
 pub(super) use natives::{Natives, Outcome, Ticket, Tools};

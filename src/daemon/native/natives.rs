@@ -524,7 +524,7 @@ fn is_own(host: &Host, address: SockAddr) -> bool {
     let ip = match address {
         SockAddr::V4(address) => IpAddr::V4(*address.ip()),
         SockAddr::V6(address) => IpAddr::V6(*address.ip()).to_canonical(),
-        SockAddr::Unspec | SockAddr::Link(_) => return false,
+        _ => return false,
     };
     ip.is_loopback()
         || ip.is_unspecified()
