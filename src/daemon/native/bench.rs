@@ -114,7 +114,8 @@ impl Bench {
 /// Gives an AF_UNIX socket the send buffer that `option` (SO_SNDBUF, SO_RCVBUF) of our socket says, as far as it may be.
 pub(super) fn size_as(host: &Host, id: SocketId, fd: BorrowedFd<'_>, option: i32) {
     debug_assert!(matches!(option, SO_SNDBUF | SO_RCVBUF));
-    let Ok(value) = host.call_on(id, |stack| stack.getsockopt(id, SOL_SOCKET, option, size_of::<i32>())) else {
+    let Ok(value) = host.call_on(id, |stack| stack.getsockopt(id, SOL_SOCKET, option, size_of::<i32>()))
+    else {
         return;
     };
     let value = value.first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes));

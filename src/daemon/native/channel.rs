@@ -67,7 +67,13 @@ const BATCHES: usize = 16;
 
 impl Channel {
     /// `end`: the host's end. `plug`: bytes of junk in it, while the connection does not stand.
-    pub(super) fn new(tools: &Tools<'_>, id: SocketId, end: OwnedFd, plug: Option<usize>, named: bool) -> Self {
+    pub(super) fn new(
+        tools: &Tools<'_>,
+        id: SocketId,
+        end: OwnedFd,
+        plug: Option<usize>,
+        named: bool,
+    ) -> Self {
         bench::size_as(tools.host, id, end.as_fd(), SO_RCVBUF);
         Self {
             fd: end,
@@ -329,7 +335,8 @@ impl Channel {
     /// Until something happens: what epoll is to tell.
     fn rest_now(&mut self, tools: &Tools<'_>, id: SocketId) {
         let mut events = 0;
-        if !self.program_ended && tools.host.call_on(id, |stack| stack.room(id)).is_some_and(|room| room > 0) {
+        if !self.program_ended && tools.host.call_on(id, |stack| stack.room(id)).is_some_and(|room| room > 0)
+        {
             events |= POLLIN | POLLRDHUP;
         }
         if self.blocked {
@@ -364,9 +371,8 @@ fn lingers_not(tools: &Tools<'_>, id: SocketId) -> bool {
     const LEN: usize = 8;
     let value = tools.host.call_on(id, |stack| stack.getsockopt(id, SOL_SOCKET, SO_LINGER, LEN));
     value.is_ok_and(|bytes| {
-        let number = |at: usize| {
-            bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, i32::from_ne_bytes)
-        };
+        let number =
+            |at: usize| bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, i32::from_ne_bytes);
         number(0) != 0 && number(4) == 0
     })
 }

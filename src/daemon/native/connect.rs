@@ -29,12 +29,7 @@ impl Connecting {
     }
 
     /// `Some` = the call ends so: with the channel if the connection stands.
-    pub(super) fn look(
-        &self,
-        tools: &Tools<'_>,
-        bench: &mut Bench,
-        id: SocketId,
-    ) -> Option<Result<Channel>> {
+    pub(super) fn look(&self, tools: &Tools<'_>, bench: &mut Bench, id: SocketId) -> Option<Result<Channel>> {
         match tools.host.call_on(id, |stack| stack.connect(id, self.address)) {
             Ok(()) => Some(join(tools, bench, id, self.borrowed.as_fd(), false)),
             Err(error) if error.would_block() || error.errno() == Errno::EALREADY => None,

@@ -51,7 +51,10 @@ enum Part {
     Connecting(Connecting),
     Channel(Channel),
     /// Its connection has failed; it says why when it is asked. `named`: it can be looked for by its name.
-    Failed { named: bool, since: Instant },
+    Failed {
+        named: bool,
+        since: Instant,
+    },
     Listener(Listener),
 }
 
@@ -271,7 +274,8 @@ impl Natives {
                 tools.host.call_on(id, |stack| stack.getpeername(id))?;
                 channel.shutdown(tools, &mut self.bench, id, how);
                 if how != SHUT_WR {
-                    let _ = tools.host.call_on(id, |stack| stack.shutdown(id, crate::base::constants::SHUT_RD));
+                    let _ =
+                        tools.host.call_on(id, |stack| stack.shutdown(id, crate::base::constants::SHUT_RD));
                 }
                 self.pump(tools, id);
                 Ok(())
@@ -528,5 +532,8 @@ fn is_own(host: &Host, address: SockAddr) -> bool {
     };
     ip.is_loopback()
         || ip.is_unspecified()
-        || host.interfaces().iter().any(|interface| interface.addresses.iter().any(|cidr| cidr.address() == ip))
+        || host
+            .interfaces()
+            .iter()
+            .any(|interface| interface.addresses.iter().any(|cidr| cidr.address() == ip))
 }
