@@ -54,6 +54,9 @@ pub(crate) enum Verb {
     RemoveAddress(IfIndex, IpAddr),
     /// From this row on, until an answer has none. Answers [`Answer::Routes`].
     Routes(usize),
+    /// The way to an address, over this interface or any. Answers [`Answer::Routes`] with one row: the address alone, with the source
+    /// that packets to it get.
+    WayTo(IpAddr, Option<IfIndex>),
     /// A route.
     AddRoute(Cidr, Option<IpAddr>, Option<IfIndex>),
     /// A route less.

@@ -2,13 +2,15 @@
 //!
 //! A listing may be longer than one message: it is asked for in pieces, "from row n on", until one comes back empty.
 
-use super::Stack;
+use std::net::IpAddr;
+
 use super::ip::{Route, RouteOrigin};
 use super::link::{Address, AddressState, Interface, Neighbour};
 use super::table::{Entry, Part};
+use super::{Hints, Stack};
 use crate::base::constants::AF_PACKET;
 use crate::base::verb::{AddressRow, InterfaceRow, NeighbourRow, RouteRow, SocketRow};
-use crate::base::{Instant, Mac, Reason, SocketId};
+use crate::base::{Cidr, IfIndex, Instant, Mac, Reason, Result, SocketId};
 
 /// Rows in one piece: less than 100 bytes each, as they are sent.
 const PIECE: usize = 1000;
@@ -43,7 +45,7 @@ impl Stack {
         self.net.interfaces().iter().map(|interface| interface.row(self.net.now)).collect()
     }
 
-    /// The routes, longest prefix first.
+    /// The routes, in the order in which `ip route` shows them.
     pub(super) fn route_rows(&self, from: usize) -> Vec<RouteRow> {
         let row = |route: &Route| RouteRow {
             network: route.network,
@@ -54,7 +56,21 @@ impl Stack {
             advertised: route.origin == RouteOrigin::Router,
             valid: seconds(self.net.now, route.until),
         };
-        self.net.routes().iter().skip(from).take(PIECE).map(row).collect()
+        self.net.sorted_routes().into_iter().skip(from).take(PIECE).map(row).collect()
+    }
+
+    /// The way to one address.
+    pub(super) fn way_to(&self, to: IpAddr, interface: Option<IfIndex>) -> Result<RouteRow> {
+        let path = self.net.path(to, Hints { interface, source: None })?;
+        Ok(RouteRow {
+            network: Cidr::new(to, if to.is_ipv4() { 32 } else { 128 })?,
+            via: (path.next_hop != to && path.interface != IfIndex::LO).then_some(path.next_hop),
+            interface: path.interface,
+            source: Some(path.source),
+            kernel: false,
+            advertised: false,
+            valid: None,
+        })
     }
 
     /// The neighbours, by interface and address.

@@ -39,6 +39,7 @@ impl Stack {
             Verb::Unsent(id) => self.unsent(id).map(Answer::Count),
             Verb::AddAddress(interface, address) => self.net.add_address(interface, address).map(done),
             Verb::RemoveAddress(interface, address) => self.net.remove_address(interface, address).map(done),
+            Verb::WayTo(to, interface) => self.way_to(to, interface).map(|row| Answer::Routes(vec![row])),
             Verb::AddRoute(network, via, interface) => self.net.add_route(network, via, interface).map(done),
             Verb::RemoveRoute(network, via) => self.net.remove_route(network, via).map(done),
             Verb::SetNeighbour(interface, address, mac) => {

@@ -8,6 +8,7 @@
 //! | `replay.rs` | `sockatoo replay` |
 //! | `send.rs` | what commands that send packets share |
 //! | `checksum.rs` | `sockatoo checksum` |
+//! | `look.rs` | `sockatoo ss`, `addr`, `route`, `neigh`, `stat` |
 //! | `hosts.rs` | `sockatoo up`, `down`, `ls`, and the flags of a host that others join |
 //! | `arp.rs` | `sockatoo arp` |
 //! | `scan.rs` | `sockatoo scan` |
@@ -23,6 +24,7 @@ mod checksum;
 mod craft;
 mod diff;
 mod hosts;
+mod look;
 mod replay;
 mod run;
 mod scan;
@@ -36,6 +38,7 @@ pub(in crate::cli) use checksum::ChecksumArgs;
 pub(in crate::cli) use craft::{BeginsWith, CraftArgs, Language, ViewArgs};
 pub(in crate::cli) use diff::DiffArgs;
 pub(in crate::cli) use hosts::{DownArgs, Raw, ServedArgs, UpArgs};
+pub(in crate::cli) use look::{FamilyArgs, OnArgs, SsArgs, StatArgs, WordsArgs};
 pub(in crate::cli) use replay::ReplayArgs;
 pub(in crate::cli) use run::RunArgs;
 pub(in crate::cli) use scan::{Method, ScanArgs};
@@ -106,6 +109,33 @@ pub(in crate::cli) enum Command {
         Exit code: the program's own (128 and the signal's number, if one ended it), 127 no such program, 126 it can't be run."
     )]
     Run(RunArgs),
+    /// Show the sockets and connections of a running host, as ss does
+    #[command(
+        after_help = "Try `sockatoo ss -tan`. Connections that have outlived their sockets, and those that nobody has accepted yet, \
+        are there too. Without -a or -l it shows what is connected."
+    )]
+    Ss(SsArgs),
+    /// Show and change the addresses of a running host, as `ip addr` does
+    #[command(after_help = "addr [show [dev IF]] | add CIDR dev IF | del CIDR dev IF | flush dev IF. \
+        Try `sockatoo addr add 192.0.2.5/24 dev eth0`.")]
+    Addr(WordsArgs),
+    /// Show and change the routes of a running host, as `ip route` does
+    #[command(
+        after_help = "route [show [dev IF]] | add NETWORK [via IP] [dev IF] | replace ... | del NETWORK [via IP] | get IP. \
+        Try `sockatoo route add default via 192.0.2.1`."
+    )]
+    Route(WordsArgs),
+    /// Show and change the neighbours of a running host, as `ip neigh` does
+    #[command(
+        after_help = "neigh [show [dev IF]] | add IP lladdr MAC dev IF | replace ... | del IP dev IF | get IP dev IF | \
+        flush [dev IF]. What is added is permanent."
+    )]
+    Neigh(WordsArgs),
+    /// Show how often what happened on a running host: drops, refusals, retransmissions
+    #[command(
+        after_help = "Try `sockatoo stat --why tcp`. Every drop, reset and error of a host has its counter."
+    )]
+    Stat(StatArgs),
     /// Send echo requests and show who answers how fast, as ping does
     #[command(mut_arg("interface", |arg| arg.short('I')))]
     #[command(

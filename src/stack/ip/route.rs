@@ -106,6 +106,16 @@ impl Net {
         &self.routes.rows
     }
 
+    /// The table as Linux lists it: by address, IPv4's default route first and IPv6's last.
+    pub(in crate::stack) fn sorted_routes(&self) -> Vec<&Route> {
+        let mut rows: Vec<_> = self.routes.rows.iter().collect();
+        rows.sort_by_key(|r| {
+            let address = r.network.address();
+            (address.is_ipv6() && r.network.prefix() == 0, address, std::cmp::Reverse(r.network.prefix()))
+        });
+        rows
+    }
+
     /// The source address that the route names (RTA_PREFSRC): of an IPv4 network on the link the host's own address in it.
     pub(in crate::stack) fn route_source(&self, route: &Route) -> Option<IpAddr> {
         if route.origin != RouteOrigin::Connected {

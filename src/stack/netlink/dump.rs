@@ -110,8 +110,10 @@ impl Net {
             }
             Listing::Routes => {
                 let of = move |v4: bool| {
-                    let main =
-                        self.routes().iter().filter(move |route| route.network.address().is_ipv4() == v4);
+                    let main = self
+                        .sorted_routes()
+                        .into_iter()
+                        .filter(move |route| route.network.address().is_ipv4() == v4);
                     let main = main.map(|route| self.route_message(route));
                     main.chain(self.interfaces().iter().flat_map(move |interface| own_routes(interface, v4)))
                 };
