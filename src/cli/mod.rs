@@ -8,11 +8,8 @@
 //! | `down.rs` | `sockatoo down` |
 //! | `ls.rs` | `sockatoo ls` |
 //! | `demo/` | `sockatoo demo`: a page is fetched, and shown on the wire |
-<<<<<<< HEAD
 //! | `run.rs` | `sockatoo run`: unmodified programs |
-=======
 //! | `look/` | `sockatoo ss`, `addr`, `route`, `neigh`, `stat`: looking into a running host |
->>>>>>> 98dd622 (ss, addr, route, neigh, stat: a running host is looked into and changed in iproute2's words)
 //! | `ping.rs` | `sockatoo ping` |
 //! | `arp.rs` | `sockatoo arp` |
 //! | `scan.rs` | `sockatoo scan` |
@@ -86,15 +83,12 @@ pub fn main() -> ExitCode {
         Command::Up(args) => up::run(&args, json),
         Command::Down(args) => down::run(&args, json),
         Command::Ls => ls::run(json),
-<<<<<<< HEAD
         Command::Run(args) => run::run(&args),
-=======
         Command::Ss(args) => look::ss::run(&args, json),
         Command::Addr(args) => look::addr::run(&args, json),
         Command::Route(args) => look::route::run(&args, json),
         Command::Neigh(args) => look::neigh::run(&args, json),
         Command::Stat(args) => look::stat::run(&args, json),
->>>>>>> 98dd622 (ss, addr, route, neigh, stat: a running host is looked into and changed in iproute2's words)
         Command::Ping(args) => ping::run(&args, json),
         Command::Arp(args) => arp::run(&args, json),
         Command::Scan(args) => scan::run(&args, json),
