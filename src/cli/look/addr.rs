@@ -91,7 +91,8 @@ fn show(row: &InterfaceRow, args: &WordsArgs, json: bool) {
     };
     let kind = if lo { "loopback" } else { "ether" };
     let broadcast = if lo { "00:00:00:00:00:00" } else { "ff:ff:ff:ff:ff:ff" };
-    let mut wanted: Vec<_> = row.addresses.iter().filter(|own| args.family.wants(own.cidr.address())).collect();
+    let mut wanted: Vec<_> =
+        row.addresses.iter().filter(|own| args.family.wants(own.cidr.address())).collect();
     wanted.sort_by_key(|own| own.cidr.address().is_ipv6());
     if json {
         let addresses: Vec<_> = wanted.iter().map(|own| object(own, lo)).collect();
