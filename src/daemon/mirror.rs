@@ -17,9 +17,10 @@ use std::thread;
 
 use crate::base::constants::{
     AF_PACKET, ETH_P_ALL, MSG_DONTWAIT, PACKET_ADD_MEMBERSHIP, PACKET_MR_PROMISC, PACKET_OUTGOING, POLLIN,
-    SO_RCVBUF, SOCK_NONBLOCK, SOCK_RAW, SOL_PACKET, SOL_SOCKET,
+    SO_RCVBUF, SO_TYPE, SOCK_NONBLOCK, SOCK_RAW, SOL_PACKET, SOL_SOCKET,
 };
-use crate::base::{Errno, IfIndex, LinkAddr, Result, SocketId};
+use crate::base::verb::{Answer, Verb};
+use crate::base::{Errno, IfIndex, LinkAddr, Reason, Result, SockAddr, SocketId};
 use crate::driver::{Host, Interface};
 use crate::socket::Socket;
 use crate::sys::epoll::Epoll;
@@ -62,20 +63,29 @@ const BATCH: usize = 256;
 
 impl Mirrors {
     /// The bit by which epoll's tokens are theirs.
-    pub(super) const TOKEN: u64 = 1 << 62;
+    pub(super) const TOKEN: u64 = 1 << 61;
+
+    /// A packet socket of the kernel's for a program that has this one of the host's: of the same kind, bound as it is.
+    ///
+    /// # Errors
+    /// EINVAL (no packet socket), those of [`Mirrors::open`].
+    pub(super) fn of(&mut self, host: &Host, epoll: &Epoll, socket: SocketId) -> Result<OwnedFd> {
+        let kind = host.perform(Verb::GetOption(socket, SOL_SOCKET, SO_TYPE, 4))?;
+        match (host.perform(Verb::Name(socket))?, kind) {
+            (Answer::Address(SockAddr::Link(address)), Answer::Bytes(kind)) => {
+                let kind = kind.first_chunk().map_or(SOCK_RAW, |bytes| i32::from_ne_bytes(*bytes));
+                self.open(host, epoll, kind, address)
+            }
+            _ => Err(Errno::EINVAL.because(Reason::WrongKind)),
+        }
+    }
 
     /// A packet socket of the kernel's, of `kind` (SOCK_RAW, SOCK_DGRAM), bound as `address` says, for a program. Needs the rights
     /// to make namespaces and TAPs.
     ///
     /// # Errors
     /// EPERM, ENOENT (no /dev/net/tun).
-    pub(super) fn open(
-        &mut self,
-        host: &Host,
-        epoll: &Epoll,
-        kind: i32,
-        address: LinkAddr,
-    ) -> Result<OwnedFd> {
+    fn open(&mut self, host: &Host, epoll: &Epoll, kind: i32, address: LinkAddr) -> Result<OwnedFd> {
         let namespace = match self.namespace.take() {
             Some(namespace) => namespace,
             None => thread::scope(|scope| scope.spawn(make_namespace).join()).map_err(|_| Errno::EIO)??,

@@ -11,7 +11,7 @@
 //! |---|---|
 //! | `start.rs` | [`start`], [`join`]: how other processes come to a host |
 //! | `life.rs` | [`Seat`]: the host's process from its beginning to its end |
-//! | `server.rs` | the event loop; clients' requests |
+//! | `server.rs` | the event loop; clients' requests; `server/ending.rs`: when it ends |
 //! | `client.rs` | a client: its answers, and those that wait until it reads |
 //! | `waits.rs` | verbs that can't be done yet |
 //! | `wires.rs` | the devices in the event loop |

@@ -3,17 +3,22 @@
 //! A turn: what is ready is read (of each client a few requests, so that none starves the others), the stack's doings are told to
 //! whom they concern, then it sleeps until something is ready or due. With nothing to do it sleeps for ever.
 
+mod ending;
+
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use super::client::Client;
 use super::life::Seat;
+use super::mirror::Mirrors;
 use super::native::{Natives, Outcome, Ticket, Tools};
 use super::publish::{Publications, Published};
 use super::waits::{Wait, Waits};
 use super::wires::Wires;
-use crate::base::constants::{MSG_DONTWAIT, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, SOCK_NONBLOCK};
+use crate::base::constants::{
+    MSG_DONTWAIT, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, SO_TYPE, SOCK_NONBLOCK, SOL_SOCKET,
+};
 use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Error, Instant, Reason, Result, SocketId};
 use crate::driver::Host;
@@ -46,6 +51,7 @@ pub(crate) struct Server {
     owners: HashMap<SocketId, u64>,
     natives: Natives,
     publications: Publications,
+    mirrors: Mirrors,
     waits: Waits,
     buffer: Vec<u8>,
     /// There is more to do at once.
@@ -55,10 +61,10 @@ pub(crate) struct Server {
     ending: bool,
 }
 
-// Tokens of epoll: clients have their numbers; natives and publications have bits of their own.
-const LISTENER: u64 = Natives::TOKEN - 1;
-const WIRE: u64 = Natives::TOKEN - 2;
-const BELL: u64 = Natives::TOKEN - 3;
+// Tokens of epoll: clients have their numbers; natives, publications and mirrors have bits of their own.
+const LISTENER: u64 = Mirrors::TOKEN - 1;
+const WIRE: u64 = Mirrors::TOKEN - 2;
+const BELL: u64 = Mirrors::TOKEN - 3;
 
 /// Rounds of "somebody was woken" before the descriptors are looked at again.
 const ROUNDS: usize = 64;
@@ -93,6 +99,7 @@ impl Server {
             gone: Vec::new(),
             owners: HashMap::new(),
             publications: Publications::default(),
+            mirrors: Mirrors::default(),
             waits: Waits::default(),
             buffer: Vec::new(),
             busy: false,
@@ -160,6 +167,7 @@ impl Server {
                 let tools = Tools { host: &self.host, epoll: &self.epoll, now: self.host.now() };
                 self.publications.ready(&tools, token);
             }
+            token if token & Mirrors::TOKEN != 0 => self.mirrors.ready(token),
             client => self.hear(client, events),
         }
     }
@@ -176,6 +184,7 @@ impl Server {
             for socket in &woken {
                 self.natives.woken(&tools, *socket);
                 self.publications.woken(&tools, *socket);
+                self.mirrors.woken(*socket);
             }
             while let Some((ticket, result)) = self.natives.finished() {
                 self.answer(ticket, result.map(Reply::Answer), None);
@@ -279,6 +288,13 @@ impl Server {
                 fd = Some(readiness);
                 Reply::Answer(Answer::Done)
             }),
+            Ask::Mirror(socket) => self
+                .may_use(client, socket)
+                .and_then(|()| self.mirrors.of(&self.host, &self.epoll, socket))
+                .map(|mirror| {
+                    fd = Some(mirror);
+                    Reply::Answer(Answer::Done)
+                }),
             Ask::Names => Ok(Reply::Names { dns: self.host.dns_servers(), hosts: self.host.hosts_text() }),
             Ask::Status => Ok(Reply::Status(Status {
                 census: self.host.census(),
@@ -430,63 +446,6 @@ impl Server {
             self.natives.client_gone(&tools, number, gone.said_goodbye);
             let _ = self.epoll.modify(self.listener.as_fd(), LISTENER, POLLIN);
         }
-    }
-
-    /// A host that does not stay ends when there is no client, no descriptor and no connection left.
-    fn end_if_idle(&mut self) {
-        if self.is_used() {
-            self.ends = None;
-            return;
-        }
-        let now = self.host.now();
-        if *self.ends.get_or_insert(now + IDLE) > now {
-            return;
-        }
-        // Who has connected by now is served still; who comes later finds no host.
-        let mut last = None;
-        let mut needed = || {
-            last = unix::accept(self.listener.as_fd(), SOCK_NONBLOCK).ok();
-            last.is_some()
-        };
-        self.ending = match &mut self.seat {
-            Some(seat) => seat.leave(needed),
-            None => !needed(),
-        };
-        if let Some(last) = last {
-            self.ends = None;
-            self.admit(last);
-        }
-    }
-
-    fn is_used(&self) -> bool {
-        // Without a seat nobody but its maker knows of it: he will come.
-        let expected = self.seat.is_none() && self.last_client == 0;
-        if expected || self.facts.stays || !self.clients.is_empty() || self.natives.is_used() {
-            return true;
-        }
-        let census = self.host.census();
-        census.flows + census.half_open + census.time_wait > 0
-    }
-
-    /// The host ends: what clients made for themselves is closed (FIN), programs' connections are reset, and what was closed before
-    /// has a moment to be acknowledged. Clients see the end of their connections when the process has ended.
-    fn end(&mut self, ready: &mut Vec<Ready>) -> Result<()> {
-        if let Some(seat) = &mut self.seat {
-            seat.leave(|| false);
-        }
-        for client in self.clients.values_mut() {
-            std::mem::forget(duplicate(client.fd().as_raw_fd()));
-            client.said_goodbye = false;
-        }
-        self.gone.extend(self.clients.keys());
-        self.take_leave();
-        let end = self.host.now() + LAST_WORDS;
-        while self.host.census().flows > 0 && self.host.now() < end {
-            self.ends = Some(end);
-            self.turn(ready)?;
-        }
-        self.host.shutdown();
-        Ok(())
     }
 }
 

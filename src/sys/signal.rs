@@ -45,6 +45,14 @@ impl From<Interrupts> for OwnedFd {
     }
 }
 
+/// kill(2) with SIGTERM. Of a child that was not waited for, the number is nobody else's.
+pub(crate) fn terminate(child: u32) {
+    if let Ok(pid) = libc::pid_t::try_from(child) {
+        // SAFETY: takes no pointers.
+        unsafe { libc::kill(pid, libc::SIGTERM) };
+    }
+}
+
 impl Interrupts {
     /// The number of the next signal. Waits for it.
     pub(crate) fn next(&self) -> io::Result<i32> {

@@ -33,7 +33,7 @@ mod sniff;
 mod traceroute;
 
 pub(in crate::cli) use arp::ArpArgs;
-pub(in crate::cli) use bench::{Bench, BenchArgs};
+pub(in crate::cli) use bench::{Bench, BenchArgs, Work, WorkArgs};
 pub(in crate::cli) use checksum::ChecksumArgs;
 pub(in crate::cli) use craft::{BeginsWith, CraftArgs, Language, ViewArgs};
 pub(in crate::cli) use diff::DiffArgs;

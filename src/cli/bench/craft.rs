@@ -201,5 +201,5 @@ fn table(title: &str, mut rows: Vec<Row>, figures: &[f64]) -> Table {
     for (row, figure) in rows.iter_mut().zip(figures) {
         row.per_second = Some(*figure);
     }
-    Table { title: title.into(), rows }
+    Table { unit: "packets/s", title: title.into(), rows }
 }

@@ -5,9 +5,13 @@
 //! | `mod.rs` | rounds in which those that are compared take turns; the table |
 //! | `craft.rs` | `bench craft`: packets built and sent |
 //! | `scapy.rs` | the same by Scapy |
+//! | `guest.rs` | `bench run`: programs on the kernel's loopback and under `run` |
+//! | `worker.rs` | the program that is measured there |
 
 mod craft;
+mod guest;
 mod scapy;
+mod worker;
 
 use std::time::{Duration, Instant};
 
@@ -22,12 +26,14 @@ use crate::cli::say::{self, Trouble};
 const ROUND: Duration = Duration::from_millis(100);
 
 pub(super) fn run(args: &BenchArgs, as_json: bool) -> Result<Exit, Trouble> {
-    let tables = match &args.what {
-        Bench::Craft(args) => craft::tables(args.rounds, as_json)?,
+    let (name, tables) = match &args.what {
+        Bench::Craft(args) => ("craft", craft::tables(args.rounds, as_json)?),
+        Bench::Run(args) => ("run", guest::tables(args.rounds, as_json)?),
+        Bench::Work(args) => return worker::run(args),
     };
     if as_json {
         say::object(
-            json!({ "bench": "craft", "release": !cfg!(debug_assertions), "tables": tables.iter().map(Table::json).collect::<Vec<_>>() }),
+            json!({ "bench": name, "release": !cfg!(debug_assertions), "tables": tables.iter().map(Table::json).collect::<Vec<_>>() }),
         );
     } else {
         tables.iter().for_each(Table::show);
@@ -41,6 +47,8 @@ pub(super) fn run(args: &BenchArgs, as_json: bool) -> Result<Exit, Trouble> {
 /// Several that do the same.
 struct Table {
     title: String,
+    /// What `Row::per_second` counts.
+    unit: &'static str,
     rows: Vec<Row>,
 }
 
@@ -48,7 +56,7 @@ struct Table {
 struct Row {
     key: &'static str,
     what: &'static str,
-    /// Packets; `None`: it could not be measured.
+    /// `None`: it could not be measured.
     per_second: Option<f64>,
     /// Why it could not be, and what to do about it.
     note: Option<String>,
@@ -72,15 +80,15 @@ impl Table {
     fn json(&self) -> Value {
         let row = |row: &Row| {
             json!({
-                "key": row.key, "what": row.what, "packets_per_second": row.per_second.map(f64::round), "note": row.note,
+                "key": row.key, "what": row.what, "per_second": row.per_second.map(f64::round), "note": row.note,
                 "compared_to": row.to, "ratio": self.ratio(row),
             })
         };
-        json!({ "title": self.title, "rows": self.rows.iter().map(row).collect::<Vec<_>>() })
+        json!({ "title": self.title, "unit": self.unit, "rows": self.rows.iter().map(row).collect::<Vec<_>>() })
     }
 
     fn show(&self) {
-        say::line(format!("\n{:<46} {:>12}   ratio", say::styled("1", &self.title), "packets/s"));
+        say::line(format!("\n{:<46} {:>12}   ratio", say::styled("1", &self.title), self.unit));
         for row in &self.rows {
             let figure = row.per_second.map_or_else(|| "-".into(), grouped);
             let ratio = match (self.ratio(row), row.to) {

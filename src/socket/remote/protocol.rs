@@ -50,6 +50,9 @@ pub(crate) enum Ask {
     Readiness(SocketId),
     /// Names that the host knows: DNS servers, the hosts table. Answers [`Reply::Names`].
     Names,
+    /// A packet socket of the kernel's that hears and sends what this one of ours would, for tools that map packet rings:
+    /// [`Reply::Answer`] with [`Answer::Done`] and one descriptor, bound as ours is. EPERM without the rights to make it.
+    Mirror(SocketId),
     /// What there is now. Answers [`Reply::Status`].
     Status,
     /// The client ends as it should: what its programs have sent still arrives, and their connections end by themselves. A
