@@ -163,6 +163,8 @@ reasons! {
     BroadcastNotAllowed = "socket.broadcast-not-allowed", "sending to a broadcast address needs SO_BROADCAST";
     UnknownOption = "option.unknown", "Linux has no option of this number at this level";
     OptionStored = "option.stored", "the option is kept and returned, but changes nothing yet";
+    AddressLength = "socket.address-length", "the address is too short or too long for its family";
+    ControlMalformed = "socket.control-malformed", "a control message is not laid out as its kind has to be";
     OptionLength = "option.length", "the option's value has the wrong length";
     OptionValue = "option.value", "the option's value is out of range";
     OptionReadOnly = "option.read-only", "the option can only be read";

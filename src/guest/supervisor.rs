@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use super::calls;
 use super::trap::{Borrowed, Trap, Verdict};
 use super::waits::Waits;
-use crate::base::constants::{POLLIN, SO_TYPE, SOL_SOCKET};
+use crate::base::constants::{POLLIN, SO_DOMAIN, SO_TYPE, SOL_SOCKET};
 use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Result, SocketId};
 use crate::socket::remote::connection::unexpected;
@@ -219,6 +219,12 @@ impl Guest {
             (Reply::Answer(answer), fds) => Ok((answer, fds)),
             _ => Err(unexpected()),
         }
+    }
+
+    /// SO_DOMAIN: AF_*.
+    pub(super) fn domain(&mut self, socket: SocketId) -> Result<i32> {
+        let value = self.option(socket, SOL_SOCKET, SO_DOMAIN, 4)?;
+        value.try_into().map(i32::from_ne_bytes).map_err(|_| unexpected())
     }
 
     /// An option's value.

@@ -18,6 +18,7 @@
 //! | `kernel_tables.rs` | an interface's addresses, routes and neighbours, as the kernel has them (rtnetlink) |
 //! | `mirror.rs` | TAPs and packet sockets of a namespace that mirrors a host's interfaces |
 //! | `signal.rs` | Ctrl-C |
+//! | `thread.rs` | one thread of another process |
 //! | `terminal.rs` | how wide a terminal is |
 //! | `session.rs` | a process that goes on by itself |
 //! | `namespace.rs` | network and user namespaces |
@@ -64,6 +65,9 @@ pub(crate) mod signal;
 pub(crate) mod tap;
 #[cfg(feature = "cli")]
 pub(crate) mod terminal;
+#[cfg(feature = "cli")]
+#[allow(dead_code)]
+pub(crate) mod thread;
 #[allow(dead_code)]
 pub(crate) mod unix;
 

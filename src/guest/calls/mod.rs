@@ -5,6 +5,7 @@
 //! | `names.rs` | socket, bind, listen, getsockname, getpeername, shutdown |
 //! | `accept.rs` | accept, accept4 |
 //! | `connect.rs` | connect |
+//! | `message.rs` | struct msghdr, struct iovec, and how long a call waits |
 //! | `send.rs` | sendto, sendmsg, sendmmsg |
 //! | `receive.rs` | recvfrom, recvmsg, recvmmsg |
 //! | `options.rs` | getsockopt, setsockopt |
@@ -13,6 +14,7 @@
 mod accept;
 mod connect;
 mod ioctl;
+mod message;
 mod names;
 mod options;
 mod receive;
@@ -37,6 +39,15 @@ pub(super) fn perform(guest: &mut Guest, trap: &Trap) -> Verdict {
         number::ACCEPT4 => {
             on_ours(guest, trap, |guest, trap, ours| accept::accept(guest, trap, ours, trap.int(3)))
         }
+        number::SENDTO => on_ours(guest, trap, send::sendto),
+        number::SENDMSG => on_ours(guest, trap, send::sendmsg),
+        number::SENDMMSG => on_ours(guest, trap, send::sendmmsg),
+        number::RECVFROM => on_ours(guest, trap, receive::recvfrom),
+        number::RECVMSG => on_ours(guest, trap, receive::recvmsg),
+        number::RECVMMSG => on_ours(guest, trap, receive::recvmmsg),
+        number::GETSOCKOPT => on_ours(guest, trap, options::getsockopt),
+        number::SETSOCKOPT => on_ours(guest, trap, options::setsockopt),
+        number::IOCTL => on_ours(guest, trap, ioctl::ioctl),
         _ => Verdict::Native,
     }
 }

@@ -54,7 +54,8 @@ fn may(trap: &Trap, capability: u32) -> bool {
 }
 
 pub(super) fn bind(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Result<Verdict> {
-    let address = address::read(trap, trap.pointer(1), trap.int(2))?;
+    let bytes = address::read_bytes(trap, trap.pointer(1), trap.int(2))?;
+    let address = address::to_bind(&bytes, || guest.domain(ours.socket))?;
     let port = address.inet().map_or(0, |address| address.port());
     // __inet_bind(): ports below ip_unprivileged_port_start need CAP_NET_BIND_SERVICE.
     if guest.strict && (1..UNPRIVILEGED).contains(&port) && !may(trap, BIND_SERVICE) {
@@ -84,7 +85,7 @@ pub(super) fn getpeername(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Res
 
 fn tell(guest: &mut Guest, trap: &Trap, verb: Verb) -> Result<Verdict> {
     let address = ask(guest, verb)?;
-    address::write(trap, &address, trap.pointer(1), trap.pointer(2))?;
+    address::give(trap, trap.pointer(1), trap.pointer(2), &address::encode_name(&address))?;
     Ok(Verdict::Return(0))
 }
 
