@@ -113,6 +113,9 @@ impl Host {
     /// Does a verb that came as data.
     #[allow(dead_code)]
     pub(crate) fn perform(&self, verb: Verb) -> Result<Answer> {
+        if verb == Verb::Counters {
+            self.shared().lock().note_drops();
+        }
         match verb.socket() {
             Some(socket) => self.call_on(socket, |stack| stack.perform(verb)),
             None => self.call(|stack| stack.perform(verb)),

@@ -16,6 +16,7 @@
 //! | `waits.rs` | calls that wait: for the host, for a descriptor, until a time, and signals meanwhile |
 //! | `address.rs` | struct sockaddr: bytes and meaning |
 //! | `control.rs` | struct cmsghdr: bytes and meaning |
+//! | `files.rs` | the files of name resolution, as the host has them |
 //! | `calls/` | one function per call |
 //!
 //! Its callers are cli/ (`run`) and lab/.
@@ -23,6 +24,7 @@
 mod address;
 mod calls;
 mod control;
+mod files;
 mod filter;
 mod launch;
 mod supervisor;

@@ -1,5 +1,6 @@
 //! The event loop: stopped calls come, verdicts go.
 
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use super::calls;
@@ -209,6 +210,14 @@ impl Guest {
     pub(super) fn verb(&mut self, verb: Verb) -> Result<Answer> {
         match self.ask(Ask::Do { verb, patience: Patience::Now }, &[])? {
             (Reply::Answer(answer), _) => Ok(answer),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// The host's DNS servers and its table of names.
+    pub(super) fn names(&mut self) -> Result<(Vec<SocketAddr>, String)> {
+        match self.ask(Ask::Names, &[])? {
+            (Reply::Names { dns, hosts }, _) => Ok((dns, hosts)),
             _ => Err(unexpected()),
         }
     }

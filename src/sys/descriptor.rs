@@ -1,6 +1,7 @@
 //! Descriptors: read, write, send, recv, O_NONBLOCK, pairs of AF_UNIX sockets.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
@@ -27,6 +28,17 @@ pub(crate) fn send(fd: BorrowedFd<'_>, bytes: &[u8], flags: i32) -> io::Result<u
     let flags = flags | libc::MSG_NOSIGNAL;
     // SAFETY: the bytes are readable for their length.
     super::count(unsafe { libc::send(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) })
+}
+
+/// A file without a name that holds `text`, open for reading, at its beginning (memfd_create(2)).
+pub(crate) fn text(text: &str) -> io::Result<OwnedFd> {
+    // SAFETY: the name is a string with its zero; a new descriptor is returned.
+    let fd = super::check(unsafe { libc::memfd_create(c"sockatoo".as_ptr(), libc::MFD_CLOEXEC) })?;
+    // SAFETY: the descriptor is new, and nobody else's.
+    let file = File::from(unsafe { OwnedFd::from_raw_fd(fd) });
+    (&file).write_all(text.as_bytes())?;
+    // Opened once more: a position of its own, and no writing.
+    Ok(File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))?.into())
 }
 
 /// shutdown(2), with SHUT_*.

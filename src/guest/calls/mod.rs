@@ -20,6 +20,7 @@ mod options;
 mod receive;
 mod send;
 
+use super::files;
 use super::supervisor::Guest;
 use super::trap::{Borrowed, Trap, Verdict};
 use crate::base::Result;
@@ -48,6 +49,8 @@ pub(super) fn perform(guest: &mut Guest, trap: &Trap) -> Verdict {
         number::GETSOCKOPT => on_ours(guest, trap, options::getsockopt),
         number::SETSOCKOPT => on_ours(guest, trap, options::setsockopt),
         number::IOCTL => on_ours(guest, trap, ioctl::ioctl),
+        number::OPENAT => files::open(guest, trap, 1),
+        call if Some(call) == number::OPEN => files::open(guest, trap, 0),
         _ => Verdict::Native,
     }
 }
