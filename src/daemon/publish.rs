@@ -288,6 +288,73 @@ fn is_later(error: &std::io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::Host;
+    use crate::sys::epoll::Epoll;
+    use std::time::Duration;
+
+    /// A request to the kernel's port reaches a listener of the stack, and its answer comes back whole, with both ends' ends.
+    #[test]
+    fn bytes_are_carried_both_ways_to_the_end() {
+        let host = Host::builder().embedded().build().unwrap();
+        host.take_woken();
+        let server = match host.perform(Verb::Socket { domain: AF_INET, kind: SOCK_STREAM, protocol: 0 }) {
+            Ok(Answer::Socket(id)) => id,
+            other => panic!("{other:?}"),
+        };
+        host.perform(Verb::Bind(server, ([0, 0, 0, 0], 80).into())).unwrap();
+        host.perform(Verb::Listen(server, 4)).unwrap();
+        let epoll = Epoll::new().unwrap();
+        let tools = |host, epoll| Tools { host, epoll, now: Host::now(host) };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let to = listener.local_addr().unwrap();
+        let mut publications =
+            Publications::new(vec![Published { listener, port: 80 }], &tools(&host, &epoll)).unwrap();
+        let bytes: Vec<u8> = (0..1_000_000_u32).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect();
+        let sent = bytes.clone();
+        let client = std::thread::spawn(move || {
+            let mut client = TcpStream::connect(to).unwrap();
+            client.write_all(&sent).unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+            let mut answer = Vec::new();
+            client.read_to_end(&mut answer).unwrap();
+            answer
+        });
+        // The program: it answers with what it gets.
+        let (mut program, mut unsent, mut ended) = (None, Vec::new(), false);
+        let mut ready = Vec::new();
+        let mut carried = false;
+        while !carried || !publications.pipes.is_empty() {
+            let timeout = host.deadline().map_or(Duration::from_secs(1), |due| due.since(host.now()));
+            epoll.wait(&mut ready, Some(timeout.min(Duration::from_millis(10)))).unwrap();
+            host.drive();
+            for found in &ready {
+                publications.ready(&tools(&host, &epoll), found.token);
+            }
+            if let Ok(Answer::Accepted(id, _)) = host.perform(Verb::Accept(server)) {
+                (program, carried) = (Some(id), true);
+            }
+            if let Some(id) = program {
+                let verb = Verb::Receive { socket: id, count: 1, size: 1 << 16, flags: MSG_DONTWAIT };
+                if let Ok(Answer::Letters(letters)) = host.perform(verb) {
+                    ended |= letters[0].data.is_empty();
+                    unsent.extend_from_slice(&letters[0].data);
+                }
+                let letter = Letter { data: unsent.clone(), flags: MSG_DONTWAIT, ..Letter::default() };
+                if let Ok(Answer::Count(sent)) = host.perform(Verb::Send(id, vec![letter])) {
+                    unsent.drain(..sent);
+                }
+                if ended && unsent.is_empty() {
+                    host.perform(Verb::Close(id)).unwrap();
+                    program = None;
+                }
+            }
+            for socket in host.take_woken() {
+                publications.woken(&tools(&host, &epoll), socket);
+            }
+        }
+        assert!(client.join().unwrap() == bytes, "other bytes came back");
+    }
 
     #[test]
     fn what_is_published_is_written_as_people_know_it() {

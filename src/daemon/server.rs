@@ -349,19 +349,23 @@ impl Server {
 
     /// Does the verb, and answers; gives it back if it waits.
     fn attempt(&mut self, mut wait: Wait) -> Option<Wait> {
+        let waits = wait.until > Instant::ZERO;
+        let closes = if let Verb::Close(id) = wait.verb { Some(id) } else { None };
         let result = match (&wait.begun, &wait.verb) {
             (Some(_), Verb::Connect(socket, _)) => self.connected(*socket, &wait.verb),
-            _ => self.host.perform(wait.verb.clone()),
+            _ if waits => self.host.perform(wait.verb.clone()),
+            // Answered at once, whatever comes: its bytes need no copy.
+            _ => self.host.perform(std::mem::replace(&mut wait.verb, Verb::Interfaces)),
         };
         match result {
-            Err(error) if wait.until > Instant::ZERO && is_later(&error, &wait.verb) => {
+            Err(error) if waits && is_later(&error, &wait.verb) => {
                 if wait.begun.is_none() && matches!(wait.verb, Verb::Connect(..)) {
                     wait.begun = Some(error);
                 }
                 Some(wait)
             }
             result => {
-                self.follow(wait.ticket.client, &wait.verb, &result);
+                self.follow(wait.ticket.client, closes, &result);
                 self.answer(wait.ticket, result.map(Reply::Answer), None);
                 None
             }
@@ -383,18 +387,18 @@ impl Server {
     }
 
     /// Whose the new socket is, and that the old one is nobody's any more.
-    fn follow(&mut self, client: u64, verb: &Verb, result: &Result<Answer>) {
-        match (verb, result) {
+    fn follow(&mut self, client: u64, closed: Option<SocketId>, result: &Result<Answer>) {
+        match (closed, result) {
             (_, Ok(Answer::Socket(id) | Answer::Accepted(id, _))) => {
                 self.owners.insert(*id, client);
                 if let Some(client) = self.clients.get_mut(&client) {
                     client.sockets.insert(*id);
                 }
             }
-            (Verb::Close(id), Ok(_)) => {
-                self.owners.remove(id);
+            (Some(id), Ok(_)) => {
+                self.owners.remove(&id);
                 if let Some(client) = self.clients.get_mut(&client) {
-                    client.sockets.remove(id);
+                    client.sockets.remove(&id);
                 }
             }
             _ => {}
