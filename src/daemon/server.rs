@@ -125,11 +125,14 @@ impl Server {
     /// Serves until the host is told to end, or nobody needs it any more.
     pub(crate) fn run(&mut self) -> Result<()> {
         let mut ready = Vec::new();
-        while !self.ending {
-            self.turn(&mut ready)?;
+        loop {
+            // Before the first sleep too: perhaps nobody ever comes.
             self.end_if_idle();
+            if self.ending {
+                return self.end(&mut ready);
+            }
+            self.turn(&mut ready)?;
         }
-        self.end(&mut ready)
     }
 
     fn turn(&mut self, ready: &mut Vec<Ready>) -> Result<()> {
