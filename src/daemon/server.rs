@@ -127,7 +127,9 @@ impl Server {
         let mut ready = Vec::new();
         loop {
             // Before the first sleep too: perhaps nobody ever comes.
-            self.end_if_idle();
+            if !self.ending {
+                self.end_if_idle();
+            }
             if self.ending {
                 return self.end(&mut ready);
             }
