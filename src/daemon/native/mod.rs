@@ -15,16 +15,20 @@
 //! | `connect.rs` | connect(2) of streams: blocking, non-blocking, interrupted |
 //! | `listener.rs` | connections that are ready go into the program's own listen queue |
 //! | `plug.rs` | a descriptor that is connected before its connection stands must not look writable |
+//! | `datagram.rs` | all other sockets: what came for them goes in, what a connected one sends comes out, errors are shown |
+//! | `senders.rs` | the senders of those datagrams, whose names say the rest |
 //! | `liveness.rs` | descriptors without a channel: are they still there? |
 //! | `tests/` | programs that work their descriptors; the kernel as oracle |
 
 mod bench;
 mod channel;
 mod connect;
+mod datagram;
 mod listener;
 mod liveness;
 mod natives;
 mod plug;
+mod senders;
 
 #[cfg(test)]
 mod tests;

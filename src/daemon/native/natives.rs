@@ -2,15 +2,19 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use super::bench::Bench;
 use super::channel::{Channel, End};
 use super::connect::{self, Connecting};
+use super::datagram::Datagrams;
 use super::listener::{self, Handed, Listener};
 use super::liveness::Prober;
-use crate::base::constants::{SHUT_RDWR, SHUT_WR, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM};
+use super::senders::Senders;
+use crate::base::constants::{
+    AF_NETLINK, AF_PACKET, SHUT_RDWR, SHUT_WR, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM,
+};
 use crate::base::verb::Answer;
 use crate::base::{Errno, Error, Instant, Result, SockAddr, SocketId};
 use crate::driver::Host;
@@ -23,6 +27,7 @@ use crate::sys::{descriptor, unix};
 pub(in crate::daemon) struct Natives {
     bench: Bench,
     prober: Prober,
+    senders: Senders,
     known: HashMap<SocketId, Known>,
     finished: VecDeque<(Ticket, Result<Answer>)>,
     /// Those that have something to do at a certain time, and some that had.
@@ -38,6 +43,8 @@ pub(in crate::daemon) struct Natives {
 struct Known {
     /// The client at whose end it ends, or [`NOBODY`]: it has left, and the descriptor ends by itself.
     client: u64,
+    /// AF_*.
+    domain: i32,
     /// SOCK_STREAM or SOCK_DGRAM: its type as an AF_UNIX socket.
     kind: i32,
     part: Part,
@@ -56,6 +63,7 @@ enum Part {
         since: Instant,
     },
     Listener(Listener),
+    Datagrams(Datagrams),
 }
 
 /// What the natives work with, lent by the server for each call.
@@ -100,6 +108,7 @@ impl Natives {
         Self {
             bench: Bench::new(nonce),
             prober: Prober::default(),
+            senders: Senders::default(),
             known: HashMap::new(),
             finished: VecDeque::new(),
             timed: HashSet::new(),
@@ -167,10 +176,19 @@ impl Natives {
         let kind = kind & !flags;
         let id = tools.host.call(|stack| stack.socket(domain, kind, protocol))?;
         let stream = kind == SOCK_STREAM;
-        match self.bench.descriptor(tools.host, id, stream, flags & SOCK_NONBLOCK) {
-            Ok(fd) => {
-                let kind = if stream { SOCK_STREAM } else { SOCK_DGRAM };
-                self.known.insert(id, Known { client, kind, part: Part::Plain });
+        let made = self.bench.descriptor(tools.host, id, stream, flags & SOCK_NONBLOCK).and_then(|fd| {
+            if stream {
+                return Ok((fd, SOCK_STREAM, Part::Plain));
+            }
+            let mut datagrams = Datagrams::default();
+            if sends_without_address(domain) {
+                datagrams.join(tools, &self.bench, id, fd.as_fd())?;
+            }
+            Ok((fd, SOCK_DGRAM, Part::Datagrams(datagrams)))
+        });
+        match made {
+            Ok((fd, kind, part)) => {
+                self.known.insert(id, Known { client, domain, kind, part });
                 self.look.get_or_insert(tools.now + LOOK);
                 Ok((id, fd))
             }
@@ -193,7 +211,7 @@ impl Natives {
     ) -> Option<Result<()>> {
         let Some(known) = self.known.get(&id) else { return Some(Err(Errno::EBADF.into())) };
         if known.kind != SOCK_STREAM {
-            return Some(Err(Errno::EOPNOTSUPP.into()));
+            return Some(self.connect_datagrams(tools, id, address, borrowed));
         }
         let untouched = matches!(known.part, Part::Plain);
         if untouched && is_own(tools.host, address) {
@@ -231,6 +249,29 @@ impl Natives {
                 let _ = tools.host.call_on(id, |stack| stack.connect(id, SockAddr::Unspec));
                 Some(Err(error))
             }
+        }
+    }
+
+    /// connect(2) of a datagram socket: done at once.
+    fn connect_datagrams(
+        &mut self,
+        tools: &Tools<'_>,
+        id: SocketId,
+        address: SockAddr,
+        borrowed: Option<BorrowedFd<'_>>,
+    ) -> Result<()> {
+        self.pump(tools, id);
+        tools.host.call_on(id, |stack| stack.connect(id, address))?;
+        let (Some(Known { domain, part: Part::Datagrams(datagrams), .. }), Some(borrowed)) =
+            (self.known.get_mut(&id), borrowed)
+        else {
+            return Err(Errno::EBADF.into());
+        };
+        match (address == SockAddr::Unspec, datagrams.is_joined()) {
+            _ if sends_without_address(*domain) => Ok(()),
+            (true, true) => datagrams.part(borrowed),
+            (false, false) => datagrams.join(tools, &self.bench, id, borrowed),
+            _ => Ok(()),
         }
     }
 
@@ -280,12 +321,12 @@ impl Natives {
                 self.pump(tools, id);
                 Ok(())
             }
-            Part::Listener(_) => {
+            Part::Listener(_) | Part::Datagrams(_) => {
                 let result = tools.host.call_on(id, |stack| stack.shutdown(id, how));
-                if result.is_ok()
-                    && let Some(borrowed) = borrowed
-                {
-                    // inet_shutdown: SHUT_RD ends the listening; accept(2) says EINVAL, poll(2) POLLIN, as AF_UNIX does.
+                // inet_shutdown shuts down a datagram socket that is not connected too, though it says ENOTCONN.
+                let done = result.as_ref().map_or_else(|e| e.errno() == Errno::ENOTCONN, |()| true);
+                if done && let Some(borrowed) = borrowed {
+                    // Of a listener, SHUT_RD ends the listening; accept(2) says EINVAL, poll(2) POLLIN, as AF_UNIX does.
                     let _ = descriptor::shutdown(borrowed, how);
                 }
                 result
@@ -339,12 +380,16 @@ impl Natives {
             return self.bury(tools);
         }
         let id = SocketId(token & !Self::TOKEN);
-        if let Some(Known { part: Part::Channel(channel), .. }) = self.known.get_mut(&id) {
-            channel.ready(events);
-            channel.note_close(tools, id);
-            self.pump(tools, id);
-            self.bury(tools);
+        match self.known.get_mut(&id).map(|known| &mut known.part) {
+            Some(Part::Channel(channel)) => {
+                channel.ready(events);
+                channel.note_close(tools, id);
+            }
+            Some(Part::Datagrams(datagrams)) => datagrams.ready(),
+            _ => return,
         }
+        self.pump(tools, id);
+        self.bury(tools);
     }
 
     /// Channels whose close was heard though they were shut both ways before.
@@ -363,7 +408,7 @@ impl Natives {
         let Some(known) = self.known.get_mut(&socket) else { return };
         match &mut known.part {
             Part::Plain | Part::Failed { .. } => {}
-            Part::Channel(_) => self.pump(tools, socket),
+            Part::Channel(_) | Part::Datagrams(_) => self.pump(tools, socket),
             Part::Listener(_) => self.hand_over(tools, socket),
             Part::Connecting(connecting) => {
                 let ticket = connecting.ticket;
@@ -386,6 +431,17 @@ impl Natives {
 
     fn pump(&mut self, tools: &Tools<'_>, id: SocketId) {
         let Some(known) = self.known.get_mut(&id) else { return };
+        if let Part::Datagrams(datagrams) = &mut known.part {
+            let mut more = false;
+            if !datagrams.pump(tools, &mut self.bench, &mut self.senders, id, &mut more) {
+                self.close(tools, id);
+            } else if datagrams.again.is_some() {
+                self.timed.insert(id);
+            } else if more {
+                self.busy.push(id);
+            }
+            return;
+        }
         let Part::Channel(channel) = &mut known.part else { return };
         match channel.pump(tools, &mut self.bench, id) {
             (None, false) => {}
@@ -405,13 +461,13 @@ impl Natives {
 
     fn hand_over(&mut self, tools: &Tools<'_>, id: SocketId) {
         let Some(known) = self.known.get_mut(&id) else { return };
-        let client = known.client;
+        let (client, domain) = (known.client, known.domain);
         let Part::Listener(listener) = &mut known.part else { return };
         let mut new = Vec::new();
         let handed = listener.hand_over(tools, &self.bench, id, |id, channel| new.push((id, channel)));
         for (id, channel) in new {
             let part = Part::Channel(channel);
-            self.known.insert(id, Known { client, kind: SOCK_STREAM, part });
+            self.known.insert(id, Known { client, domain, kind: SOCK_STREAM, part });
             self.pump(tools, id);
         }
         match handed {
@@ -471,6 +527,7 @@ impl Natives {
             match self.known.get(&id).map(|known| &known.part) {
                 // inet_stream_connect: the time of SO_SNDTIMEO has passed; the handshake goes on.
                 Some(Part::Connecting(_)) => self.leave_connect(tools, id, Errno::EINPROGRESS.into()),
+                Some(Part::Datagrams(_)) => self.pump(tools, id),
                 _ => self.hand_over(tools, id),
             }
         }
@@ -518,9 +575,15 @@ impl Known {
         match &self.part {
             Part::Connecting(connecting) => Some(connecting.until),
             Part::Listener(listener) => listener.again,
+            Part::Datagrams(datagrams) => datagrams.again,
             _ => None,
         }
     }
+}
+
+/// Sockets that send to whom they are bound to, or to the kernel, without connect: AF_UNIX would refuse, were they not joined.
+fn sends_without_address(domain: i32) -> bool {
+    matches!(domain, AF_PACKET | AF_NETLINK)
 }
 
 /// An address that may be the host's own.

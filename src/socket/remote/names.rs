@@ -11,6 +11,9 @@
 //!   "sockatoo" nonce 'p' socket    the host's end of a connected datagram socket
 //!   "sockatoo" nonce 'd' facts     the sender of a datagram
 //! ```
+//!
+//! A connected descriptor hears only `p`. Of a datagram with control messages, or of somebody else than its peer (packet sockets,
+//! which are connected from birth), a descriptor named `d` comes along by SCM_RIGHTS; a native recv(2) drops it.
 
 use std::os::fd::BorrowedFd;
 

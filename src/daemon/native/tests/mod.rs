@@ -1,5 +1,6 @@
 //! Programs' descriptors, worked natively as a program would; the trapped calls are asked for over the host's unix socket.
 
+mod datagrams;
 mod streams;
 
 use std::net::SocketAddr;
@@ -82,6 +83,10 @@ impl Bed {
             (Reply::Answer(answer), _) => Ok(answer),
             other => panic!("{other:?}"),
         }
+    }
+
+    fn native_sweep(&mut self) {
+        self.connection().call(Ask::Native(Native::Sweep), &[]).unwrap();
     }
 
     fn verb(&mut self, verb: Verb) -> Result<Answer> {

@@ -94,12 +94,6 @@ fn much_arrives_and_a_close_loses_nothing() {
     }
 }
 
-impl Bed {
-    fn native_sweep(&mut self) {
-        self.connection().call(crate::socket::remote::Ask::Native(Native::Sweep), &[]).unwrap();
-    }
-}
-
 #[test]
 fn a_close_with_bytes_unread_is_a_reset() {
     let mut bed = Bed::new();
