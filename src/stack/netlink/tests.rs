@@ -1,4 +1,4 @@
-//! Requests by hand, good and bad. What the kernel answers to the same is compared in tests/netlink.rs.
+//! Requests by hand, good and bad.
 
 use super::message::attributes;
 use super::*;
