@@ -249,7 +249,7 @@ impl Family<'_> {
         }
         let mut empty = false;
         // The last one may have ended, and its end not been told yet.
-        while !self.deserted && !(empty && self.front.is_none()) {
+        while !(self.deserted || empty && self.front.is_none()) {
             let Ok(news) = self.guest.serve() else { return };
             for news in news {
                 match news {

@@ -43,6 +43,7 @@ pub(super) enum News {
 const LISTENER: u64 = 0;
 const HOST: u64 = 1;
 
+const HOST_ENDED: &str = "the host has ended, and the program's sockets with it";
 const NARROW_PROGRAM: &str =
     "a 32-bit program asks for sockets: its calls can't be taken; use the 64-bit program";
 
@@ -92,7 +93,7 @@ impl Guest {
                     token => news.push(News::Ready(token)),
                 }
                 if token == HOST || self.waits.is_for_host() {
-                    self.hear();
+                    news.extend(self.hear());
                 }
             }
             self.look_at_waits();
@@ -101,26 +102,27 @@ impl Guest {
     }
 
     /// What the host has answered; also what came early, while another answer was waited for.
-    fn hear(&mut self) {
-        while !self.host_ended {
+    fn hear(&mut self) -> Option<News> {
+        if self.host_ended {
+            return None;
+        }
+        loop {
             match self.host.finished() {
                 Ok(Some((response, fds))) => self.wait_is_answered(response, fds),
-                Ok(None) => return,
+                Ok(None) => return None,
                 Err(_) => {
                     self.host_ended = true;
-                    let _ = self.epoll.remove(self.host.as_fd());
+                    self.unwatch(self.host.as_fd());
                     self.waits_are_over();
+                    return Some(News::Say(HOST_ENDED));
                 }
             }
         }
     }
 
     fn calls(&mut self) -> Option<News> {
-        let told = match seccomp::receive(self.listener.as_fd()) {
-            Ok(told) => told,
-            // ENOENT: its thread was killed.
-            Err(_) => return None,
-        };
+        // ENOENT: its thread was killed.
+        let Ok(told) = seccomp::receive(self.listener.as_fd()) else { return None };
         let trap = Trap::new(self.listener.as_raw_fd(), &told);
         if told.arch != NATIVE {
             self.deliver(&trap, Verdict::Fail(Errno::ENOSYS));
