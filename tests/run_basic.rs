@@ -191,7 +191,8 @@ except OSError as e: print(type(e).__name__)",
     front.wait().unwrap();
     let mut end = String::new();
     heard.read_to_string(&mut end).unwrap();
-    assert_eq!(end.trim(), "ConnectionResetError");
+    // The end of file where nothing was on its way: the reset shows when the client writes.
+    assert!(["ConnectionResetError", "b''"].contains(&end.trim()), "{end}");
     client.wait().unwrap();
     until("the program has ended", || !is_alive(&pid));
 }
@@ -232,7 +233,6 @@ except OSError as e: print(type(e).__name__)";
         let done = hosts.sockatoo(&words).output().unwrap();
         (text(&done.stdout), text(&done.stderr))
     };
-    // SAFETY-free way to ask who we are: only root can become somebody else.
     if text(&Command::new("id").arg("-u").output().unwrap().stdout) != "0" {
         return eprintln!("skipped: only root can start programs of an ordinary user");
     }
