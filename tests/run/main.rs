@@ -10,12 +10,14 @@
 //! | `descriptors.rs` | what is done with descriptors: fork, dup, exec, select, handing them over, signals |
 //! | `wire_servers.rs` | over a TAP, the kernel on its other side: curl, nginx, redis, iperf3, nc, socat, ssh, Go |
 //! | `wire_probes.rs` | over a TAP: ping, traceroute, dig, hping3, nmap, tcpdump, arping, scapy |
+//! | `cpython.rs` | CPython's own tests, compared with the kernel case by case (`cpython.toml`) |
 //!
 //! The rights that a test lacks are named where it is skipped; under CI=true nothing may be skipped.
 #![cfg(feature = "cli")]
 #![allow(unsafe_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::print_stderr)]
 
 mod beginners;
+mod cpython;
 mod descriptors;
 mod place;
 mod servers;

@@ -273,7 +273,7 @@ fn folder(user: User) -> PathBuf {
 }
 
 /// `SOCKATOO_ARM=kernel`: a new test is first tried there.
-fn only_kernel() -> bool {
+pub fn only_kernel() -> bool {
     std::env::var("SOCKATOO_ARM").is_ok_and(|arm| arm == "kernel")
 }
 
