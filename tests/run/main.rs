@@ -11,6 +11,7 @@
 //! | `wire_servers.rs` | over a TAP, the kernel on its other side: curl, nginx, redis, iperf3, nc, socat, ssh, Go |
 //! | `wire_probes.rs` | over a TAP: ping, traceroute, dig, hping3, nmap, tcpdump, arping, scapy |
 //! | `cpython.rs` | CPython's own tests, compared with the kernel case by case (`cpython.toml`) |
+//! | `lives.rs` | a thousand programs, fifty at once, killed runs, dead hosts: nothing is left, nobody hangs |
 //!
 //! The rights that a test lacks are named where it is skipped; under CI=true nothing may be skipped.
 #![cfg(feature = "cli")]
@@ -19,6 +20,7 @@
 mod beginners;
 mod cpython;
 mod descriptors;
+mod lives;
 mod place;
 mod servers;
 mod terminal;
