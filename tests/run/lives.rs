@@ -56,14 +56,15 @@ fn server(place: &Place) -> Terminal {
     server
 }
 
-fn leave_nothing(user: User, programs: impl Fn(&Place)) {
+/// Plays `programs` once to warm up, then so many `rounds`.
+fn leave_nothing(user: User, rounds: usize, programs: impl Fn(&Place)) {
     let Some(place) = Place::lo(Arm::Run, user) else { return };
     place.sockatoo("up lab").ok();
     let idle = host(&place);
     let serving = server(&place);
     programs(&place);
     let before = host(&place);
-    for _ in 0..10 {
+    for _ in 0..rounds {
         programs(&place);
     }
     let after = settles(&place, &before);
@@ -78,7 +79,7 @@ fn leave_nothing(user: User, programs: impl Fn(&Place)) {
 #[test]
 fn a_thousand_programs_one_after_another() {
     if has("nc") {
-        leave_nothing(User::Root, |place| {
+        leave_nothing(User::Root, 10, |place| {
             for _ in 0..50 {
                 assert_eq!(place.line("nc -n -z 127.0.0.1 50007").end().status, 0);
                 assert_eq!(place.line("nc -n -z 127.0.0.1 9").end().status, 1);
@@ -90,7 +91,7 @@ fn a_thousand_programs_one_after_another() {
 /// As an ordinary user.
 #[test]
 fn fifty_programs_at_once() {
-    leave_nothing(User::Nobody, |place| {
+    leave_nothing(User::Nobody, 4, |place| {
         let told = place.python("greetings_client.py 50").end().ok();
         assert_eq!(told, "50 greeted\n");
     });
@@ -99,8 +100,8 @@ fn fifty_programs_at_once() {
 /// A run of its own for each.
 #[test]
 fn fifty_runs_at_once() {
-    leave_nothing(User::Root, |place| {
-        let runs: Vec<_> = (0..5).map(|n| place.python(&format!("forever_client.py n{n}"))).collect();
+    leave_nothing(User::Root, 1, |place| {
+        let runs: Vec<_> = (0..50).map(|n| place.python(&format!("forever_client.py n{n}"))).collect();
         for (n, run) in runs.into_iter().enumerate() {
             assert_eq!(run.end().ok(), format!("Hello, n{n}\n"));
         }
