@@ -221,7 +221,9 @@ fn ssh() {
         };
         for ours_serves in [false, true] {
             let (server, client) = if ours_serves {
-                (place.line(&server), place.peer_terminal(&client("192.0.2.2")))
+                let listening = place.line(&server);
+                listening.wait_for("Server listening on 0.0.0.0");
+                (listening, place.peer_terminal(&client("192.0.2.2")))
             } else {
                 let listening = place.peer_terminal(&server);
                 listening.wait_for("Server listening on 0.0.0.0");

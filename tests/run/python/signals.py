@@ -46,3 +46,4 @@ try:
     udp.recvfrom(10)
 except TimeoutError as error:
     print("recvfrom", error, calls >= 3)
+signal.setitimer(signal.ITIMER_REAL, 0)
