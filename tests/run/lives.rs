@@ -37,9 +37,12 @@ fn host(place: &Place) -> Host {
     }
 }
 
+/// Longest until a host has forgotten connections that failed under programs that hold on to them.
+const FORGOTTEN: Duration = Duration::from_secs(120);
+
 /// Waits until the host has as little as before.
 fn settles(place: &Place, before: &Host) -> Host {
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + FORGOTTEN;
     loop {
         let now = host(place);
         let there = (now.sockets, now.connections, now.clients, now.descriptors);

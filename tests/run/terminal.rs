@@ -95,10 +95,14 @@ impl Terminal {
         self
     }
 
-    /// Sends a signal to the foreground group, as the terminal does for Ctrl-C.
+    /// Sends a signal to the program; a `run` hands it on.
     pub fn signal(&self, signal: i32) -> &Self {
-        // SAFETY: takes no pointers; the group is that of a child that was not waited for yet.
-        assert_eq!(unsafe { libc::kill(-self.pid(), signal) }, 0, "{}", self.what);
+        self.kill(self.pid(), signal)
+    }
+
+    fn kill(&self, process: i32, signal: i32) -> &Self {
+        // SAFETY: takes no pointers; the process, or its group, is that of a child that was not waited for yet.
+        assert_eq!(unsafe { libc::kill(process, signal) }, 0, "{}", self.what);
         self
     }
 
@@ -132,7 +136,7 @@ impl Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
-            self.signal(libc::SIGKILL);
+            self.kill(-self.pid(), libc::SIGKILL);
             let _ = self.child.wait();
         }
         if std::thread::panicking() {
