@@ -25,8 +25,9 @@ pub(crate) struct Guest {
     pub(super) epoll: Epoll,
     pub(super) waits: Waits,
     host_ended: bool,
-    /// A 32-bit program was told of.
-    told_of_narrow: bool,
+    /// What the user is to be told next, and what has been told: each once.
+    saying: Option<&'static str>,
+    said: Vec<&'static str>,
 }
 
 /// What the supervisor learns beside the stopped calls.
@@ -62,7 +63,8 @@ impl Guest {
             epoll,
             waits: Waits::new(),
             host_ended: false,
-            told_of_narrow: false,
+            saying: None,
+            said: Vec::new(),
         })
     }
 
@@ -126,11 +128,20 @@ impl Guest {
         let trap = Trap::new(self.listener.as_raw_fd(), &told);
         if told.arch != NATIVE {
             self.deliver(&trap, Verdict::Fail(Errno::ENOSYS));
-            return (!std::mem::replace(&mut self.told_of_narrow, true)).then_some(News::Say(NARROW_PROGRAM));
+            self.say_once(NARROW_PROGRAM);
+        } else {
+            let verdict = calls::perform(self, &trap);
+            self.deliver(&trap, verdict);
         }
-        let verdict = calls::perform(self, &trap);
-        self.deliver(&trap, verdict);
-        None
+        self.saying.take().map(News::Say)
+    }
+
+    /// Tells the user, unless he knows already.
+    pub(super) fn say_once(&mut self, what: &'static str) {
+        if !self.said.contains(&what) {
+            self.said.push(what);
+            self.saying = Some(what);
+        }
     }
 
     /// Tells the kernel what becomes of a call. A call that has gone (ENOENT) is forgotten.
@@ -222,6 +233,11 @@ impl Guest {
             (Reply::Names { dns, hosts }, _) => Ok((dns, hosts)),
             _ => Err(unexpected()),
         }
+    }
+
+    /// A packet socket of the kernel's on the mirror of the host's interfaces, for one of ours.
+    pub(super) fn mirror(&mut self, socket: SocketId) -> Result<OwnedFd> {
+        self.ask(Ask::Mirror(socket), &[])?.1.pop().ok_or_else(unexpected)
     }
 
     /// A request about a program's descriptor, done now.

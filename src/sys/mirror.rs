@@ -109,3 +109,21 @@ pub(crate) fn receive_packet(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Resul
     })?;
     Ok((received, from.sll_pkttype))
 }
+
+/// SO_ATTACH_FILTER: the instructions' bytes, as struct sock_filter lays them out.
+pub(crate) fn attach_filter(fd: BorrowedFd<'_>, instructions: &[u8]) -> io::Result<()> {
+    let (chunks, _) = instructions.as_chunks::<8>();
+    let mut filter: Vec<libc::sock_filter> = chunks
+        .iter()
+        .map(|[a, b, jt, jf, k @ ..]| libc::sock_filter {
+            code: u16::from_ne_bytes([*a, *b]),
+            jt: *jt,
+            jf: *jf,
+            k: u32::from_ne_bytes(*k),
+        })
+        .collect();
+    let len = u16::try_from(filter.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let program = libc::sock_fprog { len, filter: filter.as_mut_ptr() };
+    // The kernel copies the instructions before the call returns.
+    descriptor::set_option(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+}

@@ -9,6 +9,7 @@
 //! | `send.rs` | sendto, sendmsg, sendmmsg |
 //! | `receive.rs` | recvfrom, recvmsg, recvmmsg |
 //! | `options.rs` | getsockopt, setsockopt |
+//! | `ring.rs` | setsockopt of packet rings |
 //! | `ioctl.rs` | ioctl: SIOCGIF*, SIOCOUTQ and their like |
 
 mod accept;
@@ -18,6 +19,7 @@ mod message;
 mod names;
 mod options;
 mod receive;
+mod ring;
 mod send;
 
 use super::files;

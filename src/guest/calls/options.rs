@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 
+use super::ring;
 use crate::base::constants::*;
 use crate::base::verb::Verb;
 use crate::base::{Errno, Reason, Result};
@@ -43,6 +44,9 @@ pub(super) fn getsockopt(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Resu
 /// setsockopt(2).
 pub(super) fn setsockopt(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Result<Verdict> {
     let (level, name, at) = (trap.int(1), trap.int(2), trap.pointer(3));
+    if ring::is_ring(level, name) {
+        return ring::replace(guest, trap, &ours);
+    }
     // do_sock_setsockopt: "if (optlen < 0) return -EINVAL".
     let len = usize::try_from(trap.int(4)).map_err(|_| Errno::EINVAL.because(Reason::OptionLength))?;
     let mut value = trap.read(at, len.min(VALUE_MAX))?;
