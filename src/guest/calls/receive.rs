@@ -195,7 +195,9 @@ fn take(guest: &mut Guest, fd: &OwnedFd, socket: SocketId, flags: i32, room: usi
     };
     data.truncate(received.len);
     let ours = guest.host.facts().nonce;
-    let (address, control) = match received.from.as_deref().and_then(Name::decode) {
+    // From the one end to which the descriptor is connected, a socket that bears the right name comes along.
+    let along = received.fds.first().and_then(|fd| unix::name(fd.as_fd()).ok().flatten());
+    let (address, control) = match along.or(received.from).as_deref().and_then(Name::decode) {
         Some((nonce, Name::Datagram(sender))) if nonce == ours => (Some(sender.address), sender.control),
         Some((nonce, Name::Peer(_))) if nonce == ours => match guest.verb(Verb::Peer(socket)) {
             Ok(Answer::Address(address)) => (Some(address), Vec::new()),
