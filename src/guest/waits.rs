@@ -150,7 +150,10 @@ impl Guest {
     /// A descriptor is ready.
     pub(super) fn wait_is_ready(&mut self, number: u64) {
         let Some(wait) = self.waits.end(number, &self.epoll) else { return };
-        if let For::Descriptor(fd, _) = wait.what {
+        // A thread that was killed takes nothing from those who live.
+        if let For::Descriptor(fd, _) = wait.what
+            && wait.trap.is_there().is_ok()
+        {
             self.go_on(wait.trap, wait.then, Wake::Ready(fd));
         }
     }
