@@ -1,11 +1,16 @@
 //! connect(2) of streams: blocking, non-blocking, interrupted.
 
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::bench::Bench;
 use super::channel::Channel;
-use super::{Ticket, Tools, plug};
-use crate::base::{Errno, Instant, Result, SockAddr, SocketId};
+use super::natives::{Known, Part, sends_without_address};
+use super::{Natives, Ticket, Tools, plug};
+use crate::base::constants::SOCK_STREAM;
+use crate::base::verb::Answer;
+use crate::base::{Errno, Error, Instant, Result, SockAddr, SocketId};
+use crate::driver::Host;
 
 /// A blocking connect(2): the program's thread waits in it, and its descriptor is not touched until the connection stands.
 #[derive(Debug)]
@@ -54,4 +59,124 @@ pub(super) fn join(
     let end = bench.join(id, borrowed)?;
     let plug = if opening { Some(plug::put_in(borrowed, &bench.buffer)?) } else { None };
     Ok(Channel::new(tools, id, end, plug, true))
+}
+
+impl Natives {
+    /// `None`: it waits.
+    pub(super) fn connect(
+        &mut self,
+        tools: &Tools<'_>,
+        ticket: Ticket,
+        id: SocketId,
+        address: SockAddr,
+        until: Instant,
+        borrowed: Option<BorrowedFd<'_>>,
+    ) -> Option<Result<()>> {
+        let Some(known) = self.known.get(&id) else { return Some(Err(Errno::EBADF.into())) };
+        if known.kind != SOCK_STREAM {
+            return Some(self.connect_datagrams(tools, id, address, borrowed));
+        }
+        let untouched = matches!(known.part, Part::Plain);
+        if untouched && is_own(tools.host, address) {
+            // A listener that has just been closed must not answer.
+            self.sweep(tools);
+        }
+        let result = tools.host.call_on(id, |stack| stack.connect(id, address));
+        // The handshake has begun, or goes on after a call that was interrupted while nobody had touched the descriptor.
+        let begun = matches!(&result, Err(error) if error.errno() == Errno::EINPROGRESS);
+        let stands = result.is_ok() && address != SockAddr::Unspec;
+        if !untouched || !(begun || stands) {
+            return Some(result);
+        }
+        let Some(borrowed) = borrowed else { return Some(Err(Errno::EBADF.into())) };
+        let part = if begun && until > tools.now {
+            Connecting::new(ticket, until, address, borrowed).map(Part::Connecting)
+        } else {
+            join(tools, &mut self.bench, id, borrowed, begun).map(Part::Channel)
+        };
+        match part {
+            Ok(part) => {
+                let waits = matches!(part, Part::Connecting(_));
+                if waits {
+                    self.timed.insert(id);
+                }
+                if let Some(known) = self.known.get_mut(&id) {
+                    known.part = part;
+                }
+                // On the loopback it may stand already.
+                self.woken(tools, id);
+                (!waits).then_some(result)
+            }
+            Err(error) => {
+                // The descriptor could not be joined; the handshake is taken back (connect with AF_UNSPEC).
+                let _ = tools.host.call_on(id, |stack| stack.connect(id, SockAddr::Unspec));
+                Some(Err(error))
+            }
+        }
+    }
+
+    /// connect(2) of a datagram socket: done at once.
+    fn connect_datagrams(
+        &mut self,
+        tools: &Tools<'_>,
+        id: SocketId,
+        address: SockAddr,
+        borrowed: Option<BorrowedFd<'_>>,
+    ) -> Result<()> {
+        self.pump(tools, id);
+        tools.host.call_on(id, |stack| stack.connect(id, address))?;
+        let (Some(Known { domain, part: Part::Datagrams(datagrams), .. }), Some(borrowed)) =
+            (self.known.get_mut(&id), borrowed)
+        else {
+            return Err(Errno::EBADF.into());
+        };
+        match (address == SockAddr::Unspec, datagrams.is_joined()) {
+            _ if sends_without_address(*domain) => Ok(()),
+            (true, true) => datagrams.part(borrowed),
+            (false, false) => datagrams.join(tools, &self.bench, id, borrowed),
+            _ => Ok(()),
+        }
+    }
+
+    /// The request is given up: it is answered EINTR (by [`Natives::finished`]), unless it has ended already.
+    pub(in crate::daemon) fn cancel(&mut self, tools: &Tools<'_>, ticket: Ticket) {
+        let found = self.known.iter().find_map(|(id, known)| match &known.part {
+            Part::Connecting(connecting) if connecting.ticket == ticket => Some(*id),
+            _ => None,
+        });
+        if let Some(id) = found {
+            self.leave_connect(tools, id, Errno::EINTR.into());
+        }
+    }
+
+    /// A blocking connect(2) ends before its connection stands.
+    pub(super) fn leave_connect(&mut self, tools: &Tools<'_>, id: SocketId, error: Error) {
+        let Some(known) = self.known.get_mut(&id) else { return };
+        let Part::Connecting(connecting) = &known.part else { return };
+        let ticket = connecting.ticket;
+        match connecting.leave(tools, &mut self.bench, id) {
+            Ok(channel) => known.part = Part::Channel(channel),
+            Err(_) => {
+                known.part = Part::Plain;
+                let _ = tools.host.call_on(id, |stack| stack.connect(id, SockAddr::Unspec));
+            }
+        }
+        self.finished.push_back((ticket, Err(error)));
+        self.woken(tools, id);
+    }
+}
+
+/// An address that may be the host's own.
+fn is_own(host: &Host, address: SockAddr) -> bool {
+    let ip = match address {
+        SockAddr::V4(address) => IpAddr::V4(*address.ip()),
+        SockAddr::V6(address) => IpAddr::V6(*address.ip()).to_canonical(),
+        _ => return false,
+    };
+    ip.is_loopback()
+        || ip.is_unspecified()
+        || host
+            .interfaces()
+            .iter()
+            .any(|interface| interface.addresses.iter().any(|cidr| cidr.address() == ip))
 }

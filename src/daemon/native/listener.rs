@@ -1,14 +1,15 @@
 //! A listener: connections that are ready go into the program's own listen queue, from which accept(2) takes them.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use super::Tools;
 use super::bench::Bench;
 use super::channel::Channel;
+use super::natives::{Known, Part};
+use super::{Natives, Tools};
 use crate::base::constants::{SO_LINGER, SOCK_STREAM, SOL_SOCKET};
-use crate::base::{Instant, Result, SocketId};
+use crate::base::{Errno, Instant, Result, SocketId};
 use crate::socket::remote::Name;
 use crate::sys::unix::{self, Place};
 
@@ -113,4 +114,50 @@ pub(super) fn reset(tools: &Tools<'_>, id: SocketId) {
     let linger = [1i32.to_ne_bytes(), 0i32.to_ne_bytes()].concat();
     let _ = tools.host.call_on(id, |stack| stack.setsockopt(id, SOL_SOCKET, SO_LINGER, &linger));
     let _ = tools.host.call_on(id, |stack| stack.close(id));
+}
+
+impl Natives {
+    pub(super) fn listen(
+        &mut self,
+        tools: &Tools<'_>,
+        id: SocketId,
+        backlog: i32,
+        borrowed: Option<BorrowedFd<'_>>,
+    ) -> Result<()> {
+        let borrowed = borrowed.ok_or(Errno::EBADF)?;
+        if !self.known.contains_key(&id) {
+            return Err(Errno::EBADF.into());
+        }
+        let listen = || tools.host.call_on(id, |stack| stack.listen(id, backlog));
+        match listen() {
+            // The port may be one of a listener that was closed a moment ago.
+            Err(error) if error.errno() == Errno::EADDRINUSE && self.sweep(tools) => listen()?,
+            result => result?,
+        }
+        unix::listen(borrowed, backlog)?;
+        if let Some(known) = self.known.get_mut(&id)
+            && !matches!(known.part, Part::Listener(_))
+        {
+            known.part = Part::Listener(Listener::default());
+        }
+        Ok(())
+    }
+
+    pub(super) fn hand_over(&mut self, tools: &Tools<'_>, id: SocketId) {
+        let Some(known) = self.known.get_mut(&id) else { return };
+        let (client, domain) = (known.client, known.domain);
+        let Part::Listener(listener) = &mut known.part else { return };
+        let mut new = Vec::new();
+        let handed = listener.hand_over(tools, &self.bench, id, |id, channel| new.push((id, channel)));
+        for (id, channel) in new {
+            let part = Part::Channel(channel);
+            self.known.insert(id, Known { client, domain, kind: SOCK_STREAM, part });
+            self.pump(tools, id);
+        }
+        match handed {
+            Handed::All => {}
+            Handed::Some => _ = self.timed.insert(id),
+            Handed::Gone => self.close(tools, id),
+        }
+    }
 }

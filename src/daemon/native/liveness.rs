@@ -6,6 +6,10 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::natives::{Known, MEMORY, NOBODY, Part};
+use super::{Natives, Tools, listener};
+use crate::base::SocketId;
+use crate::socket::remote::Name;
 use crate::sys::unix::{self, Place};
 
 /// Looks whether names are taken.
@@ -36,5 +40,53 @@ impl Prober {
                 true
             }
         }
+    }
+}
+
+impl Natives {
+    /// The client has gone. If it said goodbye, what its programs have sent still arrives and their connections end by themselves;
+    /// else they are reset.
+    pub(in crate::daemon) fn client_gone(&mut self, tools: &Tools<'_>, client: u64, said_goodbye: bool) {
+        if said_goodbye {
+            for known in self.known.values_mut().filter(|known| known.client == client) {
+                known.client = NOBODY;
+            }
+            self.sweep(tools);
+            return;
+        }
+        let gone: Vec<SocketId> =
+            self.known.iter().filter(|(_, known)| known.client == client).map(|(id, _)| *id).collect();
+        for id in gone {
+            if let Some(Known { part: Part::Listener(mut listener), .. }) = self.known.remove(&id) {
+                listener.close(tools);
+            }
+            listener::reset(tools, id);
+        }
+    }
+
+    /// Closes the sockets whose descriptors are gone, as far as that is not heard by itself. True if there was one.
+    pub(in crate::daemon) fn sweep(&mut self, tools: &Tools<'_>) -> bool {
+        let mut gone = Vec::new();
+        for (id, known) in &self.known {
+            let alive = match &known.part {
+                Part::Connecting(_) => true,
+                Part::Channel(channel) if !channel.is_silent() => true,
+                Part::Channel(channel) if !channel.named => true,
+                Part::Failed { named: false, since } => tools.now.since(*since) < MEMORY,
+                _ => self.prober.is_alive(known.kind, &self.bench.name(&Name::Socket(*id))),
+            };
+            if !alive {
+                gone.push(*id);
+            }
+        }
+        for id in &gone {
+            if let Some(Known { part: Part::Channel(channel), .. }) = self.known.get_mut(id) {
+                channel.buried();
+                self.pump(tools, *id);
+            } else {
+                self.close(tools, *id);
+            }
+        }
+        !gone.is_empty()
     }
 }

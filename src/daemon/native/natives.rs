@@ -25,34 +25,34 @@ use crate::sys::{descriptor, unix};
 /// All descriptors of programs that the host has.
 #[derive(Debug)]
 pub(in crate::daemon) struct Natives {
-    bench: Bench,
-    prober: Prober,
-    senders: Senders,
-    known: HashMap<SocketId, Known>,
-    finished: VecDeque<(Ticket, Result<Answer>)>,
+    pub(super) bench: Bench,
+    pub(super) prober: Prober,
+    pub(super) senders: Senders,
+    pub(super) known: HashMap<SocketId, Known>,
+    pub(super) finished: VecDeque<(Ticket, Result<Answer>)>,
     /// Those that have something to do at a certain time, and some that had.
-    timed: HashSet<SocketId>,
+    pub(super) timed: HashSet<SocketId>,
     /// Channels that have more to move at once.
-    busy: Vec<SocketId>,
+    pub(super) busy: Vec<SocketId>,
     /// The next look for descriptors that are gone.
-    look: Option<Instant>,
+    pub(super) look: Option<Instant>,
 }
 
 /// A descriptor.
 #[derive(Debug)]
-struct Known {
+pub(super) struct Known {
     /// The client at whose end it ends, or [`NOBODY`]: it has left, and the descriptor ends by itself.
-    client: u64,
+    pub(super) client: u64,
     /// AF_*.
-    domain: i32,
+    pub(super) domain: i32,
     /// SOCK_STREAM or SOCK_DGRAM: its type as an AF_UNIX socket.
-    kind: i32,
-    part: Part,
+    pub(super) kind: i32,
+    pub(super) part: Part,
 }
 
 /// What it is.
 #[derive(Debug)]
-enum Part {
+pub(super) enum Part {
     /// Neither connected nor listening.
     Plain,
     Connecting(Connecting),
@@ -92,11 +92,11 @@ pub(in crate::daemon) struct Ticket {
 }
 
 /// No client's number.
-const NOBODY: u64 = 0;
+pub(super) const NOBODY: u64 = 0;
 /// Descriptors without a channel are looked for so often.
 const LOOK: Duration = Duration::from_secs(1);
 /// A descriptor that can't be looked for, and whose connection has failed, is remembered for this time.
-const MEMORY: Duration = Duration::from_secs(60);
+pub(super) const MEMORY: Duration = Duration::from_secs(60);
 
 impl Natives {
     /// The bit by which epoll's tokens are theirs; the other bits they choose by themselves.
@@ -199,108 +199,6 @@ impl Natives {
         }
     }
 
-    /// `None`: it waits.
-    fn connect(
-        &mut self,
-        tools: &Tools<'_>,
-        ticket: Ticket,
-        id: SocketId,
-        address: SockAddr,
-        until: Instant,
-        borrowed: Option<BorrowedFd<'_>>,
-    ) -> Option<Result<()>> {
-        let Some(known) = self.known.get(&id) else { return Some(Err(Errno::EBADF.into())) };
-        if known.kind != SOCK_STREAM {
-            return Some(self.connect_datagrams(tools, id, address, borrowed));
-        }
-        let untouched = matches!(known.part, Part::Plain);
-        if untouched && is_own(tools.host, address) {
-            // A listener that has just been closed must not answer.
-            self.sweep(tools);
-        }
-        let result = tools.host.call_on(id, |stack| stack.connect(id, address));
-        // The handshake has begun, or goes on after a call that was interrupted while nobody had touched the descriptor.
-        let begun = matches!(&result, Err(error) if error.errno() == Errno::EINPROGRESS);
-        let stands = result.is_ok() && address != SockAddr::Unspec;
-        if !untouched || !(begun || stands) {
-            return Some(result);
-        }
-        let Some(borrowed) = borrowed else { return Some(Err(Errno::EBADF.into())) };
-        let part = if begun && until > tools.now {
-            Connecting::new(ticket, until, address, borrowed).map(Part::Connecting)
-        } else {
-            connect::join(tools, &mut self.bench, id, borrowed, begun).map(Part::Channel)
-        };
-        match part {
-            Ok(part) => {
-                let waits = matches!(part, Part::Connecting(_));
-                if waits {
-                    self.timed.insert(id);
-                }
-                if let Some(known) = self.known.get_mut(&id) {
-                    known.part = part;
-                }
-                // On the loopback it may stand already.
-                self.woken(tools, id);
-                (!waits).then_some(result)
-            }
-            Err(error) => {
-                // The descriptor could not be joined; the handshake is taken back (connect with AF_UNSPEC).
-                let _ = tools.host.call_on(id, |stack| stack.connect(id, SockAddr::Unspec));
-                Some(Err(error))
-            }
-        }
-    }
-
-    /// connect(2) of a datagram socket: done at once.
-    fn connect_datagrams(
-        &mut self,
-        tools: &Tools<'_>,
-        id: SocketId,
-        address: SockAddr,
-        borrowed: Option<BorrowedFd<'_>>,
-    ) -> Result<()> {
-        self.pump(tools, id);
-        tools.host.call_on(id, |stack| stack.connect(id, address))?;
-        let (Some(Known { domain, part: Part::Datagrams(datagrams), .. }), Some(borrowed)) =
-            (self.known.get_mut(&id), borrowed)
-        else {
-            return Err(Errno::EBADF.into());
-        };
-        match (address == SockAddr::Unspec, datagrams.is_joined()) {
-            _ if sends_without_address(*domain) => Ok(()),
-            (true, true) => datagrams.part(borrowed),
-            (false, false) => datagrams.join(tools, &self.bench, id, borrowed),
-            _ => Ok(()),
-        }
-    }
-
-    fn listen(
-        &mut self,
-        tools: &Tools<'_>,
-        id: SocketId,
-        backlog: i32,
-        borrowed: Option<BorrowedFd<'_>>,
-    ) -> Result<()> {
-        let borrowed = borrowed.ok_or(Errno::EBADF)?;
-        if !self.known.contains_key(&id) {
-            return Err(Errno::EBADF.into());
-        }
-        let listen = || tools.host.call_on(id, |stack| stack.listen(id, backlog));
-        match listen() {
-            // The port may be one of a listener that was closed a moment ago.
-            Err(error) if error.errno() == Errno::EADDRINUSE && self.sweep(tools) => listen()?,
-            result => result?,
-        }
-        unix::listen(borrowed, backlog)?;
-        if let Some(known) = self.known.get_mut(&id)
-            && !matches!(known.part, Part::Listener(_))
-        {
-            known.part = Part::Listener(Listener::default());
-        }
-        Ok(())
-    }
-
     fn shutdown(
         &mut self,
         tools: &Tools<'_>,
@@ -344,33 +242,6 @@ impl Natives {
     /// Requests that waited and have ended since the last call.
     pub(in crate::daemon) fn finished(&mut self) -> Option<(Ticket, Result<Answer>)> {
         self.finished.pop_front()
-    }
-
-    /// The request is given up: it is answered EINTR (by [`Natives::finished`]), unless it has ended already.
-    pub(in crate::daemon) fn cancel(&mut self, tools: &Tools<'_>, ticket: Ticket) {
-        let found = self.known.iter().find_map(|(id, known)| match &known.part {
-            Part::Connecting(connecting) if connecting.ticket == ticket => Some(*id),
-            _ => None,
-        });
-        if let Some(id) = found {
-            self.leave_connect(tools, id, Errno::EINTR.into());
-        }
-    }
-
-    /// A blocking connect(2) ends before its connection stands.
-    fn leave_connect(&mut self, tools: &Tools<'_>, id: SocketId, error: Error) {
-        let Some(known) = self.known.get_mut(&id) else { return };
-        let Part::Connecting(connecting) = &known.part else { return };
-        let ticket = connecting.ticket;
-        match connecting.leave(tools, &mut self.bench, id) {
-            Ok(channel) => known.part = Part::Channel(channel),
-            Err(_) => {
-                known.part = Part::Plain;
-                let _ = tools.host.call_on(id, |stack| stack.connect(id, SockAddr::Unspec));
-            }
-        }
-        self.finished.push_back((ticket, Err(error)));
-        self.woken(tools, id);
     }
 
     /// One of their descriptors is ready.
@@ -429,7 +300,7 @@ impl Natives {
         }
     }
 
-    fn pump(&mut self, tools: &Tools<'_>, id: SocketId) {
+    pub(super) fn pump(&mut self, tools: &Tools<'_>, id: SocketId) {
         let Some(known) = self.known.get_mut(&id) else { return };
         if let Part::Datagrams(datagrams) = &mut known.part {
             let mut more = false;
@@ -459,50 +330,12 @@ impl Natives {
         }
     }
 
-    fn hand_over(&mut self, tools: &Tools<'_>, id: SocketId) {
-        let Some(known) = self.known.get_mut(&id) else { return };
-        let (client, domain) = (known.client, known.domain);
-        let Part::Listener(listener) = &mut known.part else { return };
-        let mut new = Vec::new();
-        let handed = listener.hand_over(tools, &self.bench, id, |id, channel| new.push((id, channel)));
-        for (id, channel) in new {
-            let part = Part::Channel(channel);
-            self.known.insert(id, Known { client, domain, kind: SOCK_STREAM, part });
-            self.pump(tools, id);
-        }
-        match handed {
-            Handed::All => {}
-            Handed::Some => _ = self.timed.insert(id),
-            Handed::Gone => self.close(tools, id),
-        }
-    }
-
     /// The program has no descriptor of it any more, and nothing is left to be taken over by the stack.
-    fn close(&mut self, tools: &Tools<'_>, id: SocketId) {
+    pub(super) fn close(&mut self, tools: &Tools<'_>, id: SocketId) {
         if let Some(Known { part: Part::Listener(mut listener), .. }) = self.known.remove(&id) {
             listener.close(tools);
         }
         let _ = tools.host.call_on(id, |stack| stack.close(id));
-    }
-
-    /// The client has gone. If it said goodbye, what its programs have sent still arrives and their connections end by themselves;
-    /// else they are reset.
-    pub(in crate::daemon) fn client_gone(&mut self, tools: &Tools<'_>, client: u64, said_goodbye: bool) {
-        if said_goodbye {
-            for known in self.known.values_mut().filter(|known| known.client == client) {
-                known.client = NOBODY;
-            }
-            self.sweep(tools);
-            return;
-        }
-        let gone: Vec<SocketId> =
-            self.known.iter().filter(|(_, known)| known.client == client).map(|(id, _)| *id).collect();
-        for id in gone {
-            if let Some(Known { part: Part::Listener(mut listener), .. }) = self.known.remove(&id) {
-                listener.close(tools);
-            }
-            listener::reset(tools, id);
-        }
     }
 
     /// When [`Natives::tick`] has something to do next.
@@ -537,32 +370,6 @@ impl Natives {
         }
     }
 
-    /// Closes the sockets whose descriptors are gone, as far as that is not heard by itself. True if there was one.
-    pub(in crate::daemon) fn sweep(&mut self, tools: &Tools<'_>) -> bool {
-        let mut gone = Vec::new();
-        for (id, known) in &self.known {
-            let alive = match &known.part {
-                Part::Connecting(_) => true,
-                Part::Channel(channel) if !channel.is_silent() => true,
-                Part::Channel(channel) if !channel.named => true,
-                Part::Failed { named: false, since } => tools.now.since(*since) < MEMORY,
-                _ => self.prober.is_alive(known.kind, &self.bench.name(&Name::Socket(*id))),
-            };
-            if !alive {
-                gone.push(*id);
-            }
-        }
-        for id in &gone {
-            if let Some(Known { part: Part::Channel(channel), .. }) = self.known.get_mut(id) {
-                channel.buried();
-                self.pump(tools, *id);
-            } else {
-                self.close(tools, *id);
-            }
-        }
-        !gone.is_empty()
-    }
-
     /// True while a program has a descriptor, or bytes that a program sent have not been taken by the stack.
     pub(in crate::daemon) fn is_used(&self) -> bool {
         !self.known.is_empty()
@@ -582,21 +389,6 @@ impl Known {
 }
 
 /// Sockets that send to whom they are bound to, or to the kernel, without connect: AF_UNIX would refuse, were they not joined.
-fn sends_without_address(domain: i32) -> bool {
+pub(super) fn sends_without_address(domain: i32) -> bool {
     matches!(domain, AF_PACKET | AF_NETLINK)
-}
-
-/// An address that may be the host's own.
-fn is_own(host: &Host, address: SockAddr) -> bool {
-    let ip = match address {
-        SockAddr::V4(address) => IpAddr::V4(*address.ip()),
-        SockAddr::V6(address) => IpAddr::V6(*address.ip()).to_canonical(),
-        _ => return false,
-    };
-    ip.is_loopback()
-        || ip.is_unspecified()
-        || host
-            .interfaces()
-            .iter()
-            .any(|interface| interface.addresses.iter().any(|cidr| cidr.address() == ip))
 }
