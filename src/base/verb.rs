@@ -87,6 +87,8 @@ pub(crate) enum Answer {
     Neighbours(Vec<NeighbourRow>),
     Sockets(Vec<SocketRow>),
     Counters(Vec<(Reason, u64)>),
+    /// To a supervisor of programs: these sockets' descriptors are to be given a byte.
+    Errands(Vec<SocketId>),
 }
 
 /// One message of sendmsg(2) or recvmsg(2).

@@ -358,9 +358,16 @@ impl Server {
         let closes = if let Verb::Close(id) = wait.verb { Some(id) } else { None };
         let result = match (&wait.begun, &wait.verb) {
             (Some(_), Verb::Connect(socket, _)) => self.connected(*socket, &wait.verb),
-            _ if waits => self.host.perform(wait.verb.clone()),
+            _ if waits || matches!(wait.verb, Verb::Bind(..)) => self.host.perform(wait.verb.clone()),
             // Answered at once, whatever comes: its bytes need no copy.
             _ => self.host.perform(std::mem::replace(&mut wait.verb, Verb::Interfaces)),
+        };
+        let result = match result {
+            // The port may be that of a program's descriptor that was closed a moment ago.
+            Err(error) if error.errno() == Errno::EADDRINUSE && self.swept() => {
+                self.host.perform(wait.verb.clone())
+            }
+            result => result,
         };
         match result {
             Err(error) if waits && is_later(&error, &wait.verb) => {
@@ -375,6 +382,12 @@ impl Server {
                 None
             }
         }
+    }
+
+    /// True if a program's descriptor was found closed just now.
+    fn swept(&mut self) -> bool {
+        let tools = Tools { host: &self.host, epoll: &self.epoll, now: self.host.now() };
+        self.natives.sweep(&tools)
     }
 
     /// The outcome of a connect that is under way.

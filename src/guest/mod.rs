@@ -17,6 +17,7 @@
 //! | `address.rs` | struct sockaddr: bytes and meaning |
 //! | `control.rs` | struct cmsghdr: bytes and meaning |
 //! | `files.rs` | the files of name resolution, as the host has them |
+//! | `errands.rs` | what the host can't do for want of the programs' descriptors |
 //! | `calls/` | one function per call |
 //!
 //! Its callers are cli/ (`run`) and lab/.
@@ -24,6 +25,7 @@
 mod address;
 mod calls;
 mod control;
+mod errands;
 mod files;
 mod filter;
 mod launch;

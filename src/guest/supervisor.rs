@@ -25,6 +25,8 @@ pub(crate) struct Guest {
     pub(super) epoll: Epoll,
     pub(super) waits: Waits,
     host_ended: bool,
+    /// The request by which the host tells its errands.
+    pub(super) errands: Option<u32>,
     /// What the user is to be told next, and what has been told: each once.
     saying: Option<&'static str>,
     said: Vec<&'static str>,
@@ -56,16 +58,19 @@ impl Guest {
         epoll.add(host.as_fd(), HOST, POLLIN)?;
         // Linux 6.6; without it calls take a little longer.
         let _ = seccomp::wake_in_place(listener.as_fd());
-        Ok(Self {
+        let mut guest = Self {
             host,
             strict,
             listener,
             epoll,
             waits: Waits::new(),
             host_ended: false,
+            errands: None,
             saying: None,
             said: Vec::new(),
-        })
+        };
+        guest.wait_for_errands(Vec::new());
+        Ok(guest)
     }
 
     /// Waits for a descriptor of somebody else's too; `token` from 2 to 15.
@@ -94,7 +99,7 @@ impl Guest {
                     token if token > Waits::TOKEN => self.wait_is_ready(token),
                     token => news.push(News::Ready(token)),
                 }
-                if token == HOST || self.waits.is_for_host() {
+                if token == HOST || self.waits.is_for_host() || self.host.has_early() {
                     news.extend(self.hear());
                 }
             }
@@ -110,6 +115,7 @@ impl Guest {
         }
         loop {
             match self.host.finished() {
+                Ok(Some((response, _))) if Some(response.tag) == self.errands => self.run_errands(response),
                 Ok(Some((response, fds))) => self.wait_is_answered(response, fds),
                 Ok(None) => return None,
                 Err(_) => {

@@ -314,6 +314,11 @@ impl Channel {
         self.in_grave
     }
 
+    /// True if the descriptor has been told that the peer sends no more.
+    pub(super) fn has_peer_ended(&self) -> bool {
+        self.peer_ended
+    }
+
     /// Bytes of the program that TCP has not taken.
     pub(super) fn unread(&self) -> usize {
         let unread = descriptor::readable(self.fd.as_fd()).unwrap_or(0);
@@ -323,6 +328,13 @@ impl Channel {
     /// The program's end shows a failure that it can't take for an orderly end: possible if something of it is unread.
     pub(super) fn fails_visibly(&self) -> bool {
         descriptor::readable(self.fd.as_fd()).is_ok_and(|unread| unread > 0)
+    }
+
+    /// No more events of it.
+    pub(super) fn fall_silent(&mut self, tools: &Tools<'_>) {
+        if self.watched.take().is_some() {
+            let _ = tools.epoll.remove(self.fd.as_fd());
+        }
     }
 
     /// SO_LINGER with 0 seconds: a close is a reset, and nothing waits to be sent.

@@ -3,14 +3,17 @@
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::bench::Bench;
+use super::bench::{self, Bench};
 use super::channel::Channel;
 use super::natives::{Known, Part, sends_without_address};
 use super::{Natives, Ticket, Tools, plug};
-use crate::base::constants::SOCK_STREAM;
+use crate::base::constants::{SO_SNDBUF, SOCK_NONBLOCK, SOCK_STREAM};
 use crate::base::verb::Answer;
 use crate::base::{Errno, Error, Instant, Result, SockAddr, SocketId};
 use crate::driver::Host;
+use crate::socket::remote::Name;
+use crate::sys::descriptor;
+use crate::sys::unix::{self, Place};
 
 /// A blocking connect(2): the program's thread waits in it, and its descriptor is not touched until the connection stands.
 #[derive(Debug)]
@@ -113,6 +116,39 @@ impl Natives {
                 Some(Err(error))
             }
         }
+    }
+
+    /// An AF_UNIX socket that was connected once can't be connected again.
+    pub(super) fn must_be_replaced(&self, id: SocketId, nonblocking: bool) -> bool {
+        nonblocking
+            && self
+                .known
+                .get(&id)
+                .is_some_and(|known| matches!(known.part, Part::Failed { .. } | Part::Failing(_)))
+    }
+
+    /// A further connect(2) after one that has failed: the descriptor that takes the program's place, connected as it were not
+    /// blocking. An error if the stack has one, of this attempt or of the last.
+    pub(super) fn connect_anew(
+        &mut self,
+        tools: &Tools<'_>,
+        id: SocketId,
+        address: SockAddr,
+    ) -> Result<OwnedFd> {
+        let known = self.known.get_mut(&id).ok_or(Errno::EBADF)?;
+        match tools.host.call_on(id, |stack| stack.connect(id, address)) {
+            Err(error) if error.errno() == Errno::EINPROGRESS => {}
+            Err(error) => return Err(error),
+            Ok(()) => return Err(Errno::EISCONN.into()),
+        }
+        let (fd, end) = descriptor::socketpair(SOCK_STREAM | SOCK_NONBLOCK)?;
+        // The old end has gone, and its name with it, if it had this one.
+        unix::bind(end.as_fd(), Place::Abstract(&self.bench.name(&Name::Connection(id))))?;
+        bench::size_as(tools.host, id, fd.as_fd(), SO_SNDBUF);
+        let plug = plug::put_in(fd.as_fd(), &self.bench.buffer)?;
+        known.part = Part::Channel(Channel::new(tools, id, end, Some(plug), false));
+        self.woken(tools, id);
+        Ok(fd)
     }
 
     /// connect(2) of a datagram socket: done at once.

@@ -47,6 +47,7 @@ impl Natives {
     /// The client has gone. If it said goodbye, what its programs have sent still arrives and their connections end by themselves;
     /// else they are reset.
     pub(in crate::daemon) fn client_gone(&mut self, tools: &Tools<'_>, client: u64, said_goodbye: bool) {
+        self.forget_supervisor(client);
         if said_goodbye {
             for known in self.known.values_mut().filter(|known| known.client == client) {
                 known.client = NOBODY;
@@ -69,10 +70,12 @@ impl Natives {
         let mut gone = Vec::new();
         for (id, known) in &self.known {
             let alive = match &known.part {
-                Part::Connecting(_) => true,
+                Part::Connecting(_) | Part::Failing(_) => true,
                 Part::Channel(channel) if !channel.is_silent() => true,
                 Part::Channel(channel) if !channel.named => true,
-                Part::Failed { named: false, since } => tools.now.since(*since) < MEMORY,
+                Part::Failed { named: false, since } => {
+                    known.client != NOBODY && tools.now.since(*since) < MEMORY
+                }
                 _ => self.prober.is_alive(known.kind, &self.bench.name(&Name::Socket(*id))),
             };
             if !alive {

@@ -14,6 +14,7 @@
 //! | `channel.rs` | a connection's data, pumped both ways; half closes, ends and failures |
 //! | `connect.rs` | connect(2) of streams: blocking, non-blocking, interrupted |
 //! | `listener.rs` | connections that are ready go into the program's own listen queue |
+//! | `errands.rs` | failures that a program sees only by the help of its supervisor |
 //! | `plug.rs` | a descriptor that is connected before its connection stands must not look writable |
 //! | `datagram.rs` | all other sockets: what came for them goes in, what a connected one sends comes out, errors are shown |
 //! | `senders.rs` | the senders of those datagrams, whose names say the rest |
@@ -24,6 +25,7 @@ mod bench;
 mod channel;
 mod connect;
 mod datagram;
+mod errands;
 mod listener;
 mod liveness;
 mod natives;

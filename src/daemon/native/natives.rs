@@ -9,6 +9,7 @@ use super::bench::Bench;
 use super::channel::{Channel, End};
 use super::connect::{self, Connecting};
 use super::datagram::Datagrams;
+use super::errands::{Errands, Failing};
 use super::listener::{self, Handed, Listener};
 use super::liveness::Prober;
 use super::senders::Senders;
@@ -28,6 +29,7 @@ pub(in crate::daemon) struct Natives {
     pub(super) bench: Bench,
     pub(super) prober: Prober,
     pub(super) senders: Senders,
+    pub(super) errands: Errands,
     pub(super) known: HashMap<SocketId, Known>,
     pub(super) finished: VecDeque<(Ticket, Result<Answer>)>,
     /// Those that have something to do at a certain time, and some that had.
@@ -62,6 +64,8 @@ pub(super) enum Part {
         named: bool,
         since: Instant,
     },
+    /// Its connection has failed, and the program shall see it.
+    Failing(Failing),
     Listener(Listener),
     Datagrams(Datagrams),
 }
@@ -109,6 +113,7 @@ impl Natives {
             bench: Bench::new(nonce),
             prober: Prober::default(),
             senders: Senders::default(),
+            errands: Errands::default(),
             known: HashMap::new(),
             finished: VecDeque::new(),
             timed: HashSet::new(),
@@ -143,6 +148,12 @@ impl Natives {
                     Patience::For(time) => tools.now + time,
                     Patience::Forever => Instant::FAR,
                 };
+                if self.must_be_replaced(socket, nonblocking) {
+                    return match self.connect_anew(tools, socket, address) {
+                        Ok(fd) => Outcome::Done(Ok(Answer::Done), Some(fd)),
+                        Err(error) => Outcome::Done(Err(error), None),
+                    };
+                }
                 match self.connect(tools, ticket, socket, address, until, borrowed) {
                     Some(result) => result.map(|()| Answer::Done),
                     None => return Outcome::Waits,
@@ -155,6 +166,7 @@ impl Natives {
                 self.shutdown(tools, socket, how, borrowed).map(|()| Answer::Done)
             }
             Native::Unsent(socket) => self.unsent(tools, socket).map(Answer::Count),
+            Native::Errands { found } => return self.ask_errands(tools, ticket, &found),
             Native::Sweep => {
                 self.sweep(tools);
                 Ok(Answer::Done)
@@ -278,7 +290,7 @@ impl Natives {
     pub(in crate::daemon) fn woken(&mut self, tools: &Tools<'_>, socket: SocketId) {
         let Some(known) = self.known.get_mut(&socket) else { return };
         match &mut known.part {
-            Part::Plain | Part::Failed { .. } => {}
+            Part::Plain | Part::Failed { .. } | Part::Failing(_) => {}
             Part::Channel(_) | Part::Datagrams(_) => self.pump(tools, socket),
             Part::Listener(_) => self.hand_over(tools, socket),
             Part::Connecting(connecting) => {
@@ -322,11 +334,7 @@ impl Natives {
                 self.known.remove(&id);
                 listener::reset(tools, id);
             }
-            (Some(End::Failed), _) => {
-                let named = channel.named;
-                // Its end goes, and with bytes of the program unread in it the program sees ECONNRESET (unix_release_sock).
-                known.part = Part::Failed { named, since: tools.now };
-            }
+            (Some(End::Failed), _) => self.fail(tools, id),
         }
     }
 
@@ -361,6 +369,7 @@ impl Natives {
                 // inet_stream_connect: the time of SO_SNDTIMEO has passed; the handshake goes on.
                 Some(Part::Connecting(_)) => self.leave_connect(tools, id, Errno::EINPROGRESS.into()),
                 Some(Part::Datagrams(_)) => self.pump(tools, id),
+                Some(Part::Failing(_)) => self.has_failed(tools, id),
                 _ => self.hand_over(tools, id),
             }
         }
@@ -381,6 +390,7 @@ impl Known {
     fn due(&self) -> Option<Instant> {
         match &self.part {
             Part::Connecting(connecting) => Some(connecting.until),
+            Part::Failing(failing) => Some(failing.until),
             Part::Listener(listener) => listener.again,
             Part::Datagrams(datagrams) => datagrams.again,
             _ => None,

@@ -19,7 +19,9 @@ pub(super) fn connect(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Result<
     let ask = Native::Connect { socket, address, nonblocking, patience };
     if !waits {
         let (_, fds) = guest.native(ask, &[ours.fd.as_fd()])?;
-        return finish(guest, trap, fds);
+        let replaced = !fds.is_empty();
+        let verdict = finish(guest, trap, fds)?;
+        return Ok(if replaced { Verdict::Fail(Errno::EINPROGRESS) } else { verdict });
     }
     let limit = descriptor::timeout(ours.fd.as_fd(), SO_SNDTIMEO)?;
     let tag = guest.start(Ask::Native(ask), &[ours.fd.as_fd()])?;

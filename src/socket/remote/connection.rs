@@ -73,6 +73,11 @@ impl Connection {
         Ok(tag)
     }
 
+    /// True if an answer for [`Connection::finished`] came while another was waited for.
+    pub(crate) fn has_early(&self) -> bool {
+        !self.early.is_empty()
+    }
+
     /// An answer that has come, without waiting; `None` if there is none. EPIPE if the host has ended.
     pub(crate) fn finished(&mut self) -> Result<Option<(Response, Vec<OwnedFd>)>> {
         if let Some(early) = self.early.pop_front() {

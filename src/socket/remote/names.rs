@@ -7,7 +7,7 @@
 //! ```text
 //!   "sockatoo" nonce 's' socket    the program's descriptor
 //!   "sockatoo" nonce 'x'           the host's listener, to which descriptors of connections are connected
-//!   "sockatoo" nonce 'c' socket    the host's end of a connection that came out of accept(2)
+//!   "sockatoo" nonce 'c' socket    the host's end of a connection that came out of accept(2), or whose descriptor was replaced
 //!   "sockatoo" nonce 'p' socket    the host's end of a connected datagram socket
 //!   "sockatoo" nonce 'd' facts     the sender of a datagram
 //! ```
@@ -94,12 +94,18 @@ fn tagged(bytes: &mut Vec<u8>, tag: u8, id: SocketId) {
 
 /// The socket that a descriptor is of: `None` for all others, AF_UNIX or not.
 pub(crate) fn identify(fd: BorrowedFd<'_>) -> Option<(Nonce, SocketId)> {
-    let (nonce, name) = Name::decode(&unix::name(fd).ok()??)?;
-    let Name::Socket(own) = name else { return None };
-    // What accept(2) made bears its listener's name; its peer's tells which connection it is.
+    let own = match unix::name(fd).ok()? {
+        Some(name) => match Name::decode(&name)? {
+            (nonce, Name::Socket(id)) => Some((nonce, id)),
+            _ => return None,
+        },
+        None => None,
+    };
+    // What accept(2) made bears its listener's name; its peer's tells which connection it is. So does that of a descriptor which
+    // took another's place, and has no name of its own.
     match unix::peer_name(fd).ok().flatten().and_then(|name| Name::decode(&name)) {
-        Some((theirs, Name::Connection(id))) if theirs == nonce => Some((nonce, id)),
-        _ => Some((nonce, own)),
+        Some((nonce, Name::Connection(id))) if own.is_none_or(|(own, _)| own == nonce) => Some((nonce, id)),
+        _ => own,
     }
 }
 

@@ -71,7 +71,8 @@ pub(crate) enum Native {
     Socket { domain: i32, kind: i32, protocol: i32 },
     /// connect(2). `nonblocking`: the descriptor is connected at once and not writable until the connection stands, and the answer
     /// is EINPROGRESS; else it is touched only when the connection stands. Datagram sockets: the program's own sends and
-    /// receives go through the descriptor from now on.
+    /// receives go through the descriptor from now on. A descriptor that comes with the answer takes the place of the program's
+    /// (its connection had failed); if it does not block, the call then says EINPROGRESS.
     Connect { socket: SocketId, address: SockAddr, nonblocking: bool, patience: Patience },
     /// listen(2): connections come out of the descriptor by accept(2).
     Listen { socket: SocketId, backlog: i32 },
@@ -79,6 +80,10 @@ pub(crate) enum Native {
     Shutdown { socket: SocketId, how: i32 },
     /// SIOCOUTQ: bytes that the peer has not acknowledged, those that still wait in the descriptor included.
     Unsent(SocketId),
+    /// Answers [`Answer::Errands`] when connections have failed that no program can see failed, because
+    /// nothing that it sent is unread: then a byte is to be sent through each one's descriptor by whoever may borrow it. Asking
+    /// again says that this is done, and of which sockets a descriptor was found.
+    Errands { found: Vec<SocketId> },
     /// A process has ended: sockets whose last descriptor went with it are closed now, not at the next look.
     Sweep,
 }

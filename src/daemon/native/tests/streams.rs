@@ -8,7 +8,8 @@ use super::{Bed, Sock, bits, wait};
 use crate::base::Errno;
 use crate::base::constants::{SHUT_WR, SOCK_NONBLOCK};
 use crate::base::verb::{Answer, Verb};
-use crate::socket::remote::Native;
+use crate::socket::remote::{Ask, Native, Reply, names};
+use crate::sys::descriptor;
 
 fn file(sock: &Sock) -> File {
     sock.fd.try_clone().unwrap().into()
@@ -103,5 +104,57 @@ fn a_close_with_bytes_unread_is_a_reset() {
     drop(two);
     wait(&one.fd, libc::POLLHUP);
     assert_eq!(bed.so_error(&one), Errno::ECONNRESET);
-    let _ = one.fd.as_fd();
+}
+
+#[test]
+fn a_reset_is_seen_as_one_though_nothing_is_unread() {
+    let mut bed = Bed::new();
+    let (one, two) = bed.pair();
+    let errands = |bed: &mut Bed, found| {
+        let ask = Ask::Native(Native::Errands { found });
+        bed.connection().start(ask, &[]).unwrap()
+    };
+    let tag = errands(&mut bed, Vec::new());
+    let linger = [1i32.to_ne_bytes(), 0i32.to_ne_bytes()].concat();
+    bed.verb(Verb::SetOption(two.id, libc::SOL_SOCKET, libc::SO_LINGER, linger)).unwrap();
+    drop(two);
+    wait(bed.connection(), libc::POLLIN);
+    let (response, _) = bed.connection().finished().unwrap().unwrap();
+    assert_eq!((response.tag, response.result.unwrap()), (tag, Reply::Answer(Answer::Errands(vec![one.id]))));
+    descriptor::send(one.fd.as_fd(), b"\0", 0).unwrap();
+    errands(&mut bed, vec![one.id]);
+    // What a kernel's socket says after RST.
+    let reset = libc::POLLIN | libc::POLLOUT | libc::POLLERR | libc::POLLHUP | libc::POLLRDHUP;
+    assert_eq!(wait(&one.fd, reset), reset);
+    assert_eq!(file(&one).read(&mut [0; 9]).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(file(&one).read(&mut [0; 9]).unwrap(), 0);
+    assert_eq!(bed.so_error(&one), Errno::ECONNRESET);
+}
+
+#[test]
+fn a_socket_whose_connection_was_refused_connects_anew_by_another_descriptor() {
+    let mut bed = Bed::new();
+    let (listener, to) = bed.listener(1);
+    let mut one = bed.socket(libc::AF_INET, libc::SOCK_STREAM | SOCK_NONBLOCK, 0);
+    let nobody = std::net::SocketAddr::from(([127, 0, 0, 1], 9));
+    assert_eq!(bed.connect(&one, nobody, true).unwrap_err().errno(), Errno::EINPROGRESS);
+    wait(&one.fd, libc::POLLERR);
+    assert_eq!(bed.so_error(&one), Errno::ECONNREFUSED);
+    let patience = crate::socket::remote::Patience::Now;
+    let ask = Native::Connect { socket: one.id, address: to.into(), nonblocking: true, patience };
+    // tcp(7): the first connect after a failure tells of it no more, once SO_ERROR did; then it may go on.
+    let (_, mut fds) = loop {
+        match bed.connection().call(Ask::Native(ask.clone()), &[one.fd.as_fd()]) {
+            Err(error) => assert_eq!(error.errno(), Errno::ECONNABORTED),
+            Ok(answer) => break answer,
+        }
+    };
+    one.fd = fds.pop().unwrap();
+    assert_eq!(wait(&one.fd, libc::POLLOUT), libc::POLLOUT);
+    assert_eq!(names::identify(one.fd.as_fd()).unwrap().1, one.id);
+    let two = bed.accept(&listener);
+    file(&one).write_all(b"at last").unwrap();
+    assert_eq!(read(&two, 7), b"at last");
+    drop(one);
+    wait(&two.fd, libc::POLLRDHUP);
 }
