@@ -211,11 +211,27 @@ pub enum SockAddr {
     /// AF_INET, ip(7).
     V4(SocketAddrV4),
     /// AF_INET6, ipv6(7). The scope is the [`IfIndex`] of a link-local address.
-    V6(SocketAddrV6),
+    V6(#[serde(with = "sockaddr_in6")] SocketAddrV6),
     /// AF_PACKET, packet(7).
     Link(LinkAddr),
     /// AF_NETLINK, netlink(7).
     Netlink(NetlinkAddr),
+}
+
+/// Serde's own form of a `SocketAddrV6` leaves its scope out.
+mod sockaddr_in6 {
+    use std::net::{Ipv6Addr, SocketAddrV6};
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(address: &SocketAddrV6, to: S) -> Result<S::Ok, S::Error> {
+        (address.ip(), address.port(), address.flowinfo(), address.scope_id()).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddrV6, D::Error> {
+        let (ip, port, flowinfo, scope) = <(Ipv6Addr, u16, u32, u32)>::deserialize(from)?;
+        Ok(SocketAddrV6::new(ip, port, flowinfo, scope))
+    }
 }
 
 /// struct sockaddr_nl, netlink(7).

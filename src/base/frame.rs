@@ -33,7 +33,7 @@ pub enum Direction {
 }
 
 /// What is known of a frame's transport checksum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub enum Checksum {
     /// Not looked at: whoever needs it right verifies it.
     #[default]

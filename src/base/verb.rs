@@ -4,10 +4,13 @@
 //! host here or in another process, so both have one meaning.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cidr, ControlMessage, IfIndex, Mac, Reason, SockAddr, SocketId, TcpState};
+use super::{
+    Checksum, Cidr, ControlMessage, IfIndex, Instant, LinkAddr, Mac, Reason, SockAddr, SocketId, TcpState,
+};
 
 /// Something to do at once. None waits: what can't be done yet is EAGAIN (or EINPROGRESS).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,10 +30,14 @@ pub(crate) enum Verb {
     Send(SocketId, Vec<Letter>),
     /// recvmsg(2), recvmmsg(2): at most `count` of at most `size` bytes each, with these MSG_*. Answers [`Answer::Letters`].
     Receive { socket: SocketId, count: usize, size: usize, flags: i32 },
+    /// Frames of a packet socket, at most so many. Answers [`Answer::Frames`].
+    Capture(SocketId, usize),
     /// shutdown(2).
     Shutdown(SocketId, i32),
-    /// close(2).
+    /// close(2); without patience it does not linger.
     Close(SocketId),
+    /// What close(2) begins with that lingers (SO_LINGER): no more is sent, EAGAIN until all is acknowledged.
+    Linger(SocketId),
     /// getsockname(2). Answers [`Answer::Address`].
     Name(SocketId),
     /// getpeername(2). Answers [`Answer::Address`].
@@ -65,6 +72,10 @@ pub(crate) enum Verb {
     Neighbours(usize),
     /// A neighbour's station address, fixed; `None` forgets it.
     SetNeighbour(IfIndex, IpAddr, Option<Mac>),
+    /// The way that a packet would take. Answers [`Answer::Way`].
+    Way(IpAddr),
+    /// Asks for a neighbour's station address, if it is not known. Answers [`Answer::Known`].
+    FindNeighbour(IfIndex, IpAddr),
     /// Every socket and connection, for `ss`; from this row on, until an answer has none. Answers [`Answer::Sockets`].
     Sockets(usize),
     /// How often each thing happened that has a reason. Answers [`Answer::Counters`].
@@ -82,6 +93,9 @@ pub(crate) enum Answer {
     Bytes(#[serde(with = "serde_bytes")] Vec<u8>),
     Events(i32),
     Letters(Vec<Letter>),
+    Frames(Vec<CapturedFrame>),
+    Way(Option<Way>),
+    Known(bool),
     Interfaces(Vec<InterfaceRow>),
     Routes(Vec<RouteRow>),
     Neighbours(Vec<NeighbourRow>),
@@ -103,6 +117,45 @@ pub(crate) struct Letter {
     pub(crate) flags: i32,
     /// Received with MSG_TRUNC: the datagram's whole length; else that of `data`.
     pub(crate) len: usize,
+}
+
+/// How long a verb may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Patience {
+    /// Not at all.
+    Now,
+    For(Duration),
+    Forever,
+    /// As long as its socket's options say: SO_RCVTIMEO, SO_SNDTIMEO; of close(2) SO_LINGER.
+    Own,
+}
+
+/// A frame as a packet socket has received it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CapturedFrame {
+    #[serde(with = "serde_bytes")]
+    pub(crate) data: Vec<u8>,
+    pub(crate) time: Instant,
+    pub(crate) checksum: Checksum,
+    pub(crate) address: LinkAddr,
+    /// Bytes that it had before the socket's filter cut it.
+    pub(crate) len: usize,
+}
+
+/// The way that a packet takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Way {
+    /// Where it goes out; `lo` for the host's own addresses.
+    pub(crate) interface: IfIndex,
+    /// The source address that it gets.
+    pub(crate) source: IpAddr,
+    /// The neighbour that gets it: the gateway, or the destination itself.
+    pub(crate) next_hop: IpAddr,
+    /// To one neighbour; not to a group or to all.
+    pub(crate) unicast: bool,
+    /// The station addresses of the interface and of the neighbour, as far as they are known.
+    pub(crate) own: Option<Mac>,
+    pub(crate) station: Option<Mac>,
 }
 
 /// An interface, as `ip addr` shows it.

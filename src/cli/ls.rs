@@ -7,9 +7,8 @@ use serde_json::json;
 use super::exit::Exit;
 use super::say::{self, Trouble};
 use crate::base::{Cidr, Errno};
-use crate::daemon;
 use crate::socket::remote::connection::unexpected;
-use crate::socket::remote::{Ask, HostFacts, Reply, Status, place};
+use crate::socket::remote::{Ask, Connection, HostFacts, Reply, Status, place};
 use crate::sys::clock;
 
 /// `sockatoo ls`.
@@ -31,7 +30,7 @@ pub(super) fn run(json: bool) -> Result<Exit, Trouble> {
 }
 
 fn look(name: &str) -> Result<(HostFacts, Status), Trouble> {
-    let mut host = daemon::join(name)?;
+    let mut host = Connection::join(name)?;
     match host.call(Ask::Status, &[])? {
         (Reply::Status(status), _) => Ok((host.facts().clone(), status)),
         _ => Err(unexpected().into()),

@@ -136,13 +136,14 @@ fn own_names() {
 }
 
 /// What clients are told of the host.
-fn facts(name: &str, host: &Host, birth: Birth) -> Result<HostFacts> {
+pub(crate) fn facts(name: &str, host: &Host, birth: Birth) -> Result<HostFacts> {
     let mut nonce = [0; 12];
     random::getrandom(&mut nonce)?;
     let age = host.now().since(Instant::ZERO);
     let clock = clock::monotonic().saturating_sub(age);
     Ok(HostFacts {
         name: name.to_owned(),
+        hostname: host.hostname(),
         pid: std::process::id(),
         flags: birth.flags,
         stays: birth.stays,

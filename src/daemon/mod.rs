@@ -9,7 +9,7 @@
 //! ```
 //! | file | what |
 //! |---|---|
-//! | `start.rs` | [`start`], [`join`]: how other processes come to a host |
+//! | `start.rs` | [`start`]: how other processes come to a host |
 //! | `life.rs` | [`Seat`]: the host's process from its beginning to its end |
 //! | `server.rs` | the event loop; clients' requests; `server/ending.rs`: when it ends |
 //! | `client.rs` | a client: its answers, and those that wait until it reads |
@@ -34,7 +34,7 @@ mod tests;
 mod waits;
 mod wires;
 
-pub(crate) use life::{Birth, Seat, report};
+pub(crate) use life::{Birth, Seat, facts, report};
 pub(crate) use publish::{Publish, Published};
 pub(crate) use server::Server;
-pub(crate) use start::{NEW, NotStarted, Wanted, end, join, start};
+pub(crate) use start::{NEW, NotStarted, Wanted, end, start};

@@ -288,14 +288,14 @@ fn is_later(error: &std::io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::Host;
+    use crate::driver::{Host, Local};
     use crate::sys::epoll::Epoll;
     use std::time::Duration;
 
     /// A request to the kernel's port reaches a listener of the stack, and its answer comes back whole, with both ends' ends.
     #[test]
     fn bytes_are_carried_both_ways_to_the_end() {
-        let host = Host::builder().embedded().build().unwrap();
+        let host = Local::new(Host::builder().embedded().build().unwrap()).unwrap();
         host.take_woken();
         let server = match host.perform(Verb::Socket { domain: AF_INET, kind: SOCK_STREAM, protocol: 0 }) {
             Ok(Answer::Socket(id)) => id,

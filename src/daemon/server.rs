@@ -21,7 +21,7 @@ use crate::base::constants::{
 };
 use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Error, Instant, Reason, Result, SocketId};
-use crate::driver::Host;
+use crate::driver::{Host, Local};
 use crate::socket::remote::protocol::{self, VERSION};
 use crate::socket::remote::{Ask, HostFacts, Patience, Reply, Request, Status};
 use crate::sys::descriptor::duplicate;
@@ -31,7 +31,7 @@ use crate::sys::{privilege, unix};
 /// A host that serves clients.
 #[derive(Debug)]
 pub(crate) struct Server {
-    host: Host,
+    host: Local,
     facts: HostFacts,
     epoll: Epoll,
     wires: Wires,
@@ -83,6 +83,7 @@ impl Server {
     pub(crate) fn new(host: Host, facts: HostFacts, listener: OwnedFd) -> Result<Self> {
         let epoll = Epoll::new()?;
         epoll.add(listener.as_fd(), LISTENER, POLLIN)?;
+        let host = Local::new(host)?;
         host.take_woken();
         Ok(Self {
             natives: Natives::new(facts.nonce),
@@ -305,6 +306,7 @@ impl Server {
                 census: self.host.census(),
                 interfaces: self.host.interfaces(),
                 clients: self.clients.len(),
+                congested: self.host.is_congested(),
             })),
             Ask::Stay => {
                 self.facts.stays = true;
@@ -339,6 +341,7 @@ impl Server {
             Patience::Now => Instant::ZERO,
             Patience::For(time) => self.host.now() + time,
             Patience::Forever => Instant::FAR,
+            Patience::Own => self.host.own_patience(&verb),
         };
         if let Some(wait) = self.attempt(Wait { ticket, verb, until, begun: None })
             && let Err(wait) = self.waits.keep(wait)
@@ -358,22 +361,18 @@ impl Server {
         let closes = if let Verb::Close(id) = wait.verb { Some(id) } else { None };
         let result = match (&wait.begun, &wait.verb) {
             (Some(_), Verb::Connect(socket, _)) => self.connected(*socket, &wait.verb),
-            _ if waits || matches!(wait.verb, Verb::Bind(..)) => self.host.perform(wait.verb.clone()),
-            // Answered at once, whatever comes: its bytes need no copy.
-            _ => self.host.perform(std::mem::replace(&mut wait.verb, Verb::Interfaces)),
+            _ => self.host.attempt(&wait.verb, waits),
         };
         let result = match result {
             // The port may be that of a program's descriptor that was closed a moment ago.
             Err(error) if error.errno() == Errno::EADDRINUSE && self.swept() => {
-                self.host.perform(wait.verb.clone())
+                self.host.attempt(&wait.verb, waits)
             }
             result => result,
         };
         match result {
             Err(error) if waits && is_later(&error, &wait.verb) => {
-                if wait.begun.is_none() && matches!(wait.verb, Verb::Connect(..)) {
-                    wait.begun = Some(error);
-                }
+                wait.begun.get_or_insert(error);
                 Some(wait)
             }
             result => {
@@ -397,7 +396,7 @@ impl Server {
             Answer::Events(events) if events & outcome == 0 => {
                 Err(Errno::EINPROGRESS.because(Reason::ConnectUnderWay))
             }
-            _ => match self.host.perform(verb.clone()) {
+            _ => match self.host.attempt(verb, false) {
                 Err(error) if error.errno() == Errno::EISCONN => Ok(Answer::Done),
                 outcome => outcome,
             },
@@ -433,6 +432,11 @@ impl Server {
 
     /// Its time has come.
     fn give_up(&mut self, wait: Wait) {
+        if matches!(wait.verb, Verb::Close(_)) {
+            // socket(7), SO_LINGER: the time is over, what is left goes on in the background.
+            self.attempt(Wait { until: Instant::ZERO, ..wait });
+            return;
+        }
         // connect(2): a handshake that outlasts SO_SNDTIMEO goes on, and the call says so.
         let error = wait.begun.unwrap_or_else(|| Errno::EAGAIN.because(Reason::TimedOut));
         self.answer(wait.ticket, Err(error), None);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::constants::SOCK_SEQPACKET;
 use crate::base::{Errno, Error, Result};
+use crate::socket::remote::connection::absent;
 use crate::socket::remote::{Ask, Connection, Request, place, protocol};
 use crate::sys::unix::{self, Place};
 use crate::sys::{descriptor, random, session};
@@ -49,22 +50,6 @@ impl From<Error> for NotStarted {
 /// What a host's process says to who started it, once.
 pub(super) type Report = std::result::Result<(), NotStarted>;
 
-/// A connection to the host of this name. ENOENT if it does not run.
-pub(crate) fn join(name: &str) -> Result<Connection> {
-    Connection::open(&place::socket_of(name)?).map_err(|error| absent(name, error))
-}
-
-/// What can't be connected to is not there.
-fn absent(name: &str, error: Error) -> Error {
-    match error.errno() {
-        // The last two: a host that is just ending, or whose start failed.
-        Errno::ENOENT | Errno::ECONNREFUSED | Errno::ECONNRESET | Errno::EPIPE => Errno::ENOENT.with(
-            format!("no host `{name}` runs: `sockatoo up {name}` starts one, `sockatoo ls` shows them"),
-        ),
-        _ => error,
-    }
-}
-
 /// Ends the host of this name, and waits until its process has ended, whose number it gives. ENOENT if it does not run.
 pub(crate) fn end(name: &str) -> Result<i32> {
     // Without a word of greeting: a host of another version is ended too.
@@ -98,7 +83,7 @@ pub(crate) fn start(wanted: &Wanted) -> std::result::Result<(Connection, bool), 
     };
     let mut started = false;
     loop {
-        match join(&name) {
+        match Connection::join(&name) {
             Ok(mut host) => {
                 if !started {
                     agree(&host, wanted)?;

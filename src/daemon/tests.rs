@@ -30,6 +30,7 @@ impl Served {
             let host = Host::builder().embedded().build()?;
             let facts = HostFacts {
                 name: "test".into(),
+                hostname: "test".into(),
                 pid: 0,
                 flags: Vec::new(),
                 stays: true,

@@ -14,7 +14,7 @@ pub(super) struct Wait {
     pub(super) ticket: Ticket,
     pub(super) verb: Verb,
     pub(super) until: Instant,
-    /// Of a connect that is under way: what it says if its time comes first.
+    /// It was tried: what it says if its time comes first.
     pub(super) begun: Option<Error>,
 }
 

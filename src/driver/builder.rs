@@ -44,12 +44,27 @@ pub struct HostBuilder {
 
 /// Names and addresses for the resolver.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Names {
+pub(crate) struct Names {
     pub(super) dns: Vec<SocketAddr>,
     hosts: Vec<(String, IpAddr)>,
 }
 
 impl Names {
+    pub(crate) fn of(dns: Vec<SocketAddr>, hosts: &str) -> Self {
+        let mut names = Self { dns, ..Self::default() };
+        names.read(hosts);
+        names
+    }
+
+    /// More names, as hosts(5) writes them; what is malformed is passed over.
+    fn read(&mut self, text: &str) {
+        for line in text.lines() {
+            let mut words = line.split('#').next().unwrap_or("").split_whitespace();
+            let Some(Ok(ip)) = words.next().map(str::parse) else { continue };
+            self.hosts.extend(words.map(|name| (name.to_owned(), ip)));
+        }
+    }
+
     /// As hosts(5) writes it.
     pub(super) fn text(&self) -> String {
         self.hosts.iter().map(|(name, address)| format!("{address}\t{name}\n")).collect()
@@ -221,11 +236,7 @@ impl HostBuilder {
     /// The host's own table of names as hosts(5) writes it. Lines that are not understood are passed over, as there.
     #[must_use]
     pub fn hosts_text(mut self, text: &str) -> Self {
-        for line in text.lines() {
-            let mut words = line.split('#').next().unwrap_or("").split_whitespace();
-            let Some(Ok(ip)) = words.next().map(str::parse) else { continue };
-            self.names.hosts.extend(words.map(|name| (name.to_owned(), ip)));
-        }
+        self.names.read(text);
         self
     }
 

@@ -6,29 +6,44 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::builder::HostBuilder;
+use super::background;
+use super::builder::{HostBuilder, Names};
+use super::far::Far;
+use super::here::{Door, Here};
 use super::port::Port;
-use super::state::{Shared, State};
-use super::{background, wait, world};
-use crate::base::verb::{Answer, Verb};
+use super::state::Shared;
+use crate::base::verb::{Answer, Patience, Verb};
 use crate::base::{Cidr, Errno, IfIndex, Instant, Mac, Reason, Result, SocketId};
 use crate::device::{Device, Impair, Impairment, Tee};
-use crate::stack::{Census, InterfaceConfig, Stack};
+use crate::stack::Census;
 use crate::trace::Recorder;
 
 /// A host: one stack and its devices. Cloning shares it.
 ///
 /// It lives as long as a clone or a socket of it. When the last one goes, what was sent still has five seconds to be
 /// acknowledged, in the background; [`Host::flush`] waits for that, [`Host::shutdown`] does not.
+///
+/// # Two doors
+/// A host that [`Host::builder`] makes is in this process: a call runs on its stack, under its lock. [`Host::join`] gives the
+/// handle of a host in another process (`sockatoo up` made it): a call is asked of that process over the host's unix socket. All
+/// calls mean the same through both doors, but for what only the host's own process can do, which is EOPNOTSUPP from
+/// elsewhere: to attach a device, to record, to drive, to watch events. When this process lets go of the host there, or ends, its
+/// sockets are closed; the host goes on.
 #[derive(Clone, Debug)]
 pub struct Host {
-    handle: Arc<Handle>,
+    place: Place,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Here(Arc<Handle>),
+    There(Arc<dyn Far>),
 }
 
 /// What the clones share; its end is the host's.
 #[derive(Debug)]
-struct Handle {
-    shared: Arc<Shared>,
+pub(super) struct Handle {
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Drop for Handle {
@@ -73,105 +88,85 @@ impl Host {
     }
 
     pub(super) fn over(shared: Arc<Shared>) -> Self {
-        Self { handle: Arc::new(Handle { shared }) }
+        Self { place: Place::Here(Arc::new(Handle { shared })) }
     }
 
-    pub(super) fn shared(&self) -> &Arc<Shared> {
-        &self.handle.shared
+    /// The handle of a host in another process.
+    pub(crate) fn there(far: Arc<dyn Far>) -> Self {
+        Self { place: Place::There(far) }
     }
 
     /// True if both are handles of the same host.
     pub fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(self.shared(), other.shared())
+        match (&self.place, &other.place) {
+            (Place::Here(one), Place::Here(other)) => Arc::ptr_eq(one, other),
+            (Place::There(one), Place::There(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
     }
 
     /// The reading of the host's clock.
     pub fn now(&self) -> Instant {
-        self.shared().now()
+        match self.door() {
+            Door::Here(here) => here.shared.now(),
+            Door::There(far) => far.now(),
+        }
     }
 
     /// The wall-clock time, since 1970: that of `now`, as the host's clock began with it.
     pub fn wall_clock(&self) -> Duration {
-        let epoch = self.shared().lock().stack.net.config.epoch;
+        let epoch = match self.door() {
+            Door::Here(here) => here.shared.lock().stack.net.config.epoch,
+            Door::There(far) => far.epoch(),
+        };
         epoch + self.now().since(Instant::ZERO)
     }
 
-    /// A verb: takes the host's lock, sets the stack's clock, calls `verb`, transmits what it made, wakes whom it concerns.
-    pub(crate) fn call<T>(&self, verb: impl FnOnce(&mut Stack) -> T) -> T {
-        self.enter(verb, |state| {
-            if state.readiness.is_out() {
-                state.readiness.refresh_every(&state.stack);
+    /// The way to the stack.
+    pub(crate) fn door(&self) -> Door<'_> {
+        match &self.place {
+            Place::Here(handle) => Door::Here(Here { shared: &handle.shared }),
+            Place::There(far) => Door::There(far.as_ref()),
+        }
+    }
+
+    /// Of a host in another process EOPNOTSUPP: there are things that only its own process can do.
+    pub(super) fn handle(&self) -> Result<&Arc<Handle>> {
+        match &self.place {
+            Place::Here(handle) => Ok(handle),
+            Place::There(_) => {
+                Err(Errno::EOPNOTSUPP.with("only the process in which the host lives can do that"))
             }
-        })
+        }
     }
 
-    /// The same for a verb that changes the readiness of this socket only: cheaper where many have a descriptor out.
-    pub(crate) fn call_on<T>(&self, socket: SocketId, verb: impl FnOnce(&mut Stack) -> T) -> T {
-        self.enter(verb, |state| state.readiness.refresh(socket, &state.stack))
+    fn shared(&self) -> Result<&Arc<Shared>> {
+        self.handle().map(|handle| &handle.shared)
     }
 
-    /// Does a verb that came as data.
-    #[allow(dead_code)]
+    /// Does a verb that came as data, once, now.
     pub(crate) fn perform(&self, verb: Verb) -> Result<Answer> {
-        if verb == Verb::Counters {
-            self.shared().lock().note_drops();
+        match self.door() {
+            Door::Here(here) => here.perform(&verb),
+            Door::There(far) => far.perform(verb, Patience::Now),
         }
-        match verb.socket() {
-            Some(socket) => self.call_on(socket, |stack| stack.perform(verb)),
-            None => self.call(|stack| stack.perform(verb)),
-        }
-    }
-
-    /// For a foreign event loop: the sockets that may have changed since the last call. The first call begins to keep them.
-    #[allow(dead_code)]
-    pub(crate) fn take_woken(&self) -> Vec<SocketId> {
-        let mut woken = self.shared().lock().woken.replace(Vec::new()).unwrap_or_default();
-        woken.sort_unstable();
-        woken.dedup();
-        woken
     }
 
     /// ENETDOWN once the host is shut down.
     pub(crate) fn alive(&self) -> Result<()> {
-        if self.shared().closed.load(Ordering::Acquire) { Err(State::shut_down()) } else { Ok(()) }
-    }
-
-    fn enter<T>(&self, verb: impl FnOnce(&mut Stack) -> T, refresh: impl FnOnce(&mut State)) -> T {
-        let shared = self.shared();
-        let mut state = shared.lock();
-        let now = shared.now();
-        state.stack.at(now);
-        let result = verb(&mut state.stack);
-        if shared.seat.is_some() {
-            state.flush(now);
-        } else {
-            state.settle(now);
-            if shared.background && !state.role.has_background() && state.deadline().is_some() {
-                background::start(shared, &mut state);
-            }
-        }
-        refresh(&mut state);
-        result
-    }
-
-    /// The one place where a call waits. Calls `attempt` (under the lock, as [`Host::call`]) at once and again whenever one of
-    /// `sockets` may have changed, until it gives `Some`; `None` = `deadline` came first. While it waits it drives the host.
-    /// An empty `sockets` and a deadline is a sleep. A host that is shut down answers EINTR's place: `Err`.
-    pub(crate) fn wait<T>(
-        &self,
-        sockets: &[SocketId],
-        deadline: Option<Instant>,
-        attempt: impl FnMut(&mut Stack) -> Option<T>,
-    ) -> Result<Option<T>> {
-        match &self.shared().seat {
-            None => wait::wait(self.shared(), sockets, deadline, attempt),
-            Some(seat) => world::wait(self.shared(), seat, sockets, deadline, attempt),
+        match self.door() {
+            Door::Here(here) => here.alive(),
+            // A call finds out by itself.
+            Door::There(_) => Ok(()),
         }
     }
 
     /// The descriptor of a socket that poll(2) and epoll(7) can wait on: it carries readiness, not data.
     pub(crate) fn readiness_fd(&self, socket: SocketId) -> Result<Arc<OwnedFd>> {
-        let shared = self.shared();
+        let shared = match self.door() {
+            Door::Here(here) => here.shared,
+            Door::There(far) => return far.readiness(socket).map(Arc::new),
+        };
         let mut guard = shared.lock();
         let state = &mut *guard;
         let first = !state.readiness.is_out();
@@ -185,8 +180,13 @@ impl Host {
 
     /// Sleeps on the host's clock, and drives the host meanwhile. In a world this takes no real time.
     pub fn sleep(&self, time: Duration) -> Result<()> {
-        let until = self.now() + time;
-        self.wait::<()>(&[], Some(until), |_| None).map(drop)
+        match self.door() {
+            Door::Here(here) => here.wait::<()>(&[], Some(self.now() + time), |_| None).map(drop),
+            Door::There(_) => {
+                std::thread::sleep(time);
+                Ok(())
+            }
+        }
     }
 
     /// Waits until everything that was sent is acknowledged and every connection without a socket has ended, at most `limit`.
@@ -209,19 +209,33 @@ impl Host {
 
     /// Ends the host at once: its devices are closed, calls that wait answer EINTR, later ones ENETDOWN, but for
     /// those that only tell (options, names, counters) and close(2). See [`Host::flush`].
+    ///
+    /// Of a host in another process it is this process that leaves: its sockets are closed, and the same is said to its calls. The
+    /// host goes on (`sockatoo down` ends it).
     pub fn shutdown(&self) {
-        self.shared().closed.store(true, Ordering::Release);
-        self.shared().lock().close();
+        match self.door() {
+            Door::Here(here) => {
+                here.shared.closed.store(true, Ordering::Release);
+                here.shared.lock().close();
+            }
+            Door::There(far) => far.leave(),
+        }
     }
 
     /// What gethostname(2) says.
     pub fn hostname(&self) -> String {
-        self.shared().lock().stack.net.config.hostname.clone()
+        match self.door() {
+            Door::Here(here) => here.shared.lock().stack.net.config.hostname.clone(),
+            Door::There(far) => far.hostname().to_owned(),
+        }
     }
 
-    /// The host's interfaces, `lo` first.
+    /// The host's interfaces, `lo` first. None if it was in another process, which has ended.
     pub fn interfaces(&self) -> Vec<Interface> {
-        let state = self.shared().lock();
+        let state = match self.door() {
+            Door::Here(here) => here.shared.lock(),
+            Door::There(far) => return far.interfaces().unwrap_or_default(),
+        };
         let known = state.stack.net.interfaces().iter();
         known
             .map(|known| Interface {
@@ -237,35 +251,45 @@ impl Host {
 
     /// The DNS servers that the host asks, in this order.
     pub fn dns_servers(&self) -> Vec<SocketAddr> {
-        self.shared().lock().names.dns.clone()
+        self.names(|names| names.dns.clone())
     }
 
     /// The addresses that the host's own table (hosts(5)) has for a name, without regard to case.
     pub fn hosts_lookup(&self, name: &str) -> Vec<IpAddr> {
-        self.shared().lock().names.addresses(name)
+        self.names(|names| names.addresses(name))
     }
 
     /// The first name that the host's own table has for an address.
     pub fn hosts_name(&self, address: IpAddr) -> Option<String> {
-        self.shared().lock().names.name(address)
+        self.names(|names| names.name(address))
     }
 
     /// The host's own table of names, as hosts(5) writes it.
     pub(crate) fn hosts_text(&self) -> String {
-        self.shared().lock().names.text()
+        self.names(Names::text)
+    }
+
+    fn names<T>(&self, look: impl FnOnce(&Names) -> T) -> T {
+        match self.door() {
+            Door::Here(here) => look(&here.shared.lock().names),
+            Door::There(far) => look(&far.names().unwrap_or_default()),
+        }
     }
 
     /// How often each thing happened that has a reason; only what happened at all.
     pub fn counters(&self) -> Vec<(Reason, u64)> {
-        let mut state = self.shared().lock();
-        state.note_drops();
-        let log = &state.stack.net.log;
-        Reason::ALL.iter().map(|reason| (*reason, log.count(*reason))).filter(|(_, n)| *n > 0).collect()
+        match self.perform(Verb::Counters) {
+            Ok(Answer::Counters(rows)) => rows,
+            _ => Vec::new(),
+        }
     }
 
     /// How often this happened.
     pub fn count(&self, reason: Reason) -> u64 {
-        let mut state = self.shared().lock();
+        let Door::Here(here) = self.door() else {
+            return self.counters().into_iter().find(|(known, _)| *known == reason).map_or(0, |(_, n)| n);
+        };
+        let mut state = here.shared.lock();
         state.note_drops();
         state.stack.net.log.count(reason)
     }
@@ -273,29 +297,46 @@ impl Host {
     /// True while a device is busy and frames wait for it. 256 of them may, the next ones are dropped (and counted): who sends
     /// without end looks here before the next batch.
     pub fn is_congested(&self) -> bool {
-        self.shared().lock().ports.iter().any(Port::is_congested)
+        match self.door() {
+            Door::Here(here) => here.shared.lock().ports.iter().any(Port::is_congested),
+            Door::There(far) => far.is_congested().unwrap_or(false),
+        }
     }
 
     /// Sockets, connections and TIME_WAIT entries that exist now.
     pub fn census(&self) -> Census {
-        self.shared().lock().stack.census()
+        match self.door() {
+            Door::Here(here) => here.shared.lock().stack.census(),
+            Door::There(far) => far.census().unwrap_or_default(),
+        }
     }
 
-    /// Begins or ends the keeping of events for [`Host::events`].
+    /// A number that nobody guesses.
+    pub(crate) fn random(&self) -> u64 {
+        match self.door() {
+            Door::Here(here) => here.call(|stack| stack.net.random()),
+            Door::There(far) => far.random(),
+        }
+    }
+
+    /// Begins or ends the keeping of events for [`Host::events`]. Of a host in another process nothing is kept.
     pub fn watch(&self, on: bool) {
-        self.shared().lock().stack.net.log.watch(on);
+        if let Door::Here(here) = self.door() {
+            here.shared.lock().stack.net.log.watch(on);
+        }
     }
 
     /// What happened since the last call, as far as it was watched and is still kept.
     pub fn events(&self) -> Vec<crate::base::Event> {
-        let mut state = self.shared().lock();
+        let Door::Here(here) = self.door() else { return Vec::new() };
+        let mut state = here.shared.lock();
         std::iter::from_fn(|| state.stack.take_event()).collect()
     }
 
     /// Plugs in one more device, and gives its interface.
     pub fn attach(&self, device: impl Device + 'static) -> Result<IfIndex> {
         let plug = Plug { device: Box::new(device), addresses: Vec::new(), ipv6: true };
-        let shared = self.shared();
+        let shared = self.shared()?;
         let mut state = shared.lock();
         let now = shared.now();
         state.stack.at(now);
@@ -323,7 +364,7 @@ impl Host {
         interface: IfIndex,
         wrap: impl FnOnce(Box<dyn Device>) -> D,
     ) -> Result<()> {
-        let mut state = self.shared().lock();
+        let mut state = self.shared()?.lock();
         let port = state.ports.get_mut((interface.0 as usize).wrapping_sub(1));
         port.ok_or_else(|| Errno::ENODEV.because(Reason::NoInterface))?.wrap(wrap);
         Ok(())
@@ -332,12 +373,12 @@ impl Host {
     /// Gives an interface one more address.
     pub fn add_address(&self, interface: IfIndex, address: impl ToString) -> Result<()> {
         let address = address.to_string().parse()?;
-        self.call(|stack| stack.net.add_address(interface, address))
+        self.perform(Verb::AddAddress(interface, address)).map(drop)
     }
 
     /// Takes an address away; its connections end.
     pub fn remove_address(&self, interface: IfIndex, address: IpAddr) -> Result<()> {
-        self.call(|stack| stack.net.remove_address(interface, address))
+        self.perform(Verb::RemoveAddress(interface, address)).map(drop)
     }
 
     /// A route: `via` a gateway, or (`None`) on the link of `interface`.
@@ -348,18 +389,18 @@ impl Host {
         interface: Option<IfIndex>,
     ) -> Result<()> {
         let network = network.to_string().parse()?;
-        self.call(|stack| stack.net.add_route(network, via, interface))
+        self.perform(Verb::AddRoute(network, via, interface)).map(drop)
     }
 
     /// Takes a route away.
     pub fn remove_route(&self, network: impl ToString, via: Option<IpAddr>) -> Result<()> {
         let network = network.to_string().parse()?;
-        self.call(|stack| stack.net.remove_route(network, via))
+        self.perform(Verb::RemoveRoute(network, via)).map(drop)
     }
 
     /// A neighbour's station address, fixed; `None` forgets what is known of it.
     pub fn set_neighbour(&self, interface: IfIndex, address: IpAddr, mac: Option<Mac>) -> Result<()> {
-        self.call(|stack| stack.net.set_neighbour(interface, address, mac))
+        self.perform(Verb::SetNeighbour(interface, address, mac)).map(drop)
     }
 
     /// For a foreign event loop (see [`HostBuilder::embedded`]): the descriptors to poll for reading before [`Host::drive`].
@@ -372,7 +413,8 @@ impl Host {
     /// The same for an event loop that keeps its set: each descriptor, and whether frames wait for room on it (POLLOUT). Tells the
     /// devices that the host will sleep.
     pub(crate) fn before_sleep(&self, mut each: impl FnMut(RawFd, bool)) {
-        let mut state = self.shared().lock();
+        let Ok(shared) = self.shared() else { return };
+        let mut state = shared.lock();
         state.ports.iter_mut().for_each(|port| port.sleeping(true));
         state
             .ports
@@ -383,36 +425,16 @@ impl Host {
 
     /// For a foreign event loop: when to call [`Host::drive`] though no descriptor is ready. `None` = never.
     pub fn deadline(&self) -> Option<Instant> {
-        self.shared().lock().deadline()
+        self.shared().ok()?.lock().deadline()
     }
 
     /// For a foreign event loop: takes what arrived, does what is due, sends what follows.
     pub fn drive(&self) {
-        let shared = self.shared();
+        let Ok(shared) = self.shared() else { return };
         let mut state = shared.lock();
         let now = shared.now();
         state.ports.iter_mut().for_each(|port| port.sleeping(false));
         state.turn(now, |_| true);
         state.settle(now);
-    }
-}
-
-impl State {
-    /// One more interface.
-    pub(super) fn plug(&mut self, plug: Plug) -> Result<IfIndex> {
-        let Plug { device, addresses, ipv6 } = plug;
-        if self.closed {
-            return Err(Self::shut_down());
-        }
-        let config = InterfaceConfig {
-            name: device.name().to_owned(),
-            mac: device.mac(),
-            mtu: device.mtu(),
-            addresses,
-            ipv6,
-        };
-        let interface = self.stack.net.add_interface(config)?;
-        self.ports.push(Port::new(interface, device));
-        Ok(interface)
     }
 }

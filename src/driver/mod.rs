@@ -2,7 +2,9 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `host.rs` | [`Host`]: lock, verb, flush, wake |
+//! | `host.rs` | [`Host`]: the handle, of a host here or in another process |
+//! | `here.rs` | a host of this process: lock, verb, flush, wake |
+//! | `far.rs` | [`Far`]: what a host in another process does for its handle |
 //! | `builder.rs` | [`HostBuilder`]: what a host is told at its birth |
 //! | `shadow.rs` | a host with the kernel's own addresses, routes and neighbours on an existing interface |
 //! | `wait.rs` | **the one place where a call waits**, and the contract of it: whoever blocks, drives |
@@ -21,6 +23,8 @@
 mod background;
 mod builder;
 mod clock;
+mod far;
+mod here;
 mod host;
 mod port;
 mod readiness;
@@ -33,5 +37,8 @@ mod world;
 
 pub use crate::stack::Census;
 pub use builder::HostBuilder;
+pub(crate) use builder::Names;
+pub(crate) use far::Far;
+pub(crate) use here::{Door, Here, Local};
 pub use host::{Host, Interface};
 pub use world::{JoinHandle, Wire, World};

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use super::builder::Names;
 use super::clock::Clock;
+use super::host::Plug;
 use super::port::{BATCH, Port};
 use super::readiness::Readiness;
 use super::role::{Nudge, Role};
 use super::world::Seat;
-use crate::base::{Errno, Error, IfIndex, Instant, Reason, SocketId};
-use crate::stack::Stack;
+use crate::base::{Errno, Error, IfIndex, Instant, Reason, Result, SocketId};
+use crate::stack::{InterfaceConfig, Stack};
 use crate::sys::{EventFd, PollFd};
 
 /// How often what goes to `lo` comes straight back within one call; the rest is left to whoever drives.
@@ -74,6 +75,24 @@ impl State {
             unsettled: false,
             rested: Instant::ZERO,
         }
+    }
+
+    /// One more interface.
+    pub(super) fn plug(&mut self, plug: Plug) -> Result<IfIndex> {
+        let Plug { device, addresses, ipv6 } = plug;
+        if self.closed {
+            return Err(Self::shut_down());
+        }
+        let config = InterfaceConfig {
+            name: device.name().to_owned(),
+            mac: device.mac(),
+            mtu: device.mtu(),
+            addresses,
+            ipv6,
+        };
+        let interface = self.stack.net.add_interface(config)?;
+        self.ports.push(Port::new(interface, device));
+        Ok(interface)
     }
 
     /// Puts what the stack has made on the wires. What goes to `lo` comes straight back.
@@ -187,12 +206,7 @@ impl State {
 }
 
 impl Shared {
-    pub(super) fn new(
-        state: State,
-        clock: Clock,
-        background: bool,
-        seat: Option<Seat>,
-    ) -> Result<Arc<Self>, Error> {
+    pub(super) fn new(state: State, clock: Clock, background: bool, seat: Option<Seat>) -> Result<Arc<Self>> {
         let bell = || EventFd::new().map_err(Error::from);
         let (caller_bell, background_bell) = (bell()?, bell()?);
         Ok(Arc::new_cyclic(|itself| Self {

@@ -5,6 +5,7 @@ use std::io::{IoSlice, IoSliceMut};
 use super::{Message, Socket};
 use crate::base::constants::{MSG_ERRQUEUE, MSG_WAITFORONE, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_STREAM};
 use crate::base::{ControlMessage, Errno, Reason, Result, SockAddr, SocketId};
+use crate::driver::Door;
 use crate::stack::{Captured, SendTo, Stack};
 
 use super::blocking::Patience;
@@ -44,8 +45,15 @@ impl Socket {
     pub fn sendmmsg(&self, messages: &[Outgoing<'_>], flags: i32) -> Result<usize> {
         self.no_stream()?;
         let patience = self.patience(SO_SNDTIMEO, flags);
+        let here = match self.open()?.host.door() {
+            Door::Here(here) => here,
+            Door::There(far) => {
+                let messages = messages.get(..MOST).unwrap_or(messages);
+                return self.sendmmsg_there(far, patience, messages, flags);
+            }
+        };
         let mut sent = 0;
-        let result = self.block("sendmmsg", patience, |stack, id| {
+        let result = self.block(here, "sendmmsg", patience, |stack, id| {
             for message in messages.iter().take(MOST).skip(sent) {
                 let how = SendTo { to: message.address, flags, control: message.control };
                 stack.send(id, message.data, how)?;
@@ -66,12 +74,16 @@ impl Socket {
     pub fn recvmmsg(&self, count: usize, bufsize: usize, flags: i32) -> Result<Vec<Message>> {
         self.no_stream()?;
         let count = count.min(MOST);
-        let (for_one, flags) = (flags & MSG_WAITFORONE != 0, flags & !MSG_WAITFORONE);
         let now = flags & MSG_ERRQUEUE != 0;
         let patience = if now { Patience::Now } else { self.patience(SO_RCVTIMEO, flags) };
+        let here = match self.open()?.host.door() {
+            Door::Here(here) => here,
+            Door::There(far) => return self.recvmmsg_there(far, patience, count, bufsize, flags),
+        };
+        let (for_one, flags) = (flags & MSG_WAITFORONE != 0, flags & !MSG_WAITFORONE);
         let mut buffer = vec![0; bufsize.min(0xffff + 128)];
         let mut messages = Vec::new();
-        let result = self.block("recvmmsg", patience, |stack, id| {
+        let result = self.block(here, "recvmmsg", patience, |stack, id| {
             while messages.len() < count {
                 match receive(stack, id, &mut buffer, flags) {
                     Ok(message) => messages.push(message),
@@ -107,7 +119,12 @@ impl Socket {
     /// ```
     pub fn capture(&self, most: usize) -> Result<Vec<Captured>> {
         let patience = self.patience(SO_RCVTIMEO, 0);
-        self.block("capture", patience, |stack, id| stack.packet_capture(id, most))
+        match self.open()?.host.door() {
+            Door::Here(here) => {
+                self.block(here, "capture", patience, |stack, id| stack.packet_capture(id, most))
+            }
+            Door::There(far) => self.capture_there(far, patience, most),
+        }
     }
 
     fn no_stream(&self) -> Result<()> {

@@ -2,12 +2,16 @@
 //!
 //! A call is an *attempt*: a verb of the stack, which never waits and says EAGAIN for "not yet". [`Socket::block`] makes the
 //! attempt, and if it may wait, makes it again whenever the socket has changed, until it succeeds or patience ends.
+//!
+//! Of a host in another process the attempts are made there: [`Socket::ask`] says what, and how long.
 
 use std::time::Duration;
 
-use super::Socket;
+use super::{Socket, remote};
 use crate::base::constants::{MSG_DONTWAIT, SOL_SOCKET};
+use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Error, Event, Instant, Reason, Result, SocketCall, SocketId};
+use crate::driver::{Door, Far, Here};
 use crate::stack::{Received, Stack};
 
 /// How long a call waits, and what it says when that is over.
@@ -29,7 +33,6 @@ pub(super) trait Count {
 }
 
 impl Count for () {}
-impl Count for i32 {}
 impl Count for usize {
     fn count(&self) -> usize {
         *self
@@ -40,14 +43,12 @@ impl Count for Received {
         self.len
     }
 }
-impl<T> Count for (SocketId, T) {}
-impl Count for Vec<u8> {}
+impl Count for Answer {}
 impl Count for Vec<crate::stack::Captured> {
     fn count(&self) -> usize {
         self.len()
     }
 }
-impl Count for crate::base::SockAddr {}
 
 impl Socket {
     /// The patience of a call with these MSG_* flags; `option` is SO_RCVTIMEO or SO_SNDTIMEO.
@@ -63,32 +64,59 @@ impl Socket {
     }
 
     /// A call that never waits. Once the host is shut down: ENETDOWN.
-    pub(super) fn verb<T: Count>(
-        &self,
-        name: &'static str,
-        verb: impl FnOnce(&mut Stack, SocketId) -> Result<T>,
-    ) -> Result<T> {
+    pub(super) fn verb(&self, name: &'static str, verb: impl FnOnce(SocketId) -> Verb) -> Result<Answer> {
         self.open()?.host.alive()?;
         self.look(name, verb)
     }
 
     /// A call that only tells. A host that is shut down answers it still.
-    pub(super) fn look<T: Count>(
-        &self,
-        name: &'static str,
-        verb: impl FnOnce(&mut Stack, SocketId) -> Result<T>,
-    ) -> Result<T> {
+    pub(super) fn look(&self, name: &'static str, verb: impl FnOnce(SocketId) -> Verb) -> Result<Answer> {
         let socket = self.open()?;
-        socket.host.call_on(socket.id, |stack| {
-            let result = verb(stack, socket.id);
-            tell(stack, socket.id, name, &result);
-            result
-        })
+        let verb = verb(socket.id);
+        match socket.host.door() {
+            Door::Here(here) => here.call_on(socket.id, |stack| {
+                let result = stack.perform(&verb);
+                tell(stack, socket.id, name, &result);
+                result
+            }),
+            Door::There(far) => far.perform(verb, remote::Patience::Now),
+        }
     }
 
-    /// A call that may wait: see the head of this file.
+    /// A call that may wait: see the head of this file. (Those that move data have a form of their own for each door.)
+    pub(super) fn wait(
+        &self,
+        name: &'static str,
+        patience: Patience,
+        verb: impl FnOnce(SocketId) -> Verb,
+    ) -> Result<Answer> {
+        let socket = self.open()?;
+        let verb = verb(socket.id);
+        match socket.host.door() {
+            Door::Here(here) => self.block(here, name, patience, |stack, _| stack.perform(&verb)),
+            Door::There(far) => self.ask(far, patience, verb),
+        }
+    }
+
+    /// A call that may wait, of a host in another process: it waits there.
+    pub(super) fn ask(&self, far: &dyn Far, patience: Patience, verb: Verb) -> Result<Answer> {
+        let how_long = match patience {
+            Patience::Now => remote::Patience::Now,
+            Patience::Blocking(_) => remote::Patience::Own,
+            Patience::Until(deadline) => remote::Patience::For(deadline.since(far.now())),
+        };
+        match (far.perform(verb, how_long), patience) {
+            (Err(error), Patience::Until(_)) if error.would_block() => {
+                Err(Errno::ETIMEDOUT.because(Reason::TimedOut))
+            }
+            (result, _) => result,
+        }
+    }
+
+    /// A call that may wait, of a host of this process.
     pub(super) fn block<T: Count>(
         &self,
+        here: Here<'_>,
         name: &'static str,
         patience: Patience,
         mut attempt: impl FnMut(&mut Stack, SocketId) -> Result<T>,
@@ -102,14 +130,14 @@ impl Socket {
                 Attempt::Done(result)
             }
         };
-        let mut give_up = match socket.host.call_on(socket.id, &mut attempt) {
+        let mut give_up = match here.call_on(socket.id, &mut attempt) {
             Attempt::Done(result) => return result,
             Attempt::NotYet(error) => error,
         };
         let deadline = match patience {
             Patience::Now => {
                 let result = Err(give_up);
-                socket.host.call_on(socket.id, |stack| tell(stack, socket.id, name, &result));
+                here.call_on(socket.id, |stack| tell(stack, socket.id, name, &result));
                 return result;
             }
             Patience::Until(deadline) => {
@@ -118,13 +146,13 @@ impl Socket {
             }
             Patience::Blocking(option) => self.timeout_option(option)?.map(|t| socket.host.now() + t),
         };
-        let waited = socket.host.wait(&[socket.id], deadline, |stack| match attempt(stack) {
+        let waited = here.wait(&[socket.id], deadline, |stack| match attempt(stack) {
             Attempt::Done(result) => Some(result),
             Attempt::NotYet(_) => None,
         })?;
         waited.unwrap_or_else(|| {
             let result = Err(give_up);
-            socket.host.call_on(socket.id, |stack| tell(stack, socket.id, name, &result));
+            here.call_on(socket.id, |stack| tell(stack, socket.id, name, &result));
             result
         })
     }

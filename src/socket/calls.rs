@@ -1,12 +1,16 @@
 //! bind, listen, accept, connect, shutdown, names, ioctl.
 
 use super::blocking::Patience;
+use super::handle::Description;
+use super::remote::connection::unexpected;
 use super::{Socket, ToSockAddr};
 use crate::base::constants::{
     FIONBIO, FIONREAD, POLLERR, POLLHUP, POLLNVAL, POLLOUT, SIOCOUTQ, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_CLOEXEC,
     SOCK_NONBLOCK,
 };
+use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Error, Reason, Result, SockAddr};
+use crate::driver::{Door, Far};
 
 impl Socket {
     /// bind(2): gives the socket its own address. Host `""` is every address, port 0 any free port.
@@ -24,7 +28,7 @@ impl Socket {
     /// ```
     pub fn bind(&self, address: impl ToSockAddr) -> Result<()> {
         let address = self.address(&address, true)?;
-        self.verb("bind", |stack, id| stack.bind(id, address))
+        self.verb("bind", |id| Verb::Bind(id, address)).map(drop)
     }
 
     /// listen(2): begins to take connections; `backlog` of them may be finished and wait for [`Socket::accept`].
@@ -32,7 +36,7 @@ impl Socket {
     /// # Errors
     /// EADDRINUSE, EINVAL (connected), EOPNOTSUPP (not a stream).
     pub fn listen(&self, backlog: i32) -> Result<()> {
-        self.verb("listen", |stack, id| stack.listen(id, backlog))
+        self.verb("listen", |id| Verb::Listen(id, backlog)).map(drop)
     }
 
     /// accept(2): waits for a connection; gives its socket and the peer's address. The new socket has the listener's options,
@@ -53,7 +57,10 @@ impl Socket {
             return Err(Errno::EINVAL.because(Reason::WrongType));
         }
         let patience = self.patience(SO_RCVTIMEO, 0);
-        let (id, peer) = self.block("accept", patience, |stack, id| stack.accept(id))?;
+        let (id, peer) = match self.wait("accept", patience, Verb::Accept)? {
+            Answer::Accepted(id, peer) => (id, peer),
+            _ => return Err(unexpected()),
+        };
         let connection = Self::adopt(self.host(), id, self.family(), self.type_(), self.proto());
         if flags & SOCK_NONBLOCK != 0 {
             connection.setblocking(false)?;
@@ -94,14 +101,18 @@ impl Socket {
     pub(super) fn connect_to(&self, address: SockAddr) -> Result<()> {
         // SO_SNDTIMEO is connect's time-out too, socket(7).
         let patience = self.patience(SO_SNDTIMEO, 0);
-        let started = match self.verb("connect", |stack, id| stack.connect(id, address)) {
+        let here = match self.open()?.host.door() {
+            Door::Here(here) => here,
+            Door::There(far) => return self.connect_there(far, address, patience),
+        };
+        let started = match self.verb("connect", |id| Verb::Connect(id, address)) {
             Err(error) if under_way(&error) => error,
-            done => return done,
+            done => return done.map(drop),
         };
         if matches!(patience, Patience::Now) {
             return Err(started);
         }
-        let outcome = self.block("connect", patience, |stack, id| {
+        let outcome = self.block(here, "connect", patience, |stack, id| {
             if stack.poll(id) & (POLLOUT | POLLERR | POLLHUP | POLLNVAL) == 0 {
                 return Err(Errno::EAGAIN.because(Reason::ConnectUnderWay));
             }
@@ -118,12 +129,22 @@ impl Socket {
         }
     }
 
+    /// The host there waits for the outcome; a handshake that outlasts the call goes on.
+    fn connect_there(&self, far: &dyn Far, address: SockAddr, patience: Patience) -> Result<()> {
+        match self.ask(far, patience, Verb::Connect(self.description().id, address)) {
+            Err(error) if matches!(patience, Patience::Until(_)) && under_way(&error) => {
+                Err(Errno::ETIMEDOUT.because(Reason::TimedOut))
+            }
+            outcome => outcome.map(drop),
+        }
+    }
+
     /// shutdown(2): `SHUT_RD`, `SHUT_WR` (the peer reads end of file), `SHUT_RDWR`.
     ///
     /// # Errors
     /// ENOTCONN, EINVAL.
     pub fn shutdown(&self, how: i32) -> Result<()> {
-        self.verb("shutdown", |stack, id| stack.shutdown(id, how))
+        self.verb("shutdown", |id| Verb::Shutdown(id, how)).map(drop)
     }
 
     /// getsockname(2): the socket's own address.
@@ -132,7 +153,7 @@ impl Socket {
     /// EBADF.
     #[doc(alias = "local_addr")]
     pub fn getsockname(&self) -> Result<SockAddr> {
-        self.look("getsockname", |stack, id| stack.getsockname(id))
+        self.look("getsockname", Verb::Name).and_then(address_of)
     }
 
     /// getpeername(2): the address of the connection's other end.
@@ -141,7 +162,7 @@ impl Socket {
     /// ENOTCONN.
     #[doc(alias = "peer_addr")]
     pub fn getpeername(&self) -> Result<SockAddr> {
-        self.look("getpeername", |stack, id| stack.getpeername(id))
+        self.look("getpeername", Verb::Peer).and_then(address_of)
     }
 
     /// ioctl(2): `FIONREAD` (bytes to read; of a datagram socket the next datagram's length), `SIOCOUTQ` (bytes not yet
@@ -160,10 +181,10 @@ impl Socket {
     /// # Ok::<(), sockatoo::Error>(())
     /// ```
     pub fn ioctl(&self, request: i32, argument: i32) -> Result<i32> {
-        let length = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
+        let length = |answer| count_of(answer).map(|n| i32::try_from(n).unwrap_or(i32::MAX));
         match request {
-            FIONREAD => self.look("ioctl", |stack, id| stack.readable(id).map(length)),
-            SIOCOUTQ => self.look("ioctl", |stack, id| stack.unsent(id).map(length)),
+            FIONREAD => self.look("ioctl", Verb::Readable).and_then(length),
+            SIOCOUTQ => self.look("ioctl", Verb::Unsent).and_then(length),
             FIONBIO => self.setblocking(argument == 0).map(|()| 0),
             _ => {
                 self.open()?;
@@ -175,7 +196,7 @@ impl Socket {
     /// What poll(2) would say now: `POLLIN`, `POLLOUT`, `POLLERR`, `POLLHUP`, `POLLRDHUP`; `POLLNVAL` of a closed socket.
     pub fn poll(&self) -> i32 {
         match self.open() {
-            Ok(socket) => socket.host.call(|stack| stack.poll(socket.id)),
+            Ok(socket) => socket.poll(),
             Err(_) => POLLNVAL,
         }
     }
@@ -185,6 +206,27 @@ impl Socket {
         let found = address.to_sock_addrs(self.host(), self.family(), passive)?;
         found.into_iter().next().ok_or_else(|| Errno::EINVAL.with("the list of addresses is empty"))
     }
+}
+
+impl Description {
+    /// What poll(2) would say now.
+    pub(super) fn poll(&self) -> i32 {
+        match self.host.perform(Verb::Poll(self.id)) {
+            Ok(Answer::Events(events)) => events,
+            // The host's process has ended.
+            _ => POLLERR | POLLHUP,
+        }
+    }
+}
+
+fn address_of(answer: Answer) -> Result<SockAddr> {
+    let Answer::Address(address) = answer else { return Err(unexpected()) };
+    Ok(address)
+}
+
+fn count_of(answer: Answer) -> Result<usize> {
+    let Answer::Count(count) = answer else { return Err(unexpected()) };
+    Ok(count)
 }
 
 /// The handshake has begun, or had before.

@@ -161,6 +161,6 @@ impl Host {
 
     /// gethostname(2).
     pub fn gethostname(&self) -> String {
-        self.call(|stack| stack.net.config.hostname.clone())
+        self.hostname()
     }
 }

@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::base::constants::{SHUT_WR, SOCK_CLOEXEC, SOCK_NONBLOCK};
-use crate::base::{Errno, Instant, Reason, Result, SocketId};
-use crate::driver::Host;
+use super::remote::Patience;
+use super::remote::connection::unexpected;
+use crate::base::constants::{SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM};
+use crate::base::verb::{Answer, Verb};
+use crate::base::{Errno, Reason, Result, SocketId};
+use crate::driver::{Door, Host};
 use crate::stack::Stack;
 
 /// What open(2) calls the open file description: the socket itself, which several handles may share.
@@ -31,27 +34,22 @@ impl Description {
     /// The last handle was closed.
     fn close(&self) -> Result<()> {
         self.forget_descriptor();
-        let lingers = self.host.call_on(self.id, |stack| match self.begin_linger(stack) {
+        let here = match self.host.door() {
+            Door::Here(here) => here,
+            Door::There(far) => {
+                let patience = if self.kind == SOCK_STREAM { Patience::Own } else { Patience::Now };
+                return far.perform(Verb::Close(self.id), patience).map(drop);
+            }
+        };
+        let lingers = here.call_on(self.id, |stack| match stack.begin_linger(self.id) {
             None => stack.close(self.id).map(|()| None),
             deadline => Ok(deadline),
         })?;
         let Some(deadline) = lingers else { return Ok(()) };
         let sent = |stack: &mut Stack| stack.lingers(self.id).is_none().then_some(());
-        let waited = self.host.wait(&[self.id], Some(deadline), sent);
-        self.host.call_on(self.id, |stack| stack.close(self.id))?;
+        let waited = here.wait(&[self.id], Some(deadline), sent);
+        here.call_on(self.id, |stack| stack.close(self.id))?;
         waited.map(drop)
-    }
-
-    /// socket(7), SO_LINGER: "close(2) or shutdown(2) will not return until all queued messages for the socket have been
-    /// successfully sent or the linger timeout has been reached." Linux waits on a non-blocking socket too. A linger time of
-    /// zero, and unread data, make it a reset, at once.
-    fn begin_linger(&self, stack: &mut Stack) -> Option<Instant> {
-        let now = stack.net.now;
-        let deadline = stack.lingers(self.id).filter(|deadline| *deadline > now)?;
-        if stack.readable(self.id).is_ok_and(|unread| unread > 0) {
-            return None;
-        }
-        stack.shutdown(self.id, SHUT_WR).is_ok().then_some(deadline)
     }
 }
 
@@ -137,7 +135,9 @@ impl Host {
         let protocol = protocol.into();
         let plain = kind & !(SOCK_NONBLOCK | SOCK_CLOEXEC);
         self.alive()?;
-        let id = self.call(|stack| stack.socket(family, plain, protocol))?;
+        let Answer::Socket(id) = self.perform(Verb::Socket { domain: family, kind: plain, protocol })? else {
+            return Err(unexpected());
+        };
         let socket = Socket::adopt(self, id, family, plain, protocol);
         if kind & SOCK_NONBLOCK != 0 {
             socket.setblocking(false)?;

@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::Socket;
+use super::remote::connection::unexpected;
+use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Reason, Result};
 
 /// struct linger of SO_LINGER.
@@ -143,7 +145,10 @@ impl Socket {
     /// # Errors
     /// As [`Socket::getsockopt`].
     pub fn getsockopt_bytes(&self, level: i32, name: i32, buflen: usize) -> Result<Vec<u8>> {
-        self.look("getsockopt", |stack, id| stack.getsockopt(id, level, name, buflen))
+        match self.look("getsockopt", |id| Verb::GetOption(id, level, name, buflen))? {
+            Answer::Bytes(bytes) => Ok(bytes),
+            _ => Err(unexpected()),
+        }
     }
 
     /// setsockopt(2). The value may be a number, a `bool`, a [`Duration`] (struct timeval), a [`Linger`], a name, an address,
@@ -153,7 +158,7 @@ impl Socket {
     /// ENOPROTOOPT (no such option or level), EINVAL (wrong length or value), EDOM, ENODEV.
     pub fn setsockopt(&self, level: i32, name: i32, value: impl OptionValue) -> Result<()> {
         let value = value.option_bytes();
-        self.verb("setsockopt", |stack, id| stack.setsockopt(id, level, name, &value))
+        self.verb("setsockopt", |id| Verb::SetOption(id, level, name, value)).map(drop)
     }
 
     /// SO_ERROR: the pending error, which is forgotten by this.

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use super::Socket;
-use crate::base::constants::{POLLERR, POLLHUP, POLLNVAL};
+use super::handle::Description;
+use crate::base::constants::{POLLERR, POLLHUP, POLLNVAL, POLLOUT};
 use crate::base::{Errno, Result, SocketId};
+use crate::driver::{Door, Far};
 use crate::stack::Stack;
+use crate::sys;
 
 /// One socket to watch: struct pollfd.
 #[derive(Debug)]
@@ -48,19 +51,55 @@ pub fn poll(watched: &mut [PollFd<'_>], timeout: Option<Duration>) -> Result<usi
     if watched.iter().any(|w| !w.socket.host().is(&host)) {
         return Err(Errno::EINVAL.with("poll wants sockets of one host"));
     }
+    let here = match host.door() {
+        Door::Here(here) => here,
+        Door::There(far) => return poll_there(far, watched, timeout),
+    };
     let ids: Vec<SocketId> = watched.iter().filter_map(|w| Some(w.socket.open().ok()?.id)).collect();
     let mut look = |stack: &mut Stack| {
-        let mut ready = 0;
-        for w in &mut *watched {
-            let all = w.socket.open().map_or(POLLNVAL, |socket| stack.poll(socket.id));
-            w.revents = all & (w.events | POLLERR | POLLHUP | POLLNVAL);
-            ready += usize::from(w.revents != 0);
-        }
+        let ready = count(watched, |socket| stack.poll(socket.id));
         (ready > 0).then_some(ready)
     };
     if timeout == Some(Duration::ZERO) {
-        return Ok(host.call(look).unwrap_or(0));
+        return Ok(here.call(look).unwrap_or(0));
     }
     let deadline = timeout.map(|t| host.now() + t);
-    Ok(host.wait(&ids, deadline, &mut look)?.unwrap_or(0))
+    Ok(here.wait(&ids, deadline, &mut look)?.unwrap_or(0))
+}
+
+/// Looks at all of them, and gives how many are ready.
+fn count(watched: &mut [PollFd<'_>], mut poll: impl FnMut(&Description) -> i32) -> usize {
+    let mut ready = 0;
+    for w in watched {
+        let all = w.socket.open().map_or(POLLNVAL, |socket| poll(socket));
+        w.revents = all & (w.events | POLLERR | POLLHUP | POLLNVAL);
+        ready += usize::from(w.revents != 0);
+    }
+    ready
+}
+
+/// What a descriptor shows that its socket does not say (a fresh stream has hung up, an error is readable and writable) must not
+/// keep the machine busy.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// The same of a host in another process: this one sleeps on the sockets' readiness descriptors.
+fn poll_there(far: &dyn Far, watched: &mut [PollFd<'_>], timeout: Option<Duration>) -> Result<usize> {
+    let deadline = timeout.map(|timeout| far.now() + timeout);
+    let mut woken = false;
+    loop {
+        let ready = count(watched, Description::poll);
+        let left = deadline.map(|deadline| deadline.since(far.now()));
+        if ready > 0 || left.is_some_and(|left| left.is_zero()) {
+            return Ok(ready);
+        }
+        if woken {
+            std::thread::sleep(left.map_or(PAUSE, |left| left.min(PAUSE)));
+        }
+        let mut fds = Vec::with_capacity(watched.len());
+        for w in &*watched {
+            let (readable, writable) = (w.events & !POLLOUT != 0, w.events & POLLOUT != 0);
+            fds.push(sys::PollFd::new(w.socket.fileno()?, readable, writable));
+        }
+        woken = sys::poll(&mut fds, deadline.map(|deadline| deadline.since(far.now())))? > 0;
+    }
 }

@@ -3,28 +3,21 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::remote::connection::unexpected;
+use crate::base::verb::{Answer, Verb, Way};
 use crate::base::{IfIndex, Mac, Result};
 use crate::driver::Host;
-use crate::stack::{Cast, Hints};
 use crate::wire::packet::Surroundings;
 
 /// What the host knows now; nobody is asked. A neighbour that is not known yet has no station address here: a datagram to it
 /// makes the host ask.
 impl Surroundings for Host {
     fn source(&self, destination: IpAddr) -> Option<IpAddr> {
-        self.call(|stack| stack.net.path(destination, Hints::default()).ok().map(|path| path.source))
+        self.way(destination).map(|way| way.source)
     }
 
     fn stations(&self, destination: IpAddr) -> (Option<Mac>, Option<Mac>) {
-        self.call(|stack| {
-            let net = &stack.net;
-            let Ok(path) = net.path(destination, Hints::default()) else { return (None, None) };
-            if path.interface == IfIndex::LO {
-                return (Some(Mac::ZERO), Some(Mac::ZERO));
-            }
-            let own = net.interface(path.interface).map(|interface| interface.mac);
-            (own, net.neighbour_mac(path.interface, path.next_hop))
-        })
+        self.way(destination).map_or((None, None), |way| (way.own, way.station))
     }
 }
 
@@ -43,13 +36,18 @@ const PAUSES: [Duration; 2] = [Duration::from_micros(100), Duration::from_millis
 impl Host {
     /// The neighbour that gets a packet to `destination`. `None`: none does (the host itself, a group, all, no way).
     pub(crate) fn next_hop(&self, destination: IpAddr) -> Option<NextHop> {
-        self.call(|stack| {
-            let net = &stack.net;
-            let path = net.path(destination, Hints::default()).ok()?;
-            let needed = path.interface != IfIndex::LO && path.cast == Cast::Unicast;
-            let known = net.neighbour_mac(path.interface, path.next_hop).is_some();
-            needed.then_some(NextHop { interface: path.interface, address: path.next_hop, known })
-        })
+        let way = self.way(destination)?;
+        let needed = way.interface != IfIndex::LO && way.unicast;
+        let known = way.station.is_some();
+        needed.then_some(NextHop { interface: way.interface, address: way.next_hop, known })
+    }
+
+    /// The way that a packet to `destination` would take now.
+    pub(super) fn way(&self, destination: IpAddr) -> Option<Way> {
+        match self.perform(Verb::Way(destination)) {
+            Ok(Answer::Way(way)) => way,
+            _ => None,
+        }
     }
 
     /// Asks for the next hop's station address and waits until it is known, at most `limit`. True if it is.
@@ -57,14 +55,10 @@ impl Host {
         let end = self.now() + limit;
         let mut pause = PAUSES[0];
         loop {
-            let known = self.call(|stack| {
-                let known = stack.net.neighbour_mac(hop.interface, hop.address).is_some();
-                if known {
-                    Ok(true)
-                } else {
-                    stack.net.ask_neighbour(hop.interface, hop.address).map(|()| false)
-                }
-            })?;
+            let known = match self.perform(Verb::FindNeighbour(hop.interface, hop.address))? {
+                Answer::Known(known) => known,
+                _ => return Err(unexpected()),
+            };
             let now = self.now();
             if known || now >= end {
                 return Ok(known);

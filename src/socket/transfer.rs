@@ -6,11 +6,11 @@ use std::io::{IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
 use super::blocking::Patience;
 use super::{Socket, ToSockAddr};
 use crate::base::constants::{
-    MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_WAITALL, POLLERR, POLLHUP, POLLIN, POLLRDHUP, SO_RCVTIMEO,
-    SO_SNDTIMEO, SOCK_STREAM,
+    MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_WAITALL, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_STREAM,
 };
-use crate::base::{ControlMessage, Errno, Reason, Result, SockAddr, SocketId};
-use crate::stack::{Received, SendTo, Stack};
+use crate::base::{ControlMessage, Errno, Reason, Result, SockAddr};
+use crate::driver::Door;
+use crate::stack::{Received, SendTo};
 
 /// What [`Socket::recvmsg`] gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,23 +125,36 @@ impl Socket {
         {
             return self.receive_all(name, buffers, flags, patience);
         }
-        if self.type_() != SOCK_STREAM || matches!(patience, Patience::Now) {
-            return self.block(name, patience, |stack, id| stack.recv(id, buffers, flags));
-        }
-        let wanted = buffers.iter().map(|b| b.len()).sum();
-        let result = self.block(name, patience, |stack, id| {
-            if !enough(stack, id, wanted, flags) {
-                return Err(Errno::EAGAIN.because(Reason::NoData));
-            }
-            stack.recv(id, buffers, flags)
-        });
+        let result = self.receive_once(name, buffers, flags, patience);
         match result {
             // Too little when SO_RCVTIMEO ended is still something.
-            Err(error) if error.errno() == Errno::EAGAIN => {
-                self.verb(name, |stack, id| stack.recv(id, buffers, flags)).map_err(|_| error)
+            Err(error) if error.errno() == Errno::EAGAIN && !matches!(patience, Patience::Now) => {
+                self.receive_once(name, buffers, flags, Patience::Now).map_err(|_| error)
             }
             result => result,
         }
+    }
+
+    /// One recvmsg(2) that may wait.
+    fn receive_once(
+        &self,
+        name: &'static str,
+        buffers: &mut [IoSliceMut<'_>],
+        flags: i32,
+        patience: Patience,
+    ) -> Result<Received> {
+        let here = match self.open()?.host.door() {
+            Door::Here(here) => here,
+            Door::There(far) => return self.receive_there(far, patience, buffers, flags),
+        };
+        let wanted = buffers.iter().map(|b| b.len()).sum();
+        let waits = self.type_() == SOCK_STREAM && !matches!(patience, Patience::Now);
+        self.block(here, name, patience, |stack, id| {
+            if waits && !stack.has_enough(id, wanted, flags) {
+                return Err(Errno::EAGAIN.because(Reason::NoData));
+            }
+            stack.recv(id, buffers, flags)
+        })
     }
 
     /// recv(2), MSG_WAITALL: until the buffers are full; less only at the end of file, an error or the end of patience.
@@ -156,7 +169,7 @@ impl Socket {
         let mut rest = buffers;
         let mut all = Received::default();
         loop {
-            match self.block(name, patience, |stack, id| stack.recv(id, rest, flags)) {
+            match self.receive_once(name, rest, flags, patience) {
                 Ok(piece) => {
                     let len = piece.len;
                     all = Received { len: all.len + len, ..piece };
@@ -170,14 +183,6 @@ impl Socket {
             }
         }
     }
-}
-
-/// True if a stream has as much as a call waits for: socket(7), SO_RCVLOWAT: "it blocks until it has received the low water mark
-/// or the requested amount, whichever is smaller"; with MSG_PEEK and MSG_WAITALL the requested amount; or if no more can come.
-fn enough(stack: &Stack, id: SocketId, wanted: usize, flags: i32) -> bool {
-    let low_water_mark = if flags & MSG_WAITALL == 0 { POLLIN } else { 0 };
-    stack.readable(id).map_or(true, |there| there >= wanted)
-        || stack.poll(id) & (low_water_mark | POLLERR | POLLHUP | POLLRDHUP) != 0
 }
 
 /// Sending.
@@ -288,10 +293,14 @@ impl Socket {
         how: SendTo<'_>,
         patience: Patience,
     ) -> Result<usize> {
+        let here = match self.open()?.host.door() {
+            Door::Here(here) => here,
+            Door::There(far) => return self.transmit_there(far, patience, data, how),
+        };
         let total: usize = data.iter().map(|d| d.len()).sum();
         let to_the_end = self.type_() == SOCK_STREAM && matches!(patience, Patience::Blocking(_));
         let mut sent = 0;
-        let result = self.block(name, patience, |stack, id| {
+        let result = self.block(here, name, patience, |stack, id| {
             loop {
                 sent += stack.send(id, &behind(data, sent), how)?;
                 if sent >= total || !to_the_end {

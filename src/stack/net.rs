@@ -29,6 +29,7 @@ use super::packet::Passed;
 use super::raw::Wanted;
 use super::timers::Timers;
 use super::{Config, Log};
+use crate::base::verb::Way;
 use crate::base::{Cidr, Errno, Frame, IfIndex, Instant, Mac, Pool, Reason, SocketId};
 
 /// How a destination address is meant.
@@ -133,6 +134,17 @@ pub(crate) struct Path {
     /// The path's MTU, at most `link_mtu`.
     pub(crate) mtu: usize,
     pub(crate) cast: Cast,
+}
+
+impl Net {
+    /// The way that a packet to `destination` would take now; nobody is asked.
+    pub(crate) fn way(&self, destination: IpAddr) -> Option<Way> {
+        let path = self.path(destination, Hints::default()).ok()?;
+        let Path { interface, next_hop, source, .. } = path;
+        let own = self.interface(interface).map(|interface| interface.mac);
+        let station = if interface == IfIndex::LO { own } else { self.neighbour_mac(interface, next_hop) };
+        Some(Way { interface, source, next_hop, unicast: path.cast == Cast::Unicast, own, station })
+    }
 }
 
 /// The IP header that [`Net::send`] puts in front of a payload.

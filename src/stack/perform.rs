@@ -1,20 +1,25 @@
 //! A verb that came as data is done.
 
 use std::io::{IoSlice, IoSliceMut};
+use std::time::Duration;
 
-use super::{SendTo, Stack};
-use crate::base::constants::SOCK_STREAM;
-use crate::base::verb::{Answer, Letter, Verb};
-use crate::base::{Errno, Result, SocketId};
+use super::{Captured, SendTo, Stack};
+use crate::base::constants::{MSG_PEEK, MSG_WAITALL, POLLERR, POLLHUP, POLLIN, POLLRDHUP, SOCK_STREAM};
+use crate::base::verb::{Answer, CapturedFrame, Letter, Verb};
+use crate::base::{Errno, Reason, Result, SocketId};
 
 /// Bytes that one answer brings at most.
 const MOST: usize = 96 * 1024;
+/// What an address, or a control message, takes of them.
+const OVERHEAD: usize = 64;
+/// Of several frames, bytes after which no other is added: the longest still fits then.
+const CAPTURED: usize = 64 * 1024;
 
 impl Stack {
     /// Does what `verb` says, once, now.
-    pub(crate) fn perform(&mut self, verb: Verb) -> Result<Answer> {
+    pub(crate) fn perform(&mut self, verb: &Verb) -> Result<Answer> {
         let done = |()| Answer::Done;
-        match verb {
+        match *verb {
             Verb::Socket { domain, kind, protocol } => {
                 self.socket(domain, kind, protocol).map(Answer::Socket)
             }
@@ -22,18 +27,23 @@ impl Stack {
             Verb::Listen(id, backlog) => self.listen(id, backlog).map(done),
             Verb::Accept(id) => self.accept(id).map(|(socket, peer)| Answer::Accepted(socket, peer)),
             Verb::Connect(id, address) => self.connect(id, address).map(done),
-            Verb::Send(id, letters) => self.perform_send(id, &letters).map(Answer::Count),
+            Verb::Send(id, ref letters) => self.perform_send(id, letters).map(Answer::Count),
             Verb::Receive { socket, count, size, flags } => {
                 self.perform_receive(socket, count, size, flags).map(Answer::Letters)
             }
+            Verb::Capture(id, most) => self.perform_capture(id, most).map(Answer::Frames),
             Verb::Shutdown(id, how) => self.shutdown(id, how).map(done),
             Verb::Close(id) => self.close(id).map(done),
+            Verb::Linger(id) => match self.begin_linger(id) {
+                Some(_) => Err(Errno::EAGAIN.because(Reason::SendQueueFull)),
+                None => Ok(Answer::Done),
+            },
             Verb::Name(id) => self.getsockname(id).map(Answer::Address),
             Verb::Peer(id) => self.getpeername(id).map(Answer::Address),
             Verb::GetOption(id, level, name, room) => {
                 self.getsockopt(id, level, name, room.min(MOST)).map(Answer::Bytes)
             }
-            Verb::SetOption(id, level, name, value) => self.setsockopt(id, level, name, &value).map(done),
+            Verb::SetOption(id, level, name, ref value) => self.setsockopt(id, level, name, value).map(done),
             Verb::Poll(id) => Ok(Answer::Events(self.poll(id))),
             Verb::Readable(id) => self.readable(id).map(Answer::Count),
             Verb::Unsent(id) => self.unsent(id).map(Answer::Count),
@@ -44,6 +54,14 @@ impl Stack {
             Verb::RemoveRoute(network, via) => self.net.remove_route(network, via).map(done),
             Verb::SetNeighbour(interface, address, mac) => {
                 self.net.set_neighbour(interface, address, mac).map(done)
+            }
+            Verb::Way(destination) => Ok(Answer::Way(self.net.way(destination))),
+            Verb::FindNeighbour(interface, address) => {
+                let known = self.net.neighbour_mac(interface, address).is_some();
+                if !known {
+                    self.net.ask_neighbour(interface, address)?;
+                }
+                Ok(Answer::Known(known))
             }
             Verb::Interfaces => Ok(Answer::Interfaces(self.interface_rows())),
             Verb::Routes(from) => Ok(Answer::Routes(self.route_rows(from))),
@@ -68,6 +86,46 @@ impl Stack {
         Ok(sent)
     }
 
+    fn perform_capture(&mut self, id: SocketId, most: usize) -> Result<Vec<CapturedFrame>> {
+        let mut frames = Vec::new();
+        let mut bytes = 0;
+        while frames.len() < most.max(1) && bytes <= CAPTURED {
+            let one = match self.packet_capture(id, 1) {
+                Err(error) if frames.is_empty() => return Err(error),
+                one => one.unwrap_or_default().pop(),
+            };
+            let Some(Captured { frame, address, len }) = one else { break };
+            bytes += frame.len() + OVERHEAD;
+            let (data, time, checksum) = (frame.bytes().to_vec(), frame.time, frame.checksum);
+            frames.push(CapturedFrame { data, time, checksum, address, len });
+        }
+        Ok(frames)
+    }
+
+    /// How long a verb waits if it waits as its socket's options say; `None` = for ever.
+    pub(crate) fn own_patience(&self, verb: &Verb) -> Option<Duration> {
+        let options = &self.sockets.get(verb.socket()?).ok()?.options;
+        match verb {
+            Verb::Close(_) | Verb::Linger(_) => options.linger.or(Some(Duration::ZERO)),
+            Verb::Connect(..) | Verb::Send(..) => options.send_timeout,
+            _ => options.recv_timeout,
+        }
+    }
+
+    /// True if a call that may wait has nothing to wait for: a stream has as much as socket(7) says of SO_RCVLOWAT ("it blocks until
+    /// it has received the low water mark or the requested amount, whichever is smaller"), with MSG_PEEK and MSG_WAITALL the
+    /// requested amount; or no more can come.
+    pub(crate) fn has_enough(&self, id: SocketId, wanted: usize, flags: i32) -> bool {
+        if flags & (MSG_WAITALL | MSG_PEEK) == MSG_WAITALL
+            || self.sockets.get(id).map_or(true, |entry| entry.kind != SOCK_STREAM)
+        {
+            return true;
+        }
+        let low_water_mark = if flags & MSG_WAITALL == 0 { POLLIN } else { 0 };
+        self.readable(id).map_or(true, |there| there >= wanted)
+            || self.poll(id) & (low_water_mark | POLLERR | POLLHUP | POLLRDHUP) != 0
+    }
+
     fn perform_receive(
         &mut self,
         id: SocketId,
@@ -82,7 +140,7 @@ impl Stack {
             match self.recv(id, &mut [IoSliceMut::new(&mut buffer)], flags) {
                 Ok(received) => {
                     let data = buffer.get(..received.len.min(buffer.len())).unwrap_or_default().to_vec();
-                    room = room.saturating_sub(data.len());
+                    room = room.saturating_sub(data.len() + OVERHEAD * (1 + received.control.len()));
                     let (address, control, flags) = (received.from, received.control, received.flags);
                     letters.push(Letter { data, address, control, flags, len: received.len });
                 }
@@ -109,8 +167,10 @@ impl Verb {
             | Self::Connect(id, _)
             | Self::Send(id, _)
             | Self::Receive { socket: id, .. }
+            | Self::Capture(id, _)
             | Self::Shutdown(id, _)
             | Self::Close(id)
+            | Self::Linger(id)
             | Self::Name(id)
             | Self::Peer(id)
             | Self::GetOption(id, ..)

@@ -300,6 +300,20 @@ impl Stack {
         (self.tcp_unsent(id).is_ok_and(|unsent| unsent > 0)).then(|| self.net.now + linger)
     }
 
+    /// The beginning of a close that lingers: FIN. `None` = there is nothing to wait for.
+    ///
+    /// socket(7), SO_LINGER: "close(2) or shutdown(2) will not return until all queued messages for the socket have been
+    /// successfully sent or the linger timeout has been reached." Linux waits on a non-blocking socket too. A linger time of
+    /// zero, and unread data, make it a reset, at once.
+    pub(crate) fn begin_linger(&mut self, id: SocketId) -> Option<Instant> {
+        let now = self.net.now;
+        let deadline = self.lingers(id).filter(|deadline| *deadline > now)?;
+        if self.readable(id).is_ok_and(|unread| unread > 0) {
+            return None;
+        }
+        self.shutdown(id, SHUT_WR).is_ok().then_some(deadline)
+    }
+
     /// getsockname(2).
     pub(crate) fn getsockname(&self, id: SocketId) -> Result<SockAddr> {
         let entry = self.sockets.get(id)?;

@@ -169,5 +169,5 @@ fn the_kernel_answers_as_the_table() {
 
 #[test]
 fn we_answer_as_the_table() {
-    compare(&mut Ours::new(Place::Lo).expect("our arm"));
+    compare(&mut Ours::new(Place::Lo, sockatoo::HostBuilder::build).expect("our arm"));
 }

@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use sockatoo::{HostBuilder, lab};
 
 use crate::arm::{Arm, Place};
 use crate::dialogue::{Dialogue, Ip, Lines};
@@ -121,12 +122,15 @@ pub fn run(name: &str, place: Place, ip: Ip, body: fn(&mut Dialogue)) {
         assert!(!broken, "{name}: the case itself is broken");
         return;
     }
-    let ours = transcript(place, ip, |place| Ok(Box::new(Ours::new(place)?)), body).expect("our arm");
-    compare(name, &kernel, &ours);
+    let ours = transcript(place, ip, |place| Ok(Box::new(Ours::new(place, HostBuilder::build)?)), body);
+    compare(name, &kernel, &ours.expect("our arm"));
+    let remote = transcript(place, ip, |place| Ok(Box::new(Ours::new(place, lab::served)?)), body);
+    compare(&format!("{name} (asked in another process)"), &kernel, &remote.expect("our remote arm"));
 }
 
-fn compare(name: &str, kernel: &[String], ours: &[String]) {
+fn compare(title: &str, kernel: &[String], ours: &[String]) {
     let rows = align(kernel, ours);
+    let name = title.split(' ').next().unwrap_or(title);
     let twin = name.strip_suffix("::v4").or_else(|| name.strip_suffix("::v6")).unwrap_or(name);
     let allowed: Vec<Deviation> =
         deviations().into_iter().filter(|d| d.test == name || d.test == twin).collect();
@@ -155,9 +159,9 @@ fn compare(name: &str, kernel: &[String], ours: &[String]) {
             story += &format!("{mark} kernel   | {left}\n{mark} sockatoo | {right}\n");
         }
     }
-    assert!(differs == 0, "{name}: {differs} lines differ\n{story}");
+    assert!(differs == 0, "{title}: {differs} lines differ\n{story}");
     let stale = used.iter().filter(|u| !**u).count();
-    assert!(stale == 0, "{name}: {stale} lines of its deviations do not differ any more\n{story}");
+    assert!(stale == 0, "{title}: {stale} lines of its deviations do not differ any more\n{story}");
 }
 
 /// Puts equal lines beside each other: the longest common subsequence, what is between them row by row.

@@ -7,7 +7,7 @@ use sockatoo::base::constants::{POLLERR, POLLHUP, POLLNVAL};
 use sockatoo::base::{ControlMessage, Errno, Mac};
 use sockatoo::device::{Cable, CableConfig};
 use sockatoo::socket::{PollFd, Socket, poll};
-use sockatoo::{Host, SockAddr};
+use sockatoo::{Host, HostBuilder, SockAddr};
 
 use crate::arm::{Arm, Fd, Outcome, Place, Received};
 
@@ -23,18 +23,19 @@ fn number(error: sockatoo::Error) -> i32 {
 }
 
 impl Ours {
-    pub fn new(place: Place) -> io::Result<Self> {
+    /// `make` builds a host: in this process, or one that is asked as in another.
+    pub fn new(place: Place, make: fn(HostBuilder) -> sockatoo::Result<Host>) -> io::Result<Self> {
         let hosts = match place {
-            Place::Lo => vec![Host::builder().build()?],
+            Place::Lo => vec![make(Host::builder())?],
             Place::Wire => {
                 let (a, b) = Cable::pair(CableConfig { name: "w0".into(), ..CableConfig::default() });
                 let host = |end: sockatoo::device::CableEnd, last: u8| {
-                    Host::builder()
+                    let builder = Host::builder()
                         .device(end.with_mac(Mac([2, 0, 0, 0, 0, last])))
                         .address(format!("192.0.2.{last}/24"))?
                         .address(format!("2001:db8::{last}/64"))?
-                        .dad_transmits(0)
-                        .build()
+                        .dad_transmits(0);
+                    make(builder)
                 };
                 vec![host(a, 1)?, host(b, 2)?]
             }

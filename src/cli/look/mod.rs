@@ -24,7 +24,6 @@ use super::say::Trouble;
 use super::up::named;
 use crate::base::verb::{Answer, InterfaceRow, NeighbourRow, RouteRow, SocketRow, Verb};
 use crate::base::{Errno, IfIndex, Reason};
-use crate::daemon;
 use crate::socket::remote::connection::unexpected;
 use crate::socket::remote::{Ask, Connection, Patience, Reply, place};
 
@@ -52,7 +51,7 @@ impl Looked {
     /// The host that is meant.
     fn on(on: &OnArgs) -> Result<Self, Trouble> {
         let name = named(on.on.as_deref());
-        let host = daemon::join(&name).map_err(|error| match error.errno() {
+        let host = Connection::join(&name).map_err(|error| match error.errno() {
             Errno::ENOENT => missing(&name),
             _ => error.into(),
         })?;

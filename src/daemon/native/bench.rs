@@ -9,7 +9,7 @@ use crate::base::constants::{
     POLLIN, SO_RCVBUF, SO_SNDBUF, SO_SNDBUFFORCE, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET,
 };
 use crate::base::{Result, SocketId};
-use crate::driver::Host;
+use crate::driver::Local;
 use crate::socket::remote::{Name, Nonce};
 use crate::sys::descriptor::setsockopt;
 use crate::sys::epoll::Epoll;
@@ -54,7 +54,7 @@ impl Bench {
     }
 
     /// The descriptor that a program gets of a socket.
-    pub(super) fn descriptor(&self, host: &Host, id: SocketId, stream: bool, flags: i32) -> Result<OwnedFd> {
+    pub(super) fn descriptor(&self, host: &Local, id: SocketId, stream: bool, flags: i32) -> Result<OwnedFd> {
         let fd = unix::socket(if stream { SOCK_STREAM } else { SOCK_DGRAM } | flags)?;
         unix::bind(fd.as_fd(), Place::Abstract(&self.name(&Name::Socket(id))))?;
         size_as(host, id, fd.as_fd(), SO_SNDBUF);
@@ -112,7 +112,7 @@ impl Bench {
 }
 
 /// Gives an AF_UNIX socket the send buffer that `option` (SO_SNDBUF, SO_RCVBUF) of our socket says, as far as it may be.
-pub(super) fn size_as(host: &Host, id: SocketId, fd: BorrowedFd<'_>, option: i32) {
+pub(super) fn size_as(host: &Local, id: SocketId, fd: BorrowedFd<'_>, option: i32) {
     debug_assert!(matches!(option, SO_SNDBUF | SO_RCVBUF));
     let Ok(value) = host.call_on(id, |stack| stack.getsockopt(id, SOL_SOCKET, option, size_of::<i32>()))
     else {

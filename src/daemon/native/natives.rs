@@ -16,9 +16,9 @@ use super::senders::Senders;
 use crate::base::constants::{
     AF_NETLINK, AF_PACKET, SHUT_RDWR, SHUT_WR, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM,
 };
-use crate::base::verb::Answer;
+use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Error, Instant, Result, SockAddr, SocketId};
-use crate::driver::Host;
+use crate::driver::Local;
 use crate::socket::remote::{Name, Native, Nonce, Patience};
 use crate::sys::epoll::Epoll;
 use crate::sys::{descriptor, unix};
@@ -73,7 +73,7 @@ pub(super) enum Part {
 /// What the natives work with, lent by the server for each call.
 #[derive(Debug)]
 pub(in crate::daemon) struct Tools<'a> {
-    pub(in crate::daemon) host: &'a Host,
+    pub(in crate::daemon) host: &'a Local,
     /// Where their descriptors wait, with tokens that have [`Natives::TOKEN`] set.
     pub(in crate::daemon) epoll: &'a Epoll,
     pub(in crate::daemon) now: Instant,
@@ -147,6 +147,7 @@ impl Natives {
                     Patience::Now => tools.now,
                     Patience::For(time) => tools.now + time,
                     Patience::Forever => Instant::FAR,
+                    Patience::Own => tools.host.own_patience(&Verb::Connect(socket, address)),
                 };
                 if self.must_be_replaced(socket, nonblocking) {
                     return match self.connect_anew(tools, socket, address) {

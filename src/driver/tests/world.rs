@@ -1,5 +1,10 @@
 use super::*;
 
+/// Waits for ever.
+fn wait(host: &Host) -> Result<Option<()>> {
+    crate::driver::Local::new(host.clone())?.here().wait(&[SocketId(77)], None, |_| None)
+}
+
 #[test]
 fn the_clock_jumps_and_threads_take_turns() {
     let world = World::new(1);
@@ -54,7 +59,7 @@ fn threads_join_threads() {
 fn a_deadlock_says_who_waits_for_what() {
     let world = World::new(1);
     let host = world.host("parrot").build().unwrap();
-    let waiting = world.spawn(&host, |host| host.wait::<()>(&[SocketId(77)], None, |_| None).map(drop));
+    let waiting = world.spawn(&host, |host| wait(&host).map(drop));
     let error = world.run().unwrap_err();
     assert_eq!(error.errno(), Errno::EDEADLK);
     assert!(error.why().contains("on host parrot, for socket 77"), "{}", error.why());
@@ -66,7 +71,7 @@ fn the_end_of_a_world_ends_its_threads() {
     let world = World::new(1);
     let host = world.host("a").build().unwrap();
     let (tell, hear) = std::sync::mpsc::channel();
-    world.spawn(&host, move |host| tell.send(host.wait::<()>(&[SocketId(77)], None, |_| None)));
+    world.spawn(&host, move |host| tell.send(wait(&host)));
     world.run_for(Duration::from_secs(1)).unwrap();
     drop((world, host));
     let result = hear.recv_timeout(Duration::from_secs(10)).unwrap();

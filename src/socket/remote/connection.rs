@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use super::place;
 use super::protocol::{self, Ask, HostFacts, Reply, Request, Response, VERSION};
 use crate::base::constants::{MSG_DONTWAIT, SOCK_SEQPACKET};
 use crate::base::{Errno, Error, Result};
@@ -28,10 +29,21 @@ impl Connection {
         Self::over(fd)
     }
 
+    /// To the host of this name. ENOENT if it does not run.
+    pub(crate) fn join(name: &str) -> Result<Self> {
+        Self::open(&place::socket_of(name)?).map_err(|error| absent(name, error))
+    }
+
+    /// The socket, and what the host said of itself: for somebody else to ask on.
+    pub(super) fn into_parts(self) -> (OwnedFd, HostFacts) {
+        (self.fd, self.facts)
+    }
+
     /// Over a socket that is connected already.
     pub(crate) fn over(fd: OwnedFd) -> Result<Self> {
         let facts = HostFacts {
             name: String::new(),
+            hostname: String::new(),
             pid: 0,
             flags: Vec::new(),
             stays: false,
@@ -104,6 +116,17 @@ impl Connection {
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+}
+
+/// What can't be connected to is not there.
+pub(crate) fn absent(name: &str, error: Error) -> Error {
+    match error.errno() {
+        // The last two: a host that is just ending, or whose start failed.
+        Errno::ENOENT | Errno::ECONNREFUSED | Errno::ECONNRESET | Errno::EPIPE => Errno::ENOENT.with(
+            format!("no host `{name}` runs: `sockatoo up {name}` starts one, `sockatoo ls` shows them"),
+        ),
+        _ => error,
     }
 }
 

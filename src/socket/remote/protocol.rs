@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use crate::base::verb::Patience;
 use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Error, Result, SockAddr, SocketId};
 use crate::driver::{Census, Interface};
@@ -88,15 +89,6 @@ pub(crate) enum Native {
     Sweep,
 }
 
-/// How long something may wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Patience {
-    /// Not at all.
-    Now,
-    For(Duration),
-    Forever,
-}
-
 /// One message from a host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Response {
@@ -120,12 +112,16 @@ pub(crate) struct Status {
     pub(crate) interfaces: Vec<Interface>,
     /// Processes that speak with it, the one that asks included.
     pub(crate) clients: usize,
+    /// A device is busy, and frames wait for it.
+    pub(crate) congested: bool,
 }
 
 /// What is to be known of a host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct HostFacts {
     pub(crate) name: String,
+    /// What gethostname(2) says there.
+    pub(crate) hostname: String,
     pub(crate) pid: u32,
     /// The flags that made it, as they would be typed: `--tap sk0 --addr 192.0.2.2/24`.
     pub(crate) flags: Vec<String>,
@@ -182,7 +178,11 @@ mod tests {
     #[test]
     fn a_request_and_its_response_come_back_as_they_were() {
         let ask = Ask::Do {
-            verb: Verb::Bind(SocketId(7), ([192, 0, 2, 1], 80).into()),
+            // With its scope.
+            verb: Verb::Bind(
+                SocketId(7),
+                std::net::SocketAddrV6::new("fe80::1".parse().unwrap(), 80, 1, 2).into(),
+            ),
             patience: Patience::For(Duration::from_millis(20)),
         };
         let request = Request { tag: 9, ask };

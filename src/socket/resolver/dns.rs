@@ -76,7 +76,7 @@ fn ask_server(host: &Host, server: SocketAddr, name: &str, kinds: &[u16]) -> Res
     for &kind in kinds {
         // RFC 5452 9.2: an unpredictable id and (bind's work) an unpredictable port.
         #[allow(clippy::cast_possible_truncation)]
-        let id = host.call(|stack| stack.net.random()) as u16;
+        let id = host.random() as u16;
         let query = dns::query(id, name, kind)
             .map_err(|malformed| Errno::EAI_NONAME.with(format!("`{name}`: {malformed}")))?;
         socket.send(&query, 0)?;

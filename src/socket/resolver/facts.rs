@@ -21,8 +21,6 @@ pub(super) fn by_address(host: &Host, address: IpAddr) -> Vec<String> {
 
 /// The host's own addresses, the loopback's included.
 pub(super) fn own_addresses(host: &Host) -> Vec<IpAddr> {
-    host.call(|stack| {
-        let interfaces = stack.net.interfaces().iter();
-        interfaces.flat_map(|interface| interface.usable().map(|address| address.ip())).collect()
-    })
+    let addresses = host.interfaces().into_iter().flat_map(|interface| interface.addresses);
+    addresses.map(|address| address.address()).collect()
 }

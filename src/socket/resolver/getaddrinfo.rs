@@ -13,7 +13,6 @@ use crate::base::constants::{
 use crate::base::{Errno, Result, SockAddr};
 use crate::driver::Host;
 use crate::socket::convert::numeric;
-use crate::stack::Hints;
 
 /// One way to reach a service: struct addrinfo, Python's 5-tuple.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,10 +138,7 @@ impl Host {
         }
         let mut candidates: Vec<_> = found
             .into_iter()
-            .map(|destination| {
-                let path = self.call(|stack| stack.net.path(destination, Hints::default()));
-                Candidate { destination, source: path.ok().map(|path| path.source) }
-            })
+            .map(|destination| Candidate { destination, source: self.way(destination).map(|way| way.source) })
             .collect();
         order::sort(&mut candidates);
         let addresses = candidates.into_iter().map(|c| match c.destination {
@@ -160,11 +156,9 @@ impl Host {
         let Ok(address) = address.parse::<Ipv6Addr>() else { return Ok(None) };
         let scope = match zone.parse() {
             Ok(number) => number,
-            Err(_) => {
-                self.call(|stack| stack.net.interface_by_name(zone))
-                    .ok_or_else(|| Errno::EAI_NONAME.with(format!("no interface is called `{zone}`")))?
-                    .0
-            }
+            Err(_) => self
+                .if_nametoindex(zone)
+                .map_err(|_| Errno::EAI_NONAME.with(format!("no interface is called `{zone}`")))?,
         };
         Ok(Some((address.into(), scope)))
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::services::getservbyport;
 use super::{dns, facts};
 use crate::base::constants::{NI_DGRAM, NI_NAMEREQD, NI_NUMERICHOST, NI_NUMERICSERV};
-use crate::base::{Errno, IfIndex, Result, SockAddr};
+use crate::base::{Errno, Result, SockAddr};
 use crate::driver::Host;
 use crate::wire::dns::{TYPE_PTR, reverse_name};
 
@@ -77,7 +77,6 @@ impl Host {
 
     /// An interface's name, or its number if it has none.
     fn zone(&self, scope: u32) -> String {
-        self.call(|stack| stack.net.interface_name(IfIndex(scope)).map(str::to_owned))
-            .unwrap_or_else(|| scope.to_string())
+        self.if_indextoname(scope).unwrap_or_else(|_| scope.to_string())
     }
 }

@@ -39,6 +39,7 @@ impl Bed {
         unix::bind(listener.as_fd(), Place::Abstract(&place)).unwrap();
         unix::listen(listener.as_fd(), 8).unwrap();
         let facts = HostFacts {
+            hostname: "test".into(),
             name: "bed".into(),
             pid: 0,
             flags: Vec::new(),
