@@ -86,9 +86,8 @@ impl Listener {
         bench: &Bench,
         listener: SocketId,
     ) -> Result<Option<(SocketId, OwnedFd)>> {
-        let id = match tools.host.call_on(listener, |stack| stack.accept(listener)) {
-            Ok((id, _)) => id,
-            Err(_) => return Ok(None),
+        let Ok((id, _)) = tools.host.call_on(listener, |stack| stack.accept(listener)) else {
+            return Ok(None);
         };
         match bench.socket(SOCK_STREAM, &Name::Connection(id)) {
             Ok(end) => Ok(Some((id, end))),

@@ -75,7 +75,7 @@ fn a_non_blocking_connect_becomes_writable_when_it_stands_and_fails_with_its_err
 fn much_arrives_and_a_close_loses_nothing() {
     let mut bed = Bed::new();
     let (one, two) = bed.pair();
-    let bytes: Vec<u8> = (0..10_000_000u32).map(|i| (i * 7 >> 3) as u8).collect();
+    let bytes: Vec<u8> = (0..10_000_000u32).map(|i| ((i * 7) >> 3) as u8).collect();
     let sent = bytes.clone();
     let writer = std::thread::spawn(move || file(&one).write_all(&sent).unwrap());
     let mut got = Vec::new();
