@@ -23,12 +23,10 @@ pub mod base;
 #[doc(hidden)]
 pub mod cli;
 #[cfg(feature = "cli")]
-#[allow(dead_code, unused_imports)]
 pub(crate) mod daemon;
 pub mod device;
 pub mod driver;
 #[cfg(feature = "cli")]
-#[allow(dead_code, unused_imports)]
 pub(crate) mod guest;
 pub mod lab;
 pub mod probe;

@@ -24,7 +24,6 @@ pub(crate) mod frame;
 pub(crate) mod reason;
 pub(crate) mod services;
 pub(crate) mod time;
-#[allow(dead_code, unused_imports)]
 pub(crate) mod verb;
 
 pub use addr::{Cidr, IfIndex, LinkAddr, Mac, NetlinkAddr, SockAddr};

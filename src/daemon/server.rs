@@ -6,7 +6,7 @@
 mod ending;
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use super::client::Client;
@@ -16,15 +16,12 @@ use super::native::{Natives, Outcome, Ticket, Tools};
 use super::publish::{Publications, Published};
 use super::waits::{Wait, Waits};
 use super::wires::Wires;
-use crate::base::constants::{
-    MSG_DONTWAIT, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, SO_TYPE, SOCK_NONBLOCK, SOL_SOCKET,
-};
+use crate::base::constants::{MSG_DONTWAIT, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, SOCK_NONBLOCK};
 use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Error, Instant, Reason, Result, SocketId};
 use crate::driver::{Host, Local};
 use crate::socket::remote::protocol::{self, VERSION};
 use crate::socket::remote::{Ask, HostFacts, Patience, Reply, Request, Status};
-use crate::sys::descriptor::duplicate;
 use crate::sys::epoll::{Epoll, Ready};
 use crate::sys::{privilege, unix};
 

@@ -35,4 +35,3 @@ mod waits;
 
 pub(crate) use launch::{Plan, Trouble, run};
 pub(crate) use supervisor::Guest;
-pub(crate) use trap::{Trap, Verdict};

@@ -30,11 +30,11 @@ pub(crate) enum Wake {
     Answered(Result<Reply>, Vec<OwnedFd>),
     /// The descriptor is ready; it is given back.
     Ready(OwnedFd),
-    /// The time has come; the descriptor is given back. A request to the host has been taken back.
-    TimedOut(Option<OwnedFd>),
+    /// The time has come. A request to the host has been taken back.
+    TimedOut,
     /// A signal waits for the thread. The verdict is what the interrupted call gives (`Verdict::Restart`, or EINTR). A request to
     /// the host has been taken back.
-    Interrupted(Option<OwnedFd>),
+    Interrupted,
 }
 
 /// What goes on when a wait has ended. It may wait again.
@@ -165,7 +165,7 @@ impl Guest {
         // What was done before it could be taken back is done.
         let given_back = response.result.as_ref().is_err_and(|error| error.errno() == Errno::EINTR);
         match wait.taken_back {
-            Some(why) if given_back => self.give_up(wait.trap, wait.then, why, None),
+            Some(why) if given_back => self.give_up(wait.trap, wait.then, why),
             _ => self.go_on(wait.trap, wait.then, Wake::Answered(response.result, fds)),
         }
     }
@@ -222,17 +222,17 @@ impl Guest {
             // If the host has ended, that is told to all who wait.
             let _ = self.host.start(Ask::Cancel(tag), &[]);
         } else if let Some(wait) = self.waits.end(number, &self.epoll)
-            && let For::Descriptor(fd, _) = wait.what
+            && matches!(wait.what, For::Descriptor(..))
         {
-            self.give_up(wait.trap, wait.then, why, Some(fd));
+            self.give_up(wait.trap, wait.then, why);
         }
     }
 
-    fn give_up(&mut self, trap: Trap, then: Then, why: Why, fd: Option<OwnedFd>) {
+    fn give_up(&mut self, trap: Trap, then: Then, why: Why) {
         match why {
-            Why::Time => self.go_on(trap, then, Wake::TimedOut(fd)),
+            Why::Time => self.go_on(trap, then, Wake::TimedOut),
             Why::Signal { restarts } => {
-                let mut verdict = then(self, &trap, Wake::Interrupted(fd));
+                let mut verdict = then(self, &trap, Wake::Interrupted);
                 if matches!(verdict, Verdict::Restart) && !restarts {
                     verdict = Verdict::Fail(Errno::EINTR);
                 }

@@ -57,9 +57,8 @@ impl Socket {
             return Err(Errno::EINVAL.because(Reason::WrongType));
         }
         let patience = self.patience(SO_RCVTIMEO, 0);
-        let (id, peer) = match self.wait("accept", patience, Verb::Accept)? {
-            Answer::Accepted(id, peer) => (id, peer),
-            _ => return Err(unexpected()),
+        let Answer::Accepted(id, peer) = self.wait("accept", patience, Verb::Accept)? else {
+            return Err(unexpected());
         };
         let connection = Self::adopt(self.host(), id, self.family(), self.type_(), self.proto());
         if flags & SOCK_NONBLOCK != 0 {

@@ -42,7 +42,6 @@ pub mod net;
 mod option;
 mod poll;
 mod raw;
-#[allow(dead_code, unused_imports)]
 pub(crate) mod remote;
 mod resolver;
 mod surroundings;

@@ -55,9 +55,8 @@ impl Host {
         let end = self.now() + limit;
         let mut pause = PAUSES[0];
         loop {
-            let known = match self.perform(Verb::FindNeighbour(hop.interface, hop.address))? {
-                Answer::Known(known) => known,
-                _ => return Err(unexpected()),
+            let Answer::Known(known) = self.perform(Verb::FindNeighbour(hop.interface, hop.address))? else {
+                return Err(unexpected());
             };
             let now = self.now();
             if known || now >= end {

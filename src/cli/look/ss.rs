@@ -116,7 +116,7 @@ fn ends(args: &SsArgs, host: &Looked, row: &SocketRow) -> [(String, String); 2] 
     }
     let any: IpAddr = if row.domain == AF_INET { [0; 4].into() } else { [0_u8; 16].into() };
     // Linux tells the two by IPV6_V6ONLY, which a listing does not have: an unspecified IPv6 end is everybody's.
-    let local = row.local.unwrap_or(SocketAddr::new(any, 0));
+    let local = row.local.unwrap_or_else(|| SocketAddr::new(any, 0));
     let device = row.device.map_or_else(String::new, |device| format!("%{}", host.name(device)));
     let here = (shown_ip(local.ip(), true) + &device, shown_port(args, row, local.port()));
     let there = match row.remote {

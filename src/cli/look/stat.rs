@@ -22,7 +22,7 @@ pub(in crate::cli) fn run(args: &StatArgs, json: bool) -> Result<Exit, Trouble> 
     rows.retain(|(reason, _)| reason.key().starts_with(prefix));
     let mut last = "";
     for (reason, count) in rows {
-        let (layer, name) = reason.key().split_once('.').unwrap_or(("", reason.key()));
+        let (layer, name) = reason.key().split_once('.').unwrap_or_else(|| ("", reason.key()));
         if json {
             say::object(json!({ "counter": reason.key(), "count": count, "why": reason.text() }));
             continue;

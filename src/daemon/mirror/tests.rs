@@ -36,7 +36,7 @@ fn udp(host: &Host, port: u16) -> Socket {
 fn what_passes_the_interface_passes_its_mirror_and_the_other_way_round() {
     let Some((a, b)) = pair() else { return };
     let (mut mirrors, epoll) = (Mirrors::default(), Epoll::new().unwrap());
-    let native = mirrors.open(&a, &epoll, SOCK_RAW, LinkAddr::bind(IfIndex(2), ETH_P_IP as u16)).unwrap();
+    let native = mirrors.open(&a, &epoll, SOCK_RAW, LinkAddr::bind(IfIndex(2), ETH_P_IP)).unwrap();
     let control_mac =
         |name: &str| within(mirrors.namespace.as_ref().unwrap(), || Ok(Control::new()?.mac(name)?)).unwrap();
     assert_eq!(control_mac("eth0"), Some(a.interfaces()[1].mac));
@@ -65,14 +65,13 @@ fn what_passes_the_interface_passes_its_mirror_and_the_other_way_round() {
     assert!(frame.windows(2).any(|w| w == b"in"), "{frame:x?}");
     epoll.wait(&mut ready, Some(Duration::from_millis(20))).unwrap();
     assert!(ready.is_empty(), "the kernel says something by itself: {ready:?}");
-    assert_eq!(mirrors.dropped(), 0);
 }
 
 #[test]
 fn the_loopback_has_one_too() {
     let Some((a, _b)) = pair() else { return };
     let (mut mirrors, epoll) = (Mirrors::default(), Epoll::new().unwrap());
-    let native = mirrors.open(&a, &epoll, SOCK_RAW, LinkAddr::bind(IfIndex::LO, ETH_P_ALL as u16)).unwrap();
+    let native = mirrors.open(&a, &epoll, SOCK_RAW, LinkAddr::bind(IfIndex::LO, ETH_P_ALL)).unwrap();
     let socket = udp(&a, 1000);
     socket.sendto(b"round", 0, ("127.0.0.1", 1000)).unwrap();
     assert_eq!(socket.recv(10, 0).unwrap(), b"round");

@@ -8,7 +8,6 @@ use super::channel::Channel;
 use super::natives::{Known, Part, sends_without_address};
 use super::{Natives, Ticket, Tools, plug};
 use crate::base::constants::{SO_SNDBUF, SOCK_NONBLOCK, SOCK_STREAM};
-use crate::base::verb::Answer;
 use crate::base::{Errno, Error, Instant, Result, SockAddr, SocketId};
 use crate::driver::Host;
 use crate::socket::remote::Name;

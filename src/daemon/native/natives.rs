@@ -1,27 +1,26 @@
 //! Which descriptor is what; requests, events and the stack's news find their way.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use super::bench::Bench;
 use super::channel::{Channel, End};
-use super::connect::{self, Connecting};
+use super::connect::Connecting;
 use super::datagram::Datagrams;
 use super::errands::{Errands, Failing};
-use super::listener::{self, Handed, Listener};
+use super::listener::{self, Listener};
 use super::liveness::Prober;
 use super::senders::Senders;
 use crate::base::constants::{
     AF_NETLINK, AF_PACKET, SHUT_RDWR, SHUT_WR, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM,
 };
 use crate::base::verb::{Answer, Verb};
-use crate::base::{Errno, Error, Instant, Result, SockAddr, SocketId};
+use crate::base::{Errno, Instant, Result, SocketId};
 use crate::driver::Local;
-use crate::socket::remote::{Name, Native, Nonce, Patience};
+use crate::socket::remote::{Native, Nonce, Patience};
 use crate::sys::epoll::Epoll;
-use crate::sys::{descriptor, unix};
+use crate::sys::descriptor;
 
 /// All descriptors of programs that the host has.
 #[derive(Debug)]

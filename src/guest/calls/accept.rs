@@ -58,9 +58,9 @@ impl Call {
         let then = move |guest: &mut Guest, trap: &Trap, wake: Wake| match wake {
             Wake::Ready(listener) => self.go_on(guest, trap, listener),
             // sock_intr_errno(): with a time-out the call is not begun again.
-            Wake::Interrupted(_) if self.timed => Verdict::Fail(Errno::EINTR),
-            Wake::Interrupted(_) => Verdict::Restart,
-            Wake::TimedOut(_) => Verdict::Fail(Errno::EAGAIN),
+            Wake::Interrupted if self.timed => Verdict::Fail(Errno::EINTR),
+            Wake::Interrupted => Verdict::Restart,
+            Wake::TimedOut => Verdict::Fail(Errno::EAGAIN),
             Wake::Answered(result, _) => {
                 Verdict::Fail(result.err().map_or(Errno::EPROTO, |error| error.errno()))
             }

@@ -31,10 +31,10 @@ pub(super) fn connect(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Result<
         }
         Wake::Answered(Err(error), _) => Verdict::Fail(error.errno()),
         // __inet_stream_connect(): the connection goes on being made, as after a non-blocking call.
-        Wake::TimedOut(_) => Verdict::Fail(Errno::EINPROGRESS),
+        Wake::TimedOut => Verdict::Fail(Errno::EINPROGRESS),
         // sock_intr_errno().
-        Wake::Interrupted(_) if limit.is_some() => Verdict::Fail(Errno::EINTR),
-        Wake::Interrupted(_) | Wake::Ready(_) => Verdict::Restart,
+        Wake::Interrupted if limit.is_some() => Verdict::Fail(Errno::EINTR),
+        Wake::Interrupted | Wake::Ready(_) => Verdict::Restart,
     };
     Ok(guest.wait(trap, For::Host(tag), limit, Box::new(then)))
 }

@@ -46,7 +46,7 @@ impl Header {
     pub(super) fn parse(bytes: &[u8], at: u64) -> Result<Self> {
         let long = |at: usize| -> Result<u64> {
             let word = bytes.get(at..).and_then(|rest| rest.first_chunk());
-            word.copied().map(u64::from_ne_bytes).ok_or(Errno::EFAULT.into())
+            word.copied().map(u64::from_ne_bytes).ok_or_else(|| Errno::EFAULT.into())
         };
         let (name, name_len) = (long(0)?, long(8)?.to_ne_bytes());
         let [a, b, c, d, ..] = name_len;

@@ -137,8 +137,8 @@ fn go_on(guest: &mut Guest, trap: &Trap, fd: OwnedFd, mut job: Job) -> Verdict {
                 let limit = job.blocking.left();
                 let then = move |guest: &mut Guest, trap: &Trap, wake| match wake {
                     Wake::Ready(fd) => go_on(guest, trap, fd, job),
-                    Wake::TimedOut(_) => job.end(trap, Errno::EAGAIN.into()),
-                    Wake::Interrupted(_) => job.blocking.interrupted(job.done),
+                    Wake::TimedOut => job.end(trap, Errno::EAGAIN.into()),
+                    Wake::Interrupted => job.blocking.interrupted(job.done),
                     Wake::Answered(Err(error), _) => job.end(trap, error),
                     Wake::Answered(Ok(_), _) => job.end(trap, unexpected()),
                 };

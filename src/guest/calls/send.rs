@@ -182,7 +182,7 @@ fn datagrams(guest: &mut Guest, trap: &Trap, job: Outgoing) -> Verdict {
             let then = move |_: &mut Guest, trap: &Trap, wake| match wake {
                 Wake::Answered(Ok(Reply::Answer(answer)), _) => end(trap, Ok(answer)),
                 Wake::Answered(Err(error), _) => end(trap, Err(error)),
-                Wake::Interrupted(_) => blocking.interrupted(0),
+                Wake::Interrupted => blocking.interrupted(0),
                 _ => end(trap, Err(unexpected())),
             };
             guest.wait(trap, For::Host(tag), None, Box::new(then))
@@ -220,17 +220,12 @@ fn stream(guest: &mut Guest, trap: &Trap, fd: OwnedFd, mut job: Stream) -> Verdi
                 let (blocking, done, flags) = (job.blocking, job.done, job.flags);
                 let then = move |guest: &mut Guest, trap: &Trap, wake| match wake {
                     Wake::Ready(fd) => stream(guest, trap, fd, job),
-                    Wake::TimedOut(_) if done > 0 => Verdict::Return(done as i64),
-                    Wake::TimedOut(_) => Verdict::Fail(Errno::EAGAIN),
-                    Wake::Interrupted(_) => blocking.interrupted(done),
+                    Wake::TimedOut if done > 0 => Verdict::Return(done as i64),
+                    Wake::TimedOut => Verdict::Fail(Errno::EAGAIN),
+                    Wake::Interrupted => blocking.interrupted(done),
                     Wake::Answered(..) => Verdict::Fail(stream_error(trap, unexpected(), flags).errno()),
                 };
-                return guest.wait(
-                    trap,
-                    For::Descriptor(fd, i32::from(POLLOUT)),
-                    blocking.left(),
-                    Box::new(then),
-                );
+                return guest.wait(trap, For::Descriptor(fd, POLLOUT), blocking.left(), Box::new(then));
             }
             Err(_) if job.done > 0 => return Verdict::Return(job.done as i64),
             Err(error) => return Verdict::Fail(stream_error(trap, error, job.flags).errno()),

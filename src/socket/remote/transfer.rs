@@ -156,9 +156,8 @@ impl Socket {
         patience: Patience,
         most: usize,
     ) -> Result<Vec<Captured>> {
-        let frames = match self.ask(far, patience, Verb::Capture(self.open()?.id, most))? {
-            Answer::Frames(frames) => frames,
-            _ => return Err(unexpected()),
+        let Answer::Frames(frames) = self.ask(far, patience, Verb::Capture(self.open()?.id, most))? else {
+            return Err(unexpected());
         };
         let captured = |one: CapturedFrame| {
             let mut frame = Frame::copy_of(&one.data);

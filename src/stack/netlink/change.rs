@@ -100,7 +100,7 @@ impl Net {
         short(request, ROUTE)?;
         let v4 = is_ipv4(request)?;
         let attribute = |kind| request.attribute(ROUTE, kind).is_some();
-        let table = request.number(ROUTE, RTA_TABLE)?.unwrap_or(request.byte(4).into());
+        let table = request.number(ROUTE, RTA_TABLE)?.unwrap_or_else(|| request.byte(4).into());
         if ![0, u32::from(RT_TABLE_MAIN)].contains(&table)
             || attribute(RTA_MULTIPATH)
             || attribute(RTA_METRICS)

@@ -97,7 +97,7 @@ impl Net {
     pub(super) fn dump<'a>(&'a self, dump: &'a Dump) -> Box<dyn Iterator<Item = Message> + 'a> {
         let here = move |interface: IfIndex| dump.interface == 0 || dump.interface == interface.0;
         match dump.listing {
-            Listing::Links => Box::new(self.interfaces().iter().map(|interface| link(interface))),
+            Listing::Links => Box::new(self.interfaces().iter().map(link)),
             Listing::Addresses => {
                 let of = move |v4: bool| {
                     let interfaces = self.interfaces().iter().filter(move |interface| here(interface.index));

@@ -25,7 +25,7 @@ fn bare(tuple: &Tuple, domain: Option<i32>, state: TcpState) -> SocketRow {
     let (local, remote) = tuple.ends();
     SocketRow {
         socket: None,
-        domain: domain.unwrap_or(if local.is_ipv4() { AF_INET } else { AF_INET6 }),
+        domain: domain.unwrap_or_else(|| if local.is_ipv4() { AF_INET } else { AF_INET6 }),
         kind: SOCK_STREAM,
         protocol: IPPROTO_TCP,
         state: Some(state),
