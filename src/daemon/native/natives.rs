@@ -19,8 +19,8 @@ use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Instant, Result, SocketId};
 use crate::driver::Local;
 use crate::socket::remote::{Native, Nonce, Patience};
-use crate::sys::epoll::Epoll;
 use crate::sys::descriptor;
+use crate::sys::epoll::Epoll;
 
 /// All descriptors of programs that the host has.
 #[derive(Debug)]
