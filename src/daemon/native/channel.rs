@@ -4,7 +4,8 @@
 //! when the descriptor has.
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
 
 use super::bench::{self, Bench};
 use super::{Natives, Tools, plug};
@@ -13,7 +14,7 @@ use crate::base::constants::{
     SHUT_WR, SO_LINGER, SO_RCVBUF, SOL_SOCKET,
 };
 use crate::base::{Result, SocketId};
-use crate::sys::descriptor;
+use crate::sys::{PollFd, descriptor, poll};
 
 /// The host's end of a stream.
 #[derive(Debug)]
@@ -266,6 +267,10 @@ impl Channel {
 
     /// The program sends no more: FIN, if it lives; its close says so too.
     fn program_ends(&mut self, tools: &Tools<'_>, id: SocketId) {
+        // An end that no shutdown(2) has announced is a close, if the descriptor has hung up; its event may still be to come.
+        if !self.program_shut && has_hung_up(&self.fd) {
+            self.closed = true;
+        }
         (self.program_ended, self.program_shut) = (true, true);
         if !self.closed {
             // Refused only where nothing can be sent anyway.
@@ -375,6 +380,11 @@ impl Channel {
             self.watched = Some(events);
         }
     }
+}
+
+/// POLLHUP or POLLERR, now.
+fn has_hung_up(fd: &OwnedFd) -> bool {
+    poll(&mut [PollFd::new(fd.as_raw_fd(), false, false)], Some(Duration::ZERO)).is_ok_and(|found| found > 0)
 }
 
 /// SO_LINGER is on with 0 seconds.

@@ -76,7 +76,7 @@ impl Listener {
 
     fn later(&mut self, tools: &Tools<'_>) -> Handed {
         self.again = Some(tools.now + self.pause.max(SOON));
-        self.pause = (self.pause * 2).clamp(SOON, SELDOM);
+        self.pause = (self.pause * 9 / 8).clamp(SOON, SELDOM);
         Handed::Some
     }
 

@@ -90,6 +90,18 @@ impl Bed {
         self.connection().call(Ask::Native(Native::Sweep), &[]).unwrap();
     }
 
+    fn until_no_socket_is_left(&mut self) {
+        let end = std::time::Instant::now() + Duration::from_secs(10);
+        loop {
+            self.native_sweep();
+            let Answer::Sockets(left) = self.verb(Verb::Sockets(0)).unwrap() else { panic!() };
+            if left.iter().all(|row| row.socket.is_none()) {
+                return;
+            }
+            assert!(std::time::Instant::now() < end, "{left:?}");
+        }
+    }
+
     fn verb(&mut self, verb: Verb) -> Result<Answer> {
         match self.connection().call(Ask::Do { verb, patience: Patience::Now }, &[])? {
             (Reply::Answer(answer), _) => Ok(answer),

@@ -84,15 +84,7 @@ fn much_arrives_and_a_close_loses_nothing() {
     assert!(got == bytes);
     drop(two);
     // Both descriptors are gone: so are their sockets.
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(5);
-    loop {
-        let Answer::Sockets(left) = bed.verb(Verb::Sockets(0)).unwrap() else { panic!() };
-        if left.iter().all(|row| row.socket.is_none()) {
-            break;
-        }
-        assert!(std::time::Instant::now() < end, "{left:?}");
-        bed.native_sweep();
-    }
+    bed.until_no_socket_is_left();
 }
 
 #[test]
@@ -157,4 +149,34 @@ fn a_socket_whose_connection_was_refused_connects_anew_by_another_descriptor() {
     assert_eq!(read(&two, 7), b"at last");
     drop(one);
     wait(&two.fd, libc::POLLRDHUP);
+}
+
+#[test]
+fn however_a_connection_ends_nothing_of_it_is_left() {
+    let mut bed = Bed::new();
+    let (listener, to) = bed.listener(8);
+    for round in 0..200 {
+        let one = bed.stream();
+        bed.connect(&one, to, false).unwrap();
+        let two = bed.accept(&listener);
+        match round % 4 {
+            // Both at once, one after the other, both with a half close before.
+            0 => drop((one, two)),
+            1 => {
+                drop(two);
+                wait(&one.fd, libc::POLLRDHUP);
+            }
+            2 => {
+                for sock in [&one, &two] {
+                    bed.native(Native::Shutdown { socket: sock.id, how: SHUT_WR }, sock).unwrap();
+                }
+            }
+            _ => {
+                file(&one).write_all(b"unread").unwrap();
+                bed.native(Native::Shutdown { socket: two.id, how: SHUT_WR }, &two).unwrap();
+            }
+        }
+    }
+    drop(listener);
+    bed.until_no_socket_is_left();
 }
