@@ -6,11 +6,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::args::HostArgs;
+use super::look;
 use super::say::{self, Trouble};
 use crate::base::constants::{AF_INET, AF_INET6, AF_UNSPEC, SOCK_DGRAM};
 use crate::base::{Errno, Error};
+use crate::daemon;
 use crate::device::{Impair, Tap};
 use crate::driver::{Host, HostBuilder};
+use crate::socket::remote::Connection;
 use crate::sys::clock;
 use crate::trace::{PcapWriter, PcapngWriter, Recorder};
 
@@ -59,10 +62,44 @@ pub(super) enum Station {
     Kernel,
 }
 
-/// The host, and whose station it is.
+/// The host, and whose station it is: a running one (`--on`), or one for this command alone.
 pub(super) fn made(args: &HostArgs) -> Result<(Host, Station), Trouble> {
+    if let Some(host) = joined(args)? {
+        return Ok((host, Station::Alone));
+    }
     let (builder, station) = builder(args)?;
     Ok((builder.build()?, station))
+}
+
+/// The running host that is meant, if one is: by `--on`, or by SOCKATOO_HOST where no flag speaks of a wire.
+pub(super) fn joined(args: &HostArgs) -> Result<Option<Host>, Trouble> {
+    let wire = args.interface.is_some()
+        || args.tap.is_some()
+        || args.link.is_some()
+        || !(args.addr.is_empty() && args.gateway.is_empty() && args.dns.is_empty());
+    let environment = || std::env::var("SOCKATOO_HOST").ok().filter(|name| !name.is_empty() && !wire);
+    let Some(name) = args.on.clone().or_else(environment).filter(|name| name != daemon::NEW) else {
+        return Ok(None);
+    };
+    let connection = Connection::join(&name).map_err(|error| match error.errno() {
+        Errno::ENOENT => look::missing(&name),
+        _ => error.into(),
+    })?;
+    if wire {
+        let flags = connection.facts().flags.join(" ");
+        let own = if flags.is_empty() { "none: it has its loopback only" } else { &flags };
+        return Err(Trouble::new(format!("the host `{name}` has its own wire; its flags are {own}"))
+            .hint("leave out the flags of the wire, or `--on`"));
+    }
+    if args.pcap.is_some() {
+        return Err(Trouble::new(format!(
+            "the host `{name}` runs in another process, which would have to record"
+        ))
+        .hint(format!(
+            "`sockatoo sniff --on {name} -w FILE`, or start it with `sockatoo up {name} --pcap FILE`"
+        )));
+    }
+    Ok(Some(Host::over_connection(connection)))
 }
 
 /// The host to be, with its wire.

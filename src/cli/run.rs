@@ -10,7 +10,7 @@ use crate::sys::process::{self, Ended};
 
 /// Does not come back where the program has run: the process ends as the program did.
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Trouble> {
-    let (mut host, _) = up::start(&up::named(args.on.as_deref()), &args.served, false)?;
+    let (mut host, _) = up::start(&up::named(args.served.wire.on.as_deref()), &args.served, false)?;
     let names = matches!(host.call(Ask::Names, &[])?, (Reply::Names { dns, .. }, _) if !dns.is_empty());
     let mut words = args.program.iter().cloned();
     let program = words.next().unwrap_or_default();

@@ -17,7 +17,7 @@ use crate::sys::{session, signal};
 
 /// `sockatoo up`.
 pub(super) fn run(args: &UpArgs, json: bool) -> Result<Exit, Trouble> {
-    let name = named(args.name.as_deref());
+    let name = named(args.name.as_deref().or(args.served.wire.on.as_deref()));
     if args.foreground {
         return foreground(args, &name, json);
     }

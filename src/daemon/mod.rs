@@ -37,4 +37,4 @@ mod wires;
 pub(crate) use life::{Birth, Seat, facts, report};
 pub(crate) use publish::{Publish, Published};
 pub(crate) use server::Server;
-pub(crate) use start::{NotStarted, Wanted, end, start};
+pub(crate) use start::{NEW, NotStarted, Wanted, end, start};

@@ -86,6 +86,7 @@ pub(in crate::cli) enum Command {
     Demo(DemoArgs),
     /// Start a host that other commands and programs join, and that stays
     #[command(mut_arg("interface", |arg| arg.short('i')))]
+    #[command(mut_arg("on", |arg| arg.hide(true).conflicts_with("name")))]
     #[command(
         after_help = "A host is a network station of its own: addresses, ports, connections. It lives in a process of its own until \
         `sockatoo down`. Without a wire it has its loopback, and needs no privilege. If it runs already with the same flags, that is \
@@ -103,6 +104,8 @@ pub(in crate::cli) enum Command {
     Ls,
     /// Run a program, unmodified, on the sockets of a host of ours
     #[command(mut_arg("interface", |arg| arg.short('i')))]
+    #[command(mut_arg("on", |arg| arg.help("The host whose guest the program is: joined if it runs, else started; `new` is one for \
+        this run alone [default: $SOCKATOO_HOST, else `default`]")))]
     #[command(
         after_help = "Try `sockatoo run -- python3 server.py` in one terminal and `sockatoo run -- python3 client.py` in another: \
         both are guests of the host `default`, and talk over its 127.0.0.1. Nothing of the program is changed; it is no sandbox. \
@@ -235,6 +238,9 @@ pub(in crate::cli) enum Command {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "The host and its wire")]
 pub(in crate::cli) struct HostArgs {
+    /// Act from this running host, see `sockatoo ls`; `new` is one for this command alone [default: $SOCKATOO_HOST, else new]
+    #[arg(long, value_name = "HOST")]
+    pub(in crate::cli) on: Option<String>,
     /// Use this interface: an existing TAP as a TAP; any other with a station of our own if --addr is given, else as the kernel
     /// stands on it: with its addresses, routes and neighbours
     #[arg(long = "if", id = "interface", value_name = "IF", conflicts_with = "tap")]

@@ -108,7 +108,7 @@ impl Looked {
     }
 }
 
-fn missing(name: &str) -> Trouble {
+pub(super) fn missing(name: &str) -> Trouble {
     let running = match place::hosts() {
         Ok(hosts) if !hosts.is_empty() => format!("; these run: {}", hosts.join(", ")),
         _ => String::new(),

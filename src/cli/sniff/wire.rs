@@ -6,10 +6,10 @@ use std::time::{Duration, Instant as Clock};
 
 use crate::base::constants::*;
 use crate::base::{Direction, Error, IfIndex, Instant, LinkAddr, Reason};
-use crate::cli::args::SniffArgs;
+use crate::cli::args::{HostArgs, SniffArgs};
 use crate::cli::host;
 use crate::cli::say::Trouble;
-use crate::driver::Host;
+use crate::driver::{Host, Interface};
 use crate::socket::{Captured, Socket};
 use crate::wire::filter::Program;
 
@@ -33,6 +33,28 @@ pub(super) struct Wire {
 /// The wires of the flags, each filtered.
 pub(super) fn open(args: &SniffArgs, program: &Program) -> Result<Vec<Wire>, Trouble> {
     let mut wires = Vec::new();
+    let anywhere = HostArgs { interface: None, ..args.host.clone() };
+    if args.host.on.is_some()
+        && let Some(host) = host::joined(&anywhere)?
+    {
+        // Of a running host -i and --also name its own interfaces; without them it is the one that was made last.
+        let names: Vec<&String> = args.host.interface.iter().chain(&args.also).collect();
+        let known = host.interfaces();
+        let chosen = |known: &&Interface| names.contains(&&known.name);
+        let mut chosen: Vec<&Interface> = known.iter().filter(chosen).collect();
+        if let Some(name) = names.iter().find(|name| !known.iter().any(|known| &known.name == **name)) {
+            let known: Vec<&str> = known.iter().map(|known| known.name.as_str()).collect();
+            return Err(Trouble::new(format!("the host has no interface `{name}`"))
+                .hint(format!("it has {}", known.join(", "))));
+        }
+        if chosen.is_empty() {
+            chosen.extend(known.last());
+        }
+        for interface in chosen {
+            wires.push(Wire::open(host.clone(), &interface.name, interface.index, args, program)?);
+        }
+        return Ok(wires);
+    }
     // `sniff -i any` is tcpdump's way to say: all of them.
     let more = args.also.iter().map(|name| (Some(name.clone()), true));
     for (name, other) in std::iter::once((args.host.interface.clone(), false)).chain(more) {
