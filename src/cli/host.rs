@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::args::HostArgs;
+use super::exit::Exit;
 use super::look;
 use super::say::{self, Trouble};
 use crate::base::constants::{AF_INET, AF_INET6, AF_UNSPEC, SOCK_DGRAM};
@@ -82,7 +83,7 @@ pub(super) fn joined(args: &HostArgs) -> Result<Option<Host>, Trouble> {
         return Ok(None);
     };
     let connection = Connection::join(&name).map_err(|error| match error.errno() {
-        Errno::ENOENT => look::missing(&name),
+        Errno::ENOENT => Trouble { exit: Exit::Trouble, ..look::missing(&name) },
         _ => error.into(),
     })?;
     if wire {
