@@ -185,35 +185,44 @@ pub(crate) struct AddressRow {
 
 /// A route, as `ip route` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct RouteRow {
-    pub(crate) network: Cidr,
-    pub(crate) via: Option<IpAddr>,
-    pub(crate) interface: IfIndex,
+#[non_exhaustive]
+pub struct RouteRow {
+    /// The destinations.
+    pub network: Cidr,
+    /// The gateway; `None` = they are on the link.
+    pub via: Option<IpAddr>,
+    /// Where packets go out.
+    pub interface: IfIndex,
     /// The source address that packets get which have none, where it is fixed.
-    pub(crate) source: Option<IpAddr>,
+    pub source: Option<IpAddr>,
     /// It follows from an address of the interface, or a router says that the network is on the link.
-    pub(crate) kernel: bool,
+    pub kernel: bool,
     /// A router has advertised itself.
-    pub(crate) advertised: bool,
+    pub advertised: bool,
     /// Seconds until it ends; `None` = never.
-    pub(crate) valid: Option<u32>,
+    pub valid: Option<u32>,
 }
 
 /// A neighbour, as `ip neigh` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct NeighbourRow {
-    pub(crate) interface: IfIndex,
-    pub(crate) address: IpAddr,
-    pub(crate) mac: Option<Mac>,
+#[non_exhaustive]
+pub struct NeighbourRow {
+    /// On whose link it is.
+    pub interface: IfIndex,
+    /// Its IP address.
+    pub address: IpAddr,
+    /// Its station address, if it is known.
+    pub mac: Option<Mac>,
     /// NUD_*: the name that `ip neigh` prints.
-    pub(crate) state: NeighbourState,
+    pub state: NeighbourState,
     /// RFC 4861's IsRouter flag.
-    pub(crate) router: bool,
+    pub router: bool,
 }
 
 /// NUD_*, RFC 4861 7.3.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum NeighbourState {
+#[allow(missing_docs)] // the RFC's own words
+pub enum NeighbourState {
     Incomplete,
     Reachable,
     Stale,
@@ -225,21 +234,26 @@ pub(crate) enum NeighbourState {
 
 /// A socket, or a connection that has outlived its socket, as `ss` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SocketRow {
+#[non_exhaustive]
+pub struct SocketRow {
     /// `None`: closed by its program, or not accepted yet.
-    pub(crate) socket: Option<SocketId>,
-    /// AF_*, SOCK_*, IPPROTO_* (of a packet socket ETH_P_*).
-    pub(crate) domain: i32,
-    pub(crate) kind: i32,
-    pub(crate) protocol: i32,
-    /// Of TCP.
-    pub(crate) state: Option<TcpState>,
-    pub(crate) local: Option<SocketAddr>,
-    pub(crate) remote: Option<SocketAddr>,
+    pub socket: Option<SocketId>,
+    /// AF_*.
+    pub domain: i32,
+    /// SOCK_*.
+    pub kind: i32,
+    /// IPPROTO_*; of a packet socket ETH_P_*.
+    pub protocol: i32,
+    /// Its state; of TCP only.
+    pub state: Option<TcpState>,
+    /// Its own address.
+    pub local: Option<SocketAddr>,
+    /// That of its peer.
+    pub remote: Option<SocketAddr>,
     /// Of TCP bytes to read, of a listener connections to accept; of others the memory that what waits is charged with.
-    pub(crate) receive_queue: usize,
+    pub receive_queue: usize,
     /// Bytes not acknowledged; of a listener its backlog.
-    pub(crate) send_queue: usize,
+    pub send_queue: usize,
     /// The interface that it is bound to.
-    pub(crate) device: Option<IfIndex>,
+    pub device: Option<IfIndex>,
 }

@@ -65,6 +65,7 @@ impl Names {
         }
     }
 
+    #[cfg(feature = "cli")]
     /// As hosts(5) writes it.
     pub(super) fn text(&self) -> String {
         self.hosts.iter().map(|(name, address)| format!("{address}\t{name}\n")).collect()

@@ -1,14 +1,12 @@
 //! A host of this process: its stack, under its lock.
 
-use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::host::{Handle, Host};
 use super::state::{Shared, State};
 use super::{background, wait, world};
 use crate::base::verb::{Answer, Verb};
-use crate::base::{Errno, Instant, Reason, Result, SocketId};
+use crate::base::{Instant, Result, SocketId};
 use crate::stack::Stack;
 
 /// The way to a host's stack: in this process it can be called, in another one only asked.
@@ -86,73 +84,5 @@ impl Here<'_> {
             None => wait::wait(self.shared, sockets, deadline, attempt),
             Some(seat) => world::wait(self.shared, seat, sockets, deadline, attempt),
         }
-    }
-}
-
-/// A host that is known to be of this process: one that an event loop of ours drives.
-#[derive(Clone, Debug)]
-pub(crate) struct Local {
-    host: Host,
-    handle: Arc<Handle>,
-}
-
-impl Local {
-    /// EOPNOTSUPP of a host in another process.
-    pub(crate) fn new(host: Host) -> Result<Self> {
-        let handle = Arc::clone(host.handle()?);
-        Ok(Self { host, handle })
-    }
-
-    pub(super) fn here(&self) -> Here<'_> {
-        Here { shared: &self.handle.shared }
-    }
-
-    /// See [`Here::call`].
-    pub(crate) fn call<T>(&self, verb: impl FnOnce(&mut Stack) -> T) -> T {
-        self.here().call(verb)
-    }
-
-    /// See [`Here::call_on`].
-    pub(crate) fn call_on<T>(&self, socket: SocketId, verb: impl FnOnce(&mut Stack) -> T) -> T {
-        self.here().call_on(socket, verb)
-    }
-
-    /// Does a verb that came as data. `waits`: for a call that may wait: a stream has EAGAIN until there is enough (SO_RCVLOWAT), a
-    /// close that lingers until all is acknowledged.
-    pub(crate) fn attempt(&self, verb: &Verb, waits: bool) -> Result<Answer> {
-        match *verb {
-            Verb::Close(socket) if waits => {
-                self.here().perform(&Verb::Linger(socket))?;
-            }
-            Verb::Receive { socket, size, flags, .. } if waits => {
-                return self.call_on(socket, |stack| match stack.has_enough(socket, size, flags) {
-                    true => stack.perform(verb),
-                    false => Err(Errno::EAGAIN.because(Reason::NoData)),
-                });
-            }
-            _ => {}
-        }
-        self.here().perform(verb)
-    }
-
-    /// Until when a verb waits that waits as its socket's options say.
-    pub(crate) fn own_patience(&self, verb: &Verb) -> Instant {
-        let patience = self.handle.shared.lock().stack.own_patience(verb);
-        patience.map_or(Instant::FAR, |patience| self.now() + patience)
-    }
-
-    /// For a foreign event loop: the sockets that may have changed since the last call. The first call begins to keep them.
-    pub(crate) fn take_woken(&self) -> Vec<SocketId> {
-        let mut woken = self.handle.shared.lock().woken.replace(Vec::new()).unwrap_or_default();
-        woken.sort_unstable();
-        woken.dedup();
-        woken
-    }
-}
-
-impl Deref for Local {
-    type Target = Host;
-    fn deref(&self) -> &Host {
-        &self.host
     }
 }

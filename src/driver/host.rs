@@ -210,8 +210,8 @@ impl Host {
     /// Ends the host at once: its devices are closed, calls that wait answer EINTR, later ones ENETDOWN, but for
     /// those that only tell (options, names, counters) and close(2). See [`Host::flush`].
     ///
-    /// Of a host in another process it is this process that leaves: its sockets are closed, and the same is said to its calls. The
-    /// host goes on (`sockatoo down` ends it).
+    /// Of a host in another process it is this process that leaves: its sockets are closed, and calls that wait answer EINTR, all
+    /// later ones ENETDOWN. The host goes on (`sockatoo down` ends it).
     pub fn shutdown(&self) {
         match self.door() {
             Door::Here(here) => {
@@ -264,6 +264,7 @@ impl Host {
         self.names(|names| names.name(address))
     }
 
+    #[cfg(feature = "cli")]
     /// The host's own table of names, as hosts(5) writes it.
     pub(crate) fn hosts_text(&self) -> String {
         self.names(Names::text)

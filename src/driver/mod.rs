@@ -4,7 +4,9 @@
 //! |---|---|
 //! | `host.rs` | [`Host`]: the handle, of a host here or in another process |
 //! | `here.rs` | a host of this process: lock, verb, flush, wake |
+//! | `local.rs` | [`Local`]: such a host as the event loop has it that drives it |
 //! | `far.rs` | [`Far`]: what a host in another process does for its handle |
+//! | `listing.rs` | its routes, neighbours and sockets as rows |
 //! | `builder.rs` | [`HostBuilder`]: what a host is told at its birth |
 //! | `shadow.rs` | a host with the kernel's own addresses, routes and neighbours on an existing interface |
 //! | `wait.rs` | **the one place where a call waits**, and the contract of it: whoever blocks, drives |
@@ -26,6 +28,9 @@ mod clock;
 mod far;
 mod here;
 mod host;
+mod listing;
+#[cfg(feature = "cli")]
+mod local;
 mod port;
 mod readiness;
 mod role;
@@ -39,6 +44,8 @@ pub use crate::stack::Census;
 pub use builder::HostBuilder;
 pub(crate) use builder::Names;
 pub(crate) use far::Far;
-pub(crate) use here::{Door, Here, Local};
+pub(crate) use here::{Door, Here};
 pub use host::{Host, Interface};
+#[cfg(feature = "cli")]
+pub(crate) use local::Local;
 pub use world::{JoinHandle, Wire, World};

@@ -42,6 +42,8 @@ pub mod net;
 mod option;
 mod poll;
 mod raw;
+// The serving side is the command line's.
+#[cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
 pub(crate) mod remote;
 mod resolver;
 mod surroundings;

@@ -103,6 +103,7 @@ impl Stack {
     }
 
     /// How long a verb waits if it waits as its socket's options say; `None` = for ever.
+    #[cfg(feature = "cli")]
     pub(crate) fn own_patience(&self, verb: &Verb) -> Option<Duration> {
         let options = &self.sockets.get(verb.socket()?).ok()?.options;
         match verb {

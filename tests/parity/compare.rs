@@ -6,7 +6,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use sockatoo::{HostBuilder, lab};
+use sockatoo::HostBuilder;
+#[cfg(feature = "cli")]
+use sockatoo::lab;
 
 use crate::arm::{Arm, Place};
 use crate::dialogue::{Dialogue, Ip, Lines};
@@ -124,7 +126,10 @@ pub fn run(name: &str, place: Place, ip: Ip, body: fn(&mut Dialogue)) {
     }
     let ours = transcript(place, ip, |place| Ok(Box::new(Ours::new(place, HostBuilder::build)?)), body);
     compare(name, &kernel, &ours.expect("our arm"));
+    // The serving side is the command line's.
+    #[cfg(feature = "cli")]
     let remote = transcript(place, ip, |place| Ok(Box::new(Ours::new(place, lab::served)?)), body);
+    #[cfg(feature = "cli")]
     compare(&format!("{name} (asked in another process)"), &kernel, &remote.expect("our remote arm"));
 }
 

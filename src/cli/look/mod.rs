@@ -23,35 +23,22 @@ use super::args::{FamilyArgs, OnArgs};
 use super::say::Trouble;
 use super::up::named;
 use crate::base::verb::{Answer, InterfaceRow, NeighbourRow, RouteRow, SocketRow, Verb};
-use crate::base::{Errno, IfIndex, Reason};
+use crate::base::{Errno, Error, IfIndex, Reason};
+use crate::driver::Host;
 use crate::socket::remote::connection::unexpected;
-use crate::socket::remote::{Ask, Connection, Patience, Reply, place};
+use crate::socket::remote::place;
 
 /// A host in another process.
 struct Looked {
-    host: Connection,
+    host: Host,
     interfaces: Vec<InterfaceRow>,
-}
-
-/// Asks until an answer has no rows; each begins where the last one ended.
-macro_rules! all {
-    ($self:ident, $verb:ident) => {{
-        let mut all = Vec::new();
-        loop {
-            match $self.ask(Verb::$verb(all.len()))? {
-                Answer::$verb(rows) if rows.is_empty() => break Ok(all),
-                Answer::$verb(rows) => all.extend(rows),
-                _ => break Err(unexpected().into()),
-            }
-        }
-    }};
 }
 
 impl Looked {
     /// The host that is meant.
     fn on(on: &OnArgs) -> Result<Self, Trouble> {
         let name = named(on.on.as_deref());
-        let host = Connection::join(&name).map_err(|error| match error.errno() {
+        let host = Host::join(&name).map_err(|error| match error.errno() {
             Errno::ENOENT => missing(&name),
             _ => error.into(),
         })?;
@@ -65,23 +52,19 @@ impl Looked {
 
     /// What the host says, as an error of the command without a hint: the host's sentence is the cause.
     fn ask(&mut self, verb: Verb) -> Result<Answer, Trouble> {
-        match self.host.call(Ask::Do { verb, patience: Patience::Now }, &[]) {
-            Ok((Reply::Answer(answer), _)) => Ok(answer),
-            Ok(_) => Err(unexpected().into()),
-            Err(error) => Err(Trouble { hint: None, ..error.into() }),
-        }
+        self.host.perform(verb).map_err(unhinted)
     }
 
     fn routes(&mut self) -> Result<Vec<RouteRow>, Trouble> {
-        all!(self, Routes)
+        self.host.routes().map_err(unhinted)
     }
 
     fn neighbours(&mut self) -> Result<Vec<NeighbourRow>, Trouble> {
-        all!(self, Neighbours)
+        self.host.neighbours().map_err(unhinted)
     }
 
     fn sockets(&mut self) -> Result<Vec<SocketRow>, Trouble> {
-        all!(self, Sockets)
+        self.host.sockets().map_err(unhinted)
     }
 
     fn counters(&mut self) -> Result<Vec<(Reason, u64)>, Trouble> {
@@ -106,6 +89,10 @@ impl Looked {
         let there = self.interfaces.iter().find(|interface| interface.index == index);
         there.map_or_else(|| format!("if{index}"), |interface| interface.name.clone())
     }
+}
+
+fn unhinted(error: Error) -> Trouble {
+    Trouble { hint: None, ..error.into() }
 }
 
 pub(super) fn missing(name: &str) -> Trouble {
