@@ -157,10 +157,10 @@ fn nc() {
         assert!(scan.status == 1 && scan.err.matches("Connection refused").count() == 2, "{scan:?}");
 
         let listener = place.line("nc -n -u -l -W 2 192.0.2.2 7");
-        let client = place.peer_terminal("nc -n -u -W 1 192.0.2.2 7");
-        // UDP tells nobody that it is listened to: lines until one is heard.
+        // UDP tells nobody that it is listened to: lines until one is heard. A client that was refused has ended.
         let mut heard = false;
         for _ in 0..200 {
+            let client = place.peer_terminal("nc -n -u -W 1 192.0.2.2 7");
             client.types("datagram");
             heard = listener.waits_for("datagram", std::time::Duration::from_millis(50));
             if heard {
