@@ -1,7 +1,7 @@
 //! A host in another process through its handle: what only that has. (Everything else: the parity suite speaks each of its cases
 //! through this door too.)
 #![cfg(feature = "cli")]
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use std::io::IoSlice;
 use std::sync::Barrier;

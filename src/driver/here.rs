@@ -49,7 +49,8 @@ impl Here<'_> {
     }
 
     /// ENETDOWN once the host is shut down.
-    pub(super) fn alive(self) -> Result<()> {
+    #[inline]
+    pub(crate) fn alive(self) -> Result<()> {
         if self.shared.closed.load(Ordering::Acquire) { Err(State::shut_down()) } else { Ok(()) }
     }
 

@@ -123,6 +123,7 @@ impl Host {
     }
 
     /// The way to the stack.
+    #[inline]
     pub(crate) fn door(&self) -> Door<'_> {
         match &self.place {
             Place::Here(handle) => Door::Here(Here { shared: &handle.shared }),

@@ -122,7 +122,7 @@ impl Socket {
         mut attempt: impl FnMut(&mut Stack, SocketId) -> Result<T>,
     ) -> Result<T> {
         let socket = self.open()?;
-        socket.host.alive()?;
+        here.alive()?;
         let mut attempt = |stack: &mut Stack| match attempt(stack, socket.id) {
             Err(error) if error.errno() == Errno::EAGAIN => Attempt::NotYet(error),
             result => {
