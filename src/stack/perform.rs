@@ -1,6 +1,7 @@
 //! A verb that came as data is done.
 
 use std::io::{IoSlice, IoSliceMut};
+#[cfg(feature = "cli")]
 use std::time::Duration;
 
 use super::{Captured, SendTo, Stack};

@@ -30,6 +30,8 @@
 //! Arguments and results are borrowed descriptors, slices and plain values; errors are `std::io::Error` with Linux's
 //! number. No call here retries or waits, but those whose purpose it is.
 #![allow(unsafe_code)]
+// Much of it serves the command line alone.
+#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
 
 use std::io;
 

@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(Header::parse(&header([0, u64::MAX, 0, 0, 0, 0, 0]), 0).unwrap().name_len, 0);
         let negative = Header::parse(&header([9, 0xffff_ffff, 0, 0, 0, 0, 0]), 0);
         assert_eq!(negative.unwrap_err().errno(), Errno::EINVAL);
-        assert_eq!(Header::parse(&[0; 55], 0).unwrap_err().errno(), Errno::EFAULT);
+        assert_eq!(Header::parse(&[0; 47], 0).unwrap_err().errno(), Errno::EFAULT);
         assert_eq!(Header::parse(&header([0, 0, 0, 0, 0, u64::MAX, 0]), 0).unwrap().control_room(), 0);
     }
 

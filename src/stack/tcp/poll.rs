@@ -70,6 +70,7 @@ impl Stack {
     }
 
     /// Bytes that send would take now; `None` if there is no connection, or none that anything can be sent on.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
     pub(crate) fn room(&self, id: SocketId) -> Option<usize> {
         let flow = self.tcp_flow(id).filter(|flow| !flow.dead)?;
         let shut = self.sockets.get(id).is_ok_and(|entry| entry.write_shut);
