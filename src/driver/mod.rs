@@ -4,8 +4,8 @@
 //! |---|---|
 //! | `host.rs` | [`Host`]: the handle, of a host here or in another process |
 //! | `here.rs` | a host of this process: lock, verb, flush, wake |
-//! | `local.rs` | [`Local`]: such a host as the event loop has it that drives it |
-//! | `far.rs` | [`Far`]: what a host in another process does for its handle |
+//! | `local.rs` | `Local`: such a host as the event loop has it that drives it |
+//! | `far.rs` | `Far`: what a host in another process does for its handle |
 //! | `listing.rs` | its routes, neighbours and sockets as rows |
 //! | `builder.rs` | [`HostBuilder`]: what a host is told at its birth |
 //! | `shadow.rs` | a host with the kernel's own addresses, routes and neighbours on an existing interface |
