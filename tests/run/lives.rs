@@ -107,7 +107,6 @@ fn fifty_programs_at_once() {
 
 /// A run of its own for each.
 #[test]
-#[ignore = "known: among fifty runs at once one now and then reads the end of the stream in place of its answer"]
 fn fifty_runs_at_once() {
     leave_nothing(User::Root, 1, |place| {
         let runs: Vec<_> = (0..50).map(|n| place.python(&format!("forever_client.py n{n}"))).collect();

@@ -137,7 +137,10 @@ impl Place {
         let mut words = words.split_whitespace();
         let script = format!("{}/tests/run/python/{}", env!("CARGO_MANIFEST_DIR"), words.next().unwrap());
         let copy = self.folder.join("work").join(Path::new(&script).file_name().unwrap());
-        fs::copy(&script, &copy).unwrap_or_else(|error| panic!("{script}: {error}"));
+        // Copied once: another program may be reading it.
+        if !copy.exists() {
+            fs::copy(&script, &copy).unwrap_or_else(|error| panic!("{script}: {error}"));
+        }
         let mut arguments = vec![copy.to_str().unwrap()];
         arguments.extend(words);
         self.terminal(PYTHON, &arguments)
