@@ -1,11 +1,11 @@
 //! A wrapper that fails on demand: how a host takes a link that goes down, a queue that is full, a device that errs.
 
-use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use super::within::left_to;
 use super::{Device, SendError};
-use crate::base::{Errno, Error, Frame, Instant, Mac, Pool, Reason};
+use crate::base::{Errno, Error, Frame, Instant, Pool, Reason};
 
 /// What is wrong with a [`Faulty`] device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,17 +63,7 @@ impl<D: Device> Faulty<D> {
 }
 
 impl<D: Device> Device for Faulty<D> {
-    fn name(&self) -> &str {
-        self.device.name()
-    }
-
-    fn mac(&self) -> Mac {
-        self.device.mac()
-    }
-
-    fn mtu(&self) -> usize {
-        self.device.mtu()
-    }
+    left_to!(device: name mac mtu fd deadline sleeping is_loopback set_promiscuous notes);
 
     fn recv(&mut self, now: Instant, pool: &Pool) -> Result<Option<Frame>, Error> {
         let is_up = self.switch.fault() != Fault::Down;
@@ -94,27 +84,7 @@ impl<D: Device> Device for Faulty<D> {
         }
     }
 
-    fn fd(&self) -> Option<RawFd> {
-        self.device.fd()
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.device.deadline()
-    }
-
-    fn sleeping(&mut self, asleep: bool) {
-        self.device.sleeping(asleep);
-    }
-
     fn is_up(&self) -> bool {
         self.switch.fault() != Fault::Down && self.device.is_up()
-    }
-
-    fn set_promiscuous(&mut self, on: bool) {
-        self.device.set_promiscuous(on);
-    }
-
-    fn notes(&mut self, tell: &mut dyn FnMut(Reason, u64)) {
-        self.device.notes(tell);
     }
 }

@@ -6,11 +6,11 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::os::fd::RawFd;
 use std::time::Duration;
 
+use super::within::left_to;
 use super::{Device, Impairment, SendError, Tally, earlier, splitmix64};
-use crate::base::{Error, Frame, Instant, LinkType, Mac, Pool, Reason};
+use crate::base::{Error, Frame, Instant, LinkType, Pool, Reason};
 
 /// A device whose frames meet an [`Impairment`], one for each direction.
 #[derive(Debug)]
@@ -83,17 +83,7 @@ impl<D: Device> Impair<D> {
 }
 
 impl<D: Device> Device for Impair<D> {
-    fn name(&self) -> &str {
-        self.device.name()
-    }
-
-    fn mac(&self) -> Mac {
-        self.device.mac()
-    }
-
-    fn mtu(&self) -> usize {
-        self.device.mtu()
-    }
+    left_to!(device: name mac mtu fd sleeping is_up is_loopback set_promiscuous);
 
     fn recv(&mut self, now: Instant, pool: &Pool) -> Result<Option<Frame>, Error> {
         let failure = self.transmit(now).err();
@@ -127,31 +117,11 @@ impl<D: Device> Device for Impair<D> {
         self.transmit(now).map_err(SendError::Failed)
     }
 
-    fn fd(&self) -> Option<RawFd> {
-        self.device.fd()
-    }
-
     fn deadline(&self) -> Option<Instant> {
         let retry = self.stuck.as_ref().map(|(since, _)| *since + RETRY);
         // While a frame is stuck, those behind it wait for the same device.
         let out = retry.or_else(|| self.out.due());
         earlier(earlier(out, earlier(self.arriving.due(), self.behind)), self.device.deadline())
-    }
-
-    fn sleeping(&mut self, asleep: bool) {
-        self.device.sleeping(asleep);
-    }
-
-    fn is_up(&self) -> bool {
-        self.device.is_up()
-    }
-
-    fn is_loopback(&self) -> bool {
-        self.device.is_loopback()
-    }
-
-    fn set_promiscuous(&mut self, on: bool) {
-        self.device.set_promiscuous(on);
     }
 
     fn notes(&mut self, tell: &mut dyn FnMut(Reason, u64)) {

@@ -11,6 +11,7 @@
 //! | `impair.rs` | [`Impair`] wraps a device: loss, delay, reordering, duplication, corruption, rate |
 //! | `impairment.rs` | [`Impairment`]: how bad a link is, and the text for it: `loss=1%,delay=20ms` |
 //! | `faulty.rs` | [`Faulty`] wraps a device: down, busy or failing on demand |
+//! | `within.rs` | what a wrapper leaves to the device within it |
 //!
 //! driver/ owns the devices and is their only caller.
 
@@ -29,6 +30,7 @@ mod offload;
 mod packet;
 mod tap;
 mod tee;
+mod within;
 
 pub use cable::{Cable, CableConfig, CableEnd};
 pub use faulty::{Fault, FaultSwitch, Faulty};

@@ -1,9 +1,8 @@
 //! A wrapper that records every frame.
 
-use std::os::fd::RawFd;
-
+use super::within::left_to;
 use super::{Device, SendError};
-use crate::base::{Direction, Error, Frame, Instant, Mac, Pool, Reason};
+use crate::base::{Direction, Error, Frame, Instant, Pool, Reason};
 use crate::trace::Recorder;
 
 /// A device whose frames are recorded: what arrives when the host takes it, what leaves when the device took it; what comes
@@ -25,17 +24,7 @@ impl<D: Device, R: Recorder> Tee<D, R> {
 }
 
 impl<D: Device, R: Recorder> Device for Tee<D, R> {
-    fn name(&self) -> &str {
-        self.device.name()
-    }
-
-    fn mac(&self) -> Mac {
-        self.device.mac()
-    }
-
-    fn mtu(&self) -> usize {
-        self.device.mtu()
-    }
+    left_to!(device: name mac mtu fd deadline is_up is_loopback set_promiscuous);
 
     fn recv(&mut self, now: Instant, pool: &Pool) -> Result<Option<Frame>, Error> {
         let frame = self.device.recv(now, pool)?;
@@ -57,31 +46,11 @@ impl<D: Device, R: Recorder> Device for Tee<D, R> {
         Ok(())
     }
 
-    fn fd(&self) -> Option<RawFd> {
-        self.device.fd()
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.device.deadline()
-    }
-
     fn sleeping(&mut self, asleep: bool) {
         if asleep {
             self.recorder.flush();
         }
         self.device.sleeping(asleep);
-    }
-
-    fn is_up(&self) -> bool {
-        self.device.is_up()
-    }
-
-    fn is_loopback(&self) -> bool {
-        self.device.is_loopback()
-    }
-
-    fn set_promiscuous(&mut self, on: bool) {
-        self.device.set_promiscuous(on);
     }
 
     fn notes(&mut self, tell: &mut dyn FnMut(Reason, u64)) {
