@@ -95,7 +95,9 @@ fn doctor_answers_in_json() {
     assert_eq!(answer["version"], 1);
     assert_eq!(done.status.code(), Some(i32::from(answer["ok"] != true)));
     let findings = answer["findings"].as_array().expect("a list");
-    assert!(findings.iter().any(|f| f["key"] == "dev_net_tun"), "{answer}");
+    for key in ["dev_net_tun", "runtime_dir", "seccomp_listener", "mirror_tap"] {
+        assert!(findings.iter().any(|f| f["key"] == key), "{key}: {answer}");
+    }
     for finding in findings {
         assert_eq!(finding["ok"] == true, finding["mend"].is_null(), "{finding}");
     }

@@ -10,6 +10,7 @@
 //! | `frame.rs` | [`Frame`] and its [`Pool`]: one packet's bytes, with room in front and what is known of them |
 //! | `constants.rs` | AF_* SOCK_* IPPROTO_* SO_* MSG_*: Linux's numbers, under their names |
 //! | `cmsg.rs` | control messages of recvmsg(2) and sendmsg(2) |
+//! | `netlink.rs` | netlink(7)'s form: messages and their attributes, read and written |
 //! | `verb.rs` | the socket verbs as data, for hosts in other processes |
 //! | `services.rs` | names of services and their ports |
 //!
@@ -21,6 +22,7 @@ pub mod constants;
 pub(crate) mod errno;
 pub(crate) mod event;
 pub(crate) mod frame;
+pub(crate) mod netlink;
 pub(crate) mod reason;
 pub(crate) mod services;
 pub(crate) mod time;

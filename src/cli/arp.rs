@@ -68,7 +68,7 @@ pub(super) fn run(args: &ArpArgs, as_json: bool) -> Result<Exit, Trouble> {
     if host.interfaces().len() < 2 {
         return Err(Trouble::new("there is no link to ask on").hint("give one: `-I IF` or `--tap NAME`"));
     }
-    let all = targets::hosts(&host, &args.targets, args.ipv4, args.ipv6)?;
+    let all = targets::hosts(&host, &args.targets, args.family)?;
     if args.announce || args.answer {
         return announce_all(&host, &all, args);
     }

@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use super::args::HostArgs;
+use super::args::{FamilyArgs, HostArgs};
 use super::exit::Exit;
 use super::look;
 use super::say::{self, Trouble};
-use crate::base::constants::{AF_INET, AF_INET6, AF_UNSPEC, SOCK_DGRAM};
+use crate::base::constants::SOCK_DGRAM;
 use crate::base::{Errno, Error};
 use crate::daemon;
 use crate::device::{Impair, Tap};
@@ -36,13 +36,8 @@ pub(super) fn tcp_host(args: &HostArgs) -> Result<Host, Trouble> {
 }
 
 /// The address of a command's target: a name, or an address already.
-pub(super) fn address_of(host: &Host, name: &str, ipv4: bool, ipv6: bool) -> Result<IpAddr, Trouble> {
-    let family = match (ipv4, ipv6) {
-        (true, _) => AF_INET,
-        (_, true) => AF_INET6,
-        _ => AF_UNSPEC,
-    };
-    let found = host.getaddrinfo(Some(name), None, family, SOCK_DGRAM, 0, 0);
+pub(super) fn address_of(host: &Host, name: &str, family: FamilyArgs) -> Result<IpAddr, Trouble> {
+    let found = host.getaddrinfo(Some(name), None, family.number(), SOCK_DGRAM, 0, 0);
     let found = found.map_err(|e| {
         Trouble::from(e)
             .while_(name)

@@ -26,6 +26,9 @@ pub(super) fn run(json: bool) -> Result<Exit, Trouble> {
     if !json {
         table(&rows);
     }
+    if !json && rows.len() == 1 {
+        say::aside("no host runs: `sockatoo up` starts one, and so does `sockatoo run -- PROGRAM`");
+    }
     Ok(Exit::Ok)
 }
 

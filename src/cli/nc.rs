@@ -81,19 +81,11 @@ fn target(args: &NcArgs) -> Result<(&str, u16), Trouble> {
     Ok((name, number))
 }
 
-fn family(args: &NcArgs) -> i32 {
-    match (args.ipv4, args.ipv6) {
-        (true, _) => AF_INET,
-        (_, true) => AF_INET6,
-        _ => AF_UNSPEC,
-    }
-}
-
 /// The addresses of a name, in the order in which to try them.
 fn addresses(host: &Host, args: &NcArgs, name: &str, port: u16) -> Result<Vec<SockAddr>, Trouble> {
     let (kind, flags) = (kind(args), if args.listen { AI_PASSIVE } else { 0 });
     let name = (!name.is_empty()).then_some(name);
-    let found = host.getaddrinfo(name, Some(&port.to_string()), family(args), kind, 0, flags);
+    let found = host.getaddrinfo(name, Some(&port.to_string()), args.family.number(), kind, 0, flags);
     let found = found.map_err(|e| {
         Trouble::from(e)
             .while_(name.unwrap_or("every address"))
@@ -146,7 +138,7 @@ fn listen(host: &Host, args: &NcArgs, name: &str, port: u16) -> Result<Socket, T
     let socket = host.socket(address.family(), kind(args), 0)?;
     socket.setsockopt(SOL_SOCKET, SO_REUSEADDR, true)?;
     if address.family() == AF_INET6 {
-        socket.setsockopt(SOL_IPV6, IPV6_V6ONLY, args.ipv6)?;
+        socket.setsockopt(SOL_IPV6, IPV6_V6ONLY, args.family.ipv6)?;
     }
     socket.bind(address).map_err(|e| Trouble::from(e).while_(format!("listen on {address}")))?;
     if args.udp {

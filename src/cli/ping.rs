@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::args::PingArgs;
+use super::args::{FamilyArgs, PingArgs};
 use super::exit::Exit;
 use super::host;
 use super::interrupt::on_interrupt;
@@ -81,7 +81,8 @@ impl Times {
 
 pub(super) fn run(args: &PingArgs, as_json: bool) -> Result<Exit, Trouble> {
     let host = host::host(&args.host)?;
-    let target = host::address_of(&host, &args.target, args.ipv4 || args.record_route, args.ipv6)?;
+    let family = FamilyArgs { ipv4: args.family.ipv4 || args.record_route, ..args.family };
+    let target = host::address_of(&host, &args.target, family)?;
     if args.record_route && target.is_ipv6() {
         return Err(
             Trouble::new("IPv6 has no record route").hint("`sockatoo traceroute` shows the way there")

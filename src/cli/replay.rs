@@ -1,14 +1,11 @@
 //! `sockatoo replay`: a capture is sent.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::args::{HostArgs, ReplayArgs};
-use super::craft::Report;
+use super::craft::{Report, UnderWay};
 use super::exit::Exit;
 use super::host;
-use super::interrupt::on_interrupt;
-use super::progress::Progress;
 use super::say::{self, Trouble};
 use crate::base::{Instant, Result};
 use crate::probe::{Changes, Pace, Replay, Tempo};
@@ -45,19 +42,10 @@ pub(super) fn run(args: &ReplayArgs, as_json: bool) -> std::result::Result<Exit,
         last: None,
     };
     let mut replay = Replay::new(&host, passes, changes);
-    let report = Arc::new(Mutex::new(Report::default()));
-    let (last, at_end) = (report.clone(), host.clone());
-    on_interrupt(move || {
-        at_end.shutdown();
-        last.lock().unwrap_or_else(PoisonError::into_inner).tell(as_json);
-        Exit::Interrupted
-    });
-    let mut progress = Progress::new(!as_json, host.now());
+    let mut under_way = UnderWay::new(&host, as_json);
     let ended = loop {
         let more = replay.step();
-        let now = Report::of_replay(&replay);
-        progress.show(host.now(), || now.line());
-        *report.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        under_way.show(Report::of_replay(&replay));
         match more {
             Ok(true) => {}
             Ok(false) => break Ok(()),

@@ -136,7 +136,7 @@ pub(super) fn run(args: &ScanArgs, as_json: bool) -> Result<Exit, Trouble> {
         None => usual_ports(protocol),
     };
     let host = host::host(&args.host)?;
-    let all = targets::hosts(&host, &args.targets, args.ipv4, args.ipv6)?;
+    let all = targets::hosts(&host, &args.targets, args.family)?;
     let config = ScanConfig { method, pace: args.rate, retries: args.retries, timeout: args.timeout };
     let findings = Arc::new(Mutex::new(Findings {
         begin: host.now(),

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::args::FamilyArgs;
 use super::host;
 use super::say::Trouble;
 use crate::base::{Cidr, services};
@@ -11,13 +12,13 @@ use crate::driver::Host;
 const MOST: usize = 1 << 16;
 
 /// All hosts that these words name, each once, in order. Of an IPv4 network its hosts, without the network's and the broadcast address.
-pub(super) fn hosts(host: &Host, words: &[String], ipv4: bool, ipv6: bool) -> Result<Vec<IpAddr>, Trouble> {
+pub(super) fn hosts(host: &Host, words: &[String], family: FamilyArgs) -> Result<Vec<IpAddr>, Trouble> {
     let mut all = Vec::new();
     for word in words {
         let (first, last) = match range(word)? {
             Some(range) => range,
             None => {
-                let one = host::address_of(host, word, ipv4, ipv6)?;
+                let one = host::address_of(host, word, family)?;
                 (one, one)
             }
         };
@@ -142,9 +143,12 @@ mod tests {
         assert!(range("0.0.0.0/0").unwrap().is_some() && range("::/0").unwrap().is_some());
         assert!(range("192.0.2.1-x").is_err() && range("192.0.2.0/33").is_err());
         let host = Host::builder().build().unwrap();
-        assert!(hosts(&host, &["::/0".into()], false, false).is_err());
-        assert!(hosts(&host, &["192.0.0.0/15".into()], false, false).is_err());
-        assert_eq!(hosts(&host, &["192.0.2.1-3".into(), "192.0.2.2".into()], false, false).unwrap().len(), 3);
+        assert!(hosts(&host, &["::/0".into()], FamilyArgs::default()).is_err());
+        assert!(hosts(&host, &["192.0.0.0/15".into()], FamilyArgs::default()).is_err());
+        assert_eq!(
+            hosts(&host, &["192.0.2.1-3".into(), "192.0.2.2".into()], FamilyArgs::default()).unwrap().len(),
+            3
+        );
     }
 
     #[test]

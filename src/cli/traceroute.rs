@@ -18,7 +18,7 @@ pub(super) fn run(args: &TracerouteArgs, as_json: bool) -> Result<Exit, Trouble>
         return Err(Trouble::new("it begins behind its end").hint("`-f` is at most what `-m` is"));
     }
     let host = host::host(&args.host)?;
-    let target = host::address_of(&host, &args.target, args.ipv4, args.ipv6)?;
+    let target = host::address_of(&host, &args.target, args.family)?;
     let config = config(args);
     let (most, size) = (args.max, config.size);
     let mut trace = Traceroute::new(&host, target, config).map_err(|e| Trouble::from(e).while_(target))?;

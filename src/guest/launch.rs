@@ -66,8 +66,9 @@ enum Word {
     Signal(i32),
 }
 
+/// How far it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Stage {
+pub(crate) enum Stage {
     /// A process, a pair of sockets.
     Begin,
     Filter,
@@ -192,25 +193,33 @@ fn supervise(plan: Plan, front: &OwnedFd, signals: &Signals) {
 fn become_program(plan: &Plan, line: &OwnedFd, signals: &Signals) -> ! {
     signals.give_back();
     let (stage, error) = match under_filter(plan, line) {
-        Ok(()) => (Stage::Execute, Command::new(&plan.program).args(&plan.args).exec().into()),
+        Ok(()) => {
+            let mut program = Command::new(&plan.program);
+            // What it runs of us means the same host.
+            program.args(&plan.args).env("SOCKATOO_HOST", &plan.host.facts().name);
+            (Stage::Execute, program.exec().into())
+        }
         Err(error) => (Stage::Filter, error),
     };
     let _ = tell(line.as_fd(), &Word::Failed(stage, error.errno().0));
     process::exit_now(127);
 }
 
-fn under_filter(plan: &Plan, line: &OwnedFd) -> Result<()> {
-    let program = filter::program(filter::Options { files: plan.names });
-    let listener = match seccomp::listen(&program) {
+/// From now on the calls of this thread stop, and those of the programs that it becomes. Gives where they are told.
+pub(crate) fn listen(names: bool) -> Result<OwnedFd> {
+    let program = filter::program(filter::Options { files: names });
+    match seccomp::listen(&program) {
         // Without privilege the kernel wants the promise that no setuid program will be fooled.
-        Err(error)
-            if Error::from(error.raw_os_error().map_or(Errno::EACCES, Errno)).errno() == Errno::EACCES =>
-        {
+        Err(error) if error.raw_os_error() == Some(Errno::EACCES.0) => {
             process::no_new_privileges()?;
-            seccomp::listen(&program)?
+            Ok(seccomp::listen(&program)?)
         }
-        listener => listener?,
-    };
+        listener => Ok(listener?),
+    }
+}
+
+fn under_filter(plan: &Plan, line: &OwnedFd) -> Result<()> {
+    let listener = listen(plan.names)?;
     tell(line.as_fd(), &Word::Listening(listener.as_raw_fd()))?;
     match hear(line.as_fd()) {
         Some(Word::Go) => Ok(()),
@@ -313,7 +322,8 @@ impl Trouble {
         Self { cause: cause.into(), hint: None, code: 126 }
     }
 
-    fn of(stage: Stage, errno: i32, program: &str) -> Self {
+    /// Why `program` came no further than this.
+    pub(crate) fn of(stage: Stage, errno: i32, program: &str) -> Self {
         let errno = Errno(errno);
         let said = format!("{} ({})", errno.text(), errno.name());
         let (cause, hint) = match (stage, errno) {

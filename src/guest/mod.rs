@@ -33,5 +33,5 @@ mod supervisor;
 mod trap;
 mod waits;
 
-pub(crate) use launch::{Plan, Trouble, run};
+pub(crate) use launch::{Plan, Stage, Trouble, listen, run};
 pub(crate) use supervisor::Guest;

@@ -6,9 +6,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::kernel_tables::Attributes;
 use super::{PollFd, clock, descriptor, poll};
 use crate::base::Cidr;
+use crate::base::netlink::{Draft, messages};
 
 // linux/if_link.h, linux/if_addr.h, linux/rtnetlink.h, linux/veth.h
 const IFLA_IFNAME: u16 = 3;
@@ -49,19 +49,16 @@ impl Rtnetlink {
         // (linkwatch_urgent_event).
         let pair = VETH_INDEXES.fetch_add(2, Ordering::Relaxed);
         let head = |index: u32| [[0; 4], index.to_ne_bytes(), [0; 4], [0; 4]].concat(); // struct ifinfomsg
-        let mut request = Request::new(libc::RTM_NEWLINK, NEW, &head(pair));
-        request.attribute(IFLA_IFNAME, &terminated(name));
-        request.nested(IFLA_LINKINFO, |info| {
-            info.attribute(IFLA_INFO_KIND, b"veth");
-            info.nested(IFLA_INFO_DATA, |data| {
+        let request = Draft::new(libc::RTM_NEWLINK, &head(pair)).string(IFLA_IFNAME, name);
+        let request = request.nested(IFLA_LINKINFO, |info| {
+            info.with(IFLA_INFO_KIND, b"veth").nested(IFLA_INFO_DATA, |data| {
                 data.nested(VETH_INFO_PEER, |other| {
-                    other.bytes.extend(head(pair + 1));
-                    other.attribute(IFLA_IFNAME, &terminated(peer));
-                    other.attribute(IFLA_NET_NS_FD, &peer_namespace.as_raw_fd().to_ne_bytes());
-                });
-            });
+                    let other = other.raw(&head(pair + 1)).string(IFLA_IFNAME, peer);
+                    other.with(IFLA_NET_NS_FD, &peer_namespace.as_raw_fd().to_ne_bytes())
+                })
+            })
         });
-        self.ask(request)
+        self.ask(request, NEW)
     }
 
     /// Removes an interface; of a veth, both ends.
@@ -69,7 +66,7 @@ impl Rtnetlink {
         // struct ifinfomsg: family, pad, type (16 bits), index, flags, change.
         let mut head = [0; 16];
         head[4..8].copy_from_slice(&index.to_ne_bytes());
-        self.ask(Request::new(libc::RTM_DELLINK, 0, &head))
+        self.ask(Draft::new(libc::RTM_DELLINK, &head), 0)
     }
 
     /// Gives an interface an address.
@@ -77,14 +74,13 @@ impl Rtnetlink {
         // struct ifaddrmsg: family, prefix length, flags, scope, index.
         let mut head = [family(address.address()), address.prefix(), 0, 0, 0, 0, 0, 0];
         head[4..].copy_from_slice(&index.to_ne_bytes());
-        let mut request = Request::new(libc::RTM_NEWADDR, NEW, &head);
-        request.attribute(IFA_LOCAL, &octets(address.address()));
-        request.attribute(IFA_ADDRESS, &octets(address.address()));
-        match address.broadcast() {
-            Some(broadcast) => request.attribute(IFA_BROADCAST, &broadcast.octets()),
-            None => request.attribute(IFA_FLAGS, &IFA_F_NODAD.to_ne_bytes()),
-        }
-        self.ask(request)
+        let request = Draft::new(libc::RTM_NEWADDR, &head);
+        let request = request.address(IFA_LOCAL, address.address()).address(IFA_ADDRESS, address.address());
+        let request = match address.broadcast() {
+            Some(broadcast) => request.address(IFA_BROADCAST, broadcast.into()),
+            None => request.number(IFA_FLAGS, IFA_F_NODAD),
+        };
+        self.ask(request, NEW)
     }
 
     /// Adds a route; `None` as network is the default route. Without `via` the network is on the link of `index`; 0 there
@@ -102,32 +98,31 @@ impl Rtnetlink {
         // struct rtmsg: family, dst_len, src_len, tos, table, protocol, scope, type, flags (32 bits).
         let head =
             [family(address), prefix, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, scope, RTN_UNICAST, 0, 0, 0, 0];
-        let mut request = Request::new(libc::RTM_NEWROUTE, NEW, &head);
-        if let Some(network) = network {
-            request.attribute(RTA_DST, &octets(network.network()));
-        }
-        if let Some(via) = via {
-            request.attribute(RTA_GATEWAY, &octets(via));
-        }
-        if index != 0 {
-            request.attribute(RTA_OIF, &index.to_ne_bytes());
-        }
-        self.ask(request)
+        let request =
+            Draft::new(libc::RTM_NEWROUTE, &head).some_address(RTA_DST, network.map(|n| n.network()));
+        let request = request.some_address(RTA_GATEWAY, via);
+        self.ask(if index == 0 { request } else { request.number(RTA_OIF, index) }, NEW)
     }
 
     /// Sends a request and waits for its acknowledgement: the kernel makes it before send(2) returns.
-    fn ask(&self, request: Request) -> io::Result<()> {
-        descriptor::send(self.0.as_fd(), &request.finish(), 0)?;
+    fn ask(&self, request: Draft, flags: i32) -> io::Result<()> {
+        self.send(request, flags)?;
         let mut answer = [0; 4096];
         let n = descriptor::recv(self.0.as_fd(), &mut answer, 0)?;
-        // struct nlmsghdr: length, type (16 bits), flags, sequence, port; then nlmsgerr: the negative errno, 0 = done.
-        let field =
-            |at: usize| answer[..n].get(at..at + 4).and_then(|b| b.try_into().ok()).map(i32::from_ne_bytes);
-        match (field(4).map(|kind| kind & 0xffff), field(16)) {
-            (Some(libc::NLMSG_ERROR), Some(0)) => Ok(()),
-            (Some(libc::NLMSG_ERROR), Some(error)) => Err(io::Error::from_raw_os_error(error.wrapping_neg())),
-            _ => Err(io::Error::from_raw_os_error(libc::EPROTO)),
+        let answer = messages(answer.get(..n).unwrap_or_default()).next();
+        // struct nlmsgerr: the negative errno, 0 = done.
+        match answer.filter(|answer| i32::from(answer.kind) == libc::NLMSG_ERROR).map(|answer| answer.word(0))
+        {
+            Some(0) => Ok(()),
+            Some(error) => Err(io::Error::from_raw_os_error((error as i32).wrapping_neg())),
+            None => Err(io::Error::from_raw_os_error(libc::EPROTO)),
         }
+    }
+
+    /// One request at a time: its sequence and port say nothing.
+    pub(super) fn send(&self, request: Draft, flags: i32) -> io::Result<()> {
+        let flags = (libc::NLM_F_REQUEST | libc::NLM_F_ACK | flags) as u16;
+        descriptor::send(self.0.as_fd(), &request.finish(flags, 0, 0), 0).map(drop)
     }
 }
 
@@ -178,77 +173,17 @@ impl LinkWatch {
     }
 }
 
-/// One of these messages (struct nlmsghdr, struct ifinfomsg, attributes) says that the interface runs: IFF_RUNNING, and
-/// the operational state up. An interface whose carrier was never looked at is "unknown", runs too, and loses what is sent.
-fn tells_running(mut messages: &[u8], index: u32) -> bool {
-    let word = |message: &[u8], at: usize| {
-        message.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_ne_bytes)
-    };
-    while messages.len() >= 32 {
-        let length = word(messages, 0) as usize;
-        let is_link = word(messages, 4) as u16 == libc::RTM_NEWLINK;
-        let runs =
-            is_link && word(messages, 20) == index && word(messages, 24) & libc::IFF_RUNNING as u32 != 0;
-        let attributes = messages.get(32..length.min(messages.len())).unwrap_or_default();
-        if runs
-            && Attributes(attributes).get(IFLA_OPERSTATE).is_none_or(|state| state.first() == Some(&OPER_UP))
-        {
-            return true;
-        }
-        messages = messages.get(length.next_multiple_of(4).max(16)..).unwrap_or_default();
-    }
-    false
-}
-
-/// A message under construction: struct nlmsghdr, a fixed head, attributes.
-pub(super) struct Request {
-    bytes: Vec<u8>,
-}
-
-impl Request {
-    pub(super) fn new(kind: u16, flags: i32, head: &[u8]) -> Self {
-        let flags = (libc::NLM_F_REQUEST | libc::NLM_F_ACK | flags) as u16;
-        let mut bytes = vec![0; 4];
-        bytes.extend(kind.to_ne_bytes());
-        bytes.extend(flags.to_ne_bytes());
-        bytes.extend([0; 8]); // sequence and port: one request at a time, the kernel's answer
-        bytes.extend(head);
-        Self { bytes }
-    }
-
-    fn attribute(&mut self, kind: u16, value: &[u8]) {
-        self.nested(kind, |inner| inner.bytes.extend(value));
-    }
-
-    /// struct rtattr: length (header included), type; the value, padded to four bytes.
-    fn nested(&mut self, kind: u16, fill: impl FnOnce(&mut Self)) {
-        let start = self.bytes.len();
-        self.bytes.extend([0; 2]);
-        self.bytes.extend(kind.to_ne_bytes());
-        fill(self);
-        let length = (self.bytes.len() - start) as u16;
-        self.bytes[start..start + 2].copy_from_slice(&length.to_ne_bytes());
-        self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
-    }
-
-    pub(super) fn finish(mut self) -> Vec<u8> {
-        let length = self.bytes.len() as u32;
-        self.bytes[..4].copy_from_slice(&length.to_ne_bytes());
-        self.bytes
-    }
-}
-
-fn terminated(name: &str) -> Vec<u8> {
-    name.bytes().chain([0]).collect()
+/// One of these messages (struct ifinfomsg, attributes) says that the interface runs: IFF_RUNNING, and the operational state
+/// up. An interface whose carrier was never looked at is "unknown", runs too, and loses what is sent.
+fn tells_running(bytes: &[u8], index: u32) -> bool {
+    messages(bytes).any(|message| {
+        message.kind == libc::RTM_NEWLINK
+            && message.word(4) == index
+            && message.word(8) & libc::IFF_RUNNING as u32 != 0
+            && message.attribute(16, IFLA_OPERSTATE).is_none_or(|state| state.first() == Some(&OPER_UP))
+    })
 }
 
 const fn family(address: IpAddr) -> u8 {
     (if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 }) as u8
-}
-
-fn octets(address: IpAddr) -> Vec<u8> {
-    match address {
-        IpAddr::V4(a) => a.octets().to_vec(),
-        IpAddr::V6(a) => a.octets().to_vec(),
-    }
 }

@@ -11,6 +11,7 @@
 //! | `wire_servers.rs` | over a TAP, the kernel on its other side: curl, nginx, redis, iperf3, nc, socat, ssh, Go |
 //! | `wire_probes.rs` | over a TAP: ping, traceroute, dig, hping3, nmap, tcpdump, arping, scapy |
 //! | `cpython.rs` | CPython's own tests, compared with the kernel case by case (`cpython.toml`) |
+//! | `looks.rs` | what a host tells of itself: `ip` as on the kernel; `ss`, `addr`, `route` ... as a person sees them (`looks.txt`) |
 //! | `lives.rs` | a thousand programs, fifty at once, killed runs, dead hosts: nothing is left, nobody hangs |
 //!
 //! The rights that a test lacks are named where it is skipped; under CI=true nothing may be skipped.
@@ -21,6 +22,7 @@ mod beginners;
 mod cpython;
 mod descriptors;
 mod lives;
+mod looks;
 mod place;
 mod servers;
 mod terminal;

@@ -163,8 +163,13 @@ impl Place {
 
     /// `sockatoo` itself, as the place's user.
     pub fn sockatoo(&self, words: &str) -> Ended {
+        self.sockatoo_words(&words.split_whitespace().collect::<Vec<_>>())
+    }
+
+    /// The same with words that have spaces in them.
+    pub fn sockatoo_words(&self, words: &[&str]) -> Ended {
         let mut command = self.command(SOCKATOO);
-        command.args(words.split_whitespace());
+        command.args(words);
         Terminal::open(command).end()
     }
 

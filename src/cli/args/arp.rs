@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::send::pace;
-use super::{HostArgs, seconds};
+use super::{FamilyArgs, HostArgs, seconds};
 use crate::probe::Pace;
 
 #[derive(Debug, Args)]
@@ -42,12 +42,8 @@ pub(in crate::cli) struct ArpArgs {
     /// Questions per second: 100, 20k
     #[arg(long, value_name = "RATE", default_value = "1000", value_parser = pace)]
     pub(in crate::cli) rate: Pace,
-    /// IPv4 only
-    #[arg(short = '4', conflicts_with = "ipv6")]
-    pub(in crate::cli) ipv4: bool,
-    /// IPv6 only
-    #[arg(short = '6')]
-    pub(in crate::cli) ipv6: bool,
+    #[command(flatten)]
+    pub(in crate::cli) family: FamilyArgs,
     #[command(flatten)]
     pub(in crate::cli) host: HostArgs,
 }

@@ -2,22 +2,14 @@
 
 use clap::Args;
 
+use super::FamilyArgs;
+
 /// Which host.
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct OnArgs {
     /// The host, by its name [default: $SOCKATOO_HOST, else `default`]
     #[arg(long, value_name = "HOST")]
     pub(in crate::cli) on: Option<String>,
-}
-
-#[derive(Clone, Debug, Args)]
-pub(in crate::cli) struct FamilyArgs {
-    /// IPv4 only
-    #[arg(short = '4', conflicts_with = "ipv6")]
-    pub(in crate::cli) ipv4: bool,
-    /// IPv6 only
-    #[arg(short = '6')]
-    pub(in crate::cli) ipv6: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -38,7 +38,7 @@ pub(in crate::cli) use checksum::ChecksumArgs;
 pub(in crate::cli) use craft::{BeginsWith, CraftArgs, Language, ViewArgs};
 pub(in crate::cli) use diff::DiffArgs;
 pub(in crate::cli) use hosts::{DownArgs, Raw, ServedArgs, UpArgs};
-pub(in crate::cli) use look::{FamilyArgs, OnArgs, SsArgs, StatArgs, WordsArgs};
+pub(in crate::cli) use look::{OnArgs, SsArgs, StatArgs, WordsArgs};
 pub(in crate::cli) use replay::ReplayArgs;
 pub(in crate::cli) use run::RunArgs;
 pub(in crate::cli) use scan::{Method, ScanArgs};
@@ -54,6 +54,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 
 use crate::base::Cidr;
+use crate::base::constants::{AF_INET, AF_INET6, AF_UNSPEC};
 use crate::device::Impairment;
 
 const STYLES: Styles = Styles::styled()
@@ -101,6 +102,10 @@ pub(in crate::cli) enum Command {
     )]
     Down(DownArgs),
     /// List the hosts that run
+    #[command(
+        after_help = "A name is what `--on` wants. UP is since when, SOCKETS how many there are, FLAGS are those of `up` and `run`; \
+        --json tells more. Try `sockatoo ss --on NAME`, `sockatoo addr --on NAME`."
+    )]
     Ls,
     /// Run a program, unmodified, on the sockets of a host of ours
     #[command(mut_arg("interface", |arg| arg.short('i')))]
@@ -108,7 +113,9 @@ pub(in crate::cli) enum Command {
         this run alone [default: $SOCKATOO_HOST, else `default`]")))]
     #[command(
         after_help = "Try `sockatoo run -- python3 server.py` in one terminal and `sockatoo run -- python3 client.py` in another: \
-        both are guests of the host `default`, and talk over its 127.0.0.1. Nothing of the program is changed; it is no sandbox. \
+        both are guests of the host `default`, and talk over its 127.0.0.1. `sockatoo ss -tan` looks on. Nothing of the program is \
+        changed; it is no sandbox. Its SOCKATOO_HOST is its host, so that `sockatoo` in a shell under `run` speaks of the same. The \
+        host ends by itself behind its last program and connection, unless `sockatoo up` has made it stay. \
         Exit code: the program's own (128 and the signal's number, if one ended it), 127 no such program, 126 it can't be run."
     )]
     Run(RunArgs),
@@ -131,7 +138,7 @@ pub(in crate::cli) enum Command {
     /// Show and change the neighbours of a running host, as `ip neigh` does
     #[command(
         after_help = "neigh [show [dev IF]] | add IP lladdr MAC dev IF | replace ... | del IP dev IF | get IP dev IF | \
-        flush [dev IF]. What is added is permanent."
+        flush [dev IF]. What is added is permanent. Try `sockatoo neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev eth0`."
     )]
     Neigh(WordsArgs),
     /// Show how often what happened on a running host: drops, refusals, retransmissions
@@ -269,6 +276,33 @@ pub(in crate::cli) struct HostArgs {
     pub(in crate::cli) no_rst: Vec<u16>,
 }
 
+/// Which addresses are wanted.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(in crate::cli) struct FamilyArgs {
+    /// IPv4 only
+    #[arg(short = '4', conflicts_with = "ipv6")]
+    pub(in crate::cli) ipv4: bool,
+    /// IPv6 only
+    #[arg(short = '6')]
+    pub(in crate::cli) ipv6: bool,
+}
+
+impl FamilyArgs {
+    /// True if addresses of this family are wanted.
+    pub(in crate::cli) const fn wants(self, address: IpAddr) -> bool {
+        if address.is_ipv4() { !self.ipv6 } else { !self.ipv4 }
+    }
+
+    /// AF_*, for getaddrinfo(3).
+    pub(in crate::cli) const fn number(self) -> i32 {
+        match (self.ipv4, self.ipv6) {
+            (true, _) => AF_INET,
+            (_, true) => AF_INET6,
+            _ => AF_UNSPEC,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DemoArgs {
     /// Two Sockatoo hosts over a cable in memory, even where more is allowed
@@ -338,12 +372,8 @@ pub(in crate::cli) struct PingArgs {
     /// Addresses only (as ever: no names are asked for)
     #[arg(short)]
     pub(in crate::cli) numeric: bool,
-    /// IPv4 only
-    #[arg(short = '4', conflicts_with = "ipv6")]
-    pub(in crate::cli) ipv4: bool,
-    /// IPv6 only
-    #[arg(short = '6')]
-    pub(in crate::cli) ipv6: bool,
+    #[command(flatten)]
+    pub(in crate::cli) family: FamilyArgs,
     #[command(flatten)]
     pub(in crate::cli) host: HostArgs,
 }
@@ -368,12 +398,8 @@ pub(in crate::cli) struct NcArgs {
     /// Give up connecting, or an idle connection, after so many seconds
     #[arg(short = 'w', value_name = "SECONDS", value_parser = seconds)]
     pub(in crate::cli) wait: Option<Duration>,
-    /// IPv4 only
-    #[arg(short = '4', conflicts_with = "ipv6")]
-    pub(in crate::cli) ipv4: bool,
-    /// IPv6 only
-    #[arg(short = '6')]
-    pub(in crate::cli) ipv6: bool,
+    #[command(flatten)]
+    pub(in crate::cli) family: FamilyArgs,
     /// Our own port
     #[arg(short = 'p', value_name = "PORT")]
     pub(in crate::cli) source_port: Option<u16>,
@@ -389,6 +415,9 @@ pub(in crate::cli) struct DoctorArgs {
     /// Try a user namespace in this process, and say so by the exit code
     #[arg(long, hide = true)]
     pub(in crate::cli) try_user_namespace: bool,
+    /// Be a program whose calls stop, say so on standard output, and wait for the end of standard input
+    #[arg(long, hide = true)]
+    pub(in crate::cli) try_listener: bool,
 }
 
 /// The bytes of ping's `-p`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::send::pace;
-use super::{HostArgs, seconds};
+use super::{FamilyArgs, HostArgs, seconds};
 use crate::probe::Pace;
 
 #[derive(Debug, Args)]
@@ -34,12 +34,8 @@ pub(in crate::cli) struct ScanArgs {
     /// Say what each port's state is known by
     #[arg(long)]
     pub(in crate::cli) reason: bool,
-    /// IPv4 only
-    #[arg(short = '4', conflicts_with = "ipv6")]
-    pub(in crate::cli) ipv4: bool,
-    /// IPv6 only
-    #[arg(short = '6')]
-    pub(in crate::cli) ipv6: bool,
+    #[command(flatten)]
+    pub(in crate::cli) family: FamilyArgs,
     #[command(flatten)]
     pub(in crate::cli) host: HostArgs,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{HostArgs, seconds};
+use super::{FamilyArgs, HostArgs, seconds};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct TracerouteArgs {
@@ -58,12 +58,8 @@ pub(in crate::cli) struct TracerouteArgs {
     /// Addresses only
     #[arg(short)]
     pub(in crate::cli) numeric: bool,
-    /// IPv4 only
-    #[arg(short = '4', conflicts_with = "ipv6")]
-    pub(in crate::cli) ipv4: bool,
-    /// IPv6 only
-    #[arg(short = '6')]
-    pub(in crate::cli) ipv6: bool,
+    #[command(flatten)]
+    pub(in crate::cli) family: FamilyArgs,
     #[command(flatten)]
     pub(in crate::cli) host: HostArgs,
 }

@@ -14,7 +14,7 @@ mod send;
 mod source;
 mod view;
 
-pub(super) use send::Report;
+pub(super) use send::{Report, UnderWay};
 pub(super) use source::{broken, expression, file};
 
 use std::fs::File;

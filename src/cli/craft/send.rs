@@ -30,20 +30,10 @@ pub(super) fn run(args: &CraftArgs, as_json: bool) -> Result<Exit, Trouble> {
     check_flood(args, station)?;
     let mut sending = Sending::new(&host, &packet, &around, &plan)?;
     tell_unknown(&around);
-    let report = Arc::new(Mutex::new(Report::default()));
-    let (last, at_end) = (report.clone(), host.clone());
-    on_interrupt(move || {
-        // What is recorded is written out.
-        at_end.shutdown();
-        last.lock().unwrap_or_else(PoisonError::into_inner).tell(as_json);
-        Exit::Interrupted
-    });
-    let mut progress = Progress::new(!as_json, host.now());
+    let mut under_way = UnderWay::new(&host, as_json);
     loop {
         let more = sending.step()?;
-        let now = Report::of(&sending);
-        progress.show(host.now(), || now.line());
-        *report.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        under_way.show(Report::of(&sending));
         if !more {
             break;
         }
@@ -132,6 +122,33 @@ pub(super) fn tell_unknown(around: &Around<'_>) {
     }
 }
 
+/// Sending that goes on: a line tells how far it is, and Ctrl-C ends it with what was done so far.
+pub(in crate::cli) struct UnderWay {
+    host: Host,
+    report: Arc<Mutex<Report>>,
+    progress: Progress,
+}
+
+impl UnderWay {
+    pub(in crate::cli) fn new(host: &Host, as_json: bool) -> Self {
+        let report = Arc::new(Mutex::new(Report::default()));
+        let (last, at_end) = (report.clone(), host.clone());
+        on_interrupt(move || {
+            // What is recorded is written out.
+            at_end.shutdown();
+            last.lock().unwrap_or_else(PoisonError::into_inner).tell(as_json);
+            Exit::Interrupted
+        });
+        Self { host: host.clone(), report, progress: Progress::new(!as_json, host.now()) }
+    }
+
+    /// So much is done.
+    pub(in crate::cli) fn show(&mut self, now: Report) {
+        self.progress.show(self.host.now(), || now.line());
+        *self.report.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+}
+
 /// What was done.
 #[derive(Clone, Debug, Default)]
 pub(in crate::cli) struct Report {
@@ -153,7 +170,7 @@ impl Report {
         Self { tally, elapsed, late, silent: Vec::new() }
     }
 
-    pub(in crate::cli) fn line(&self) -> String {
+    fn line(&self) -> String {
         let Tally { sent, failed, .. } = self.tally;
         let failed = if failed > 0 { format!(", {failed} not sent") } else { String::new() };
         let rate = rate(sent, self.elapsed);

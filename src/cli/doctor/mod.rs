@@ -4,9 +4,11 @@
 //! | file | what |
 //! |---|---|
 //! | `mod.rs` | the machine: kernel, rights, devices, namespaces, programs |
+//! | `run.rs` | what `sockatoo run` needs: programs' calls and descriptors, a place for hosts |
 //! | `interface.rs` | `-i IF`: whether frames for a station of our own come back there |
 
 mod interface;
+mod run;
 
 use std::fs;
 use std::path::PathBuf;
@@ -39,24 +41,37 @@ pub(in crate::cli) fn run(args: &DoctorArgs, as_json: bool) -> Result<Exit, Trou
     if args.try_user_namespace {
         return Ok(if become_root_in_user_namespace().is_ok() { Exit::Ok } else { Exit::No });
     }
+    if args.try_listener {
+        return Ok(run::listener());
+    }
     let mut findings = look();
     if let Some(name) = &args.interface {
         findings.extend(interface::look(name));
     }
-    let all = findings.iter().all(|f| f.ok || !f.needed);
+    let enough = |findings: &[Finding]| findings.iter().all(|f| f.ok || !f.needed);
+    let wires = enough(&findings);
+    let guests = run::look();
+    let programs = enough(&guests);
+    findings.extend(guests);
+    let all = wires && programs;
     if as_json {
         let findings: Vec<_> = findings
             .iter()
             .map(|f| json!({ "key": f.key, "ok": f.ok, "needed": f.needed, "detail": f.detail, "mend": (!f.ok).then_some(&f.mend) }))
             .collect();
-        say::object(json!({ "ok": all, "findings": findings }));
+        say::object(json!({ "ok": all, "wires": wires, "run": programs, "findings": findings }));
     } else {
         findings.iter().for_each(show);
         say::line("");
-        say::line(if all {
-            "All that is needed is there: `sockatoo demo` talks with this machine's kernel."
+        say::line(if wires {
+            "All that wires need is there: `sockatoo demo` talks with this machine's kernel."
         } else {
             "Hosts in memory and on loopback work all the same: `sockatoo demo --memory`."
+        });
+        say::line(if programs {
+            "All that unmodified programs need is there: `sockatoo run -- PROGRAM`."
+        } else {
+            "Unmodified programs can't be run on our sockets here: `sockatoo run` would fail."
         });
     }
     Ok(if all { Exit::Ok } else { Exit::No })

@@ -17,9 +17,7 @@ pub(super) mod ss;
 pub(super) mod stat;
 mod words;
 
-use std::net::IpAddr;
-
-use super::args::{FamilyArgs, OnArgs};
+use super::args::OnArgs;
 use super::say::Trouble;
 use super::up::named;
 use crate::base::verb::{Answer, InterfaceRow, NeighbourRow, RouteRow, SocketRow, Verb};
@@ -103,11 +101,4 @@ pub(super) fn missing(name: &str) -> Trouble {
     Trouble::new(format!("no host `{name}` runs"))
         .hint(format!("`sockatoo up {name}` starts one{running}"))
         .answer()
-}
-
-impl FamilyArgs {
-    /// True if addresses of this family are wanted.
-    fn wants(&self, address: IpAddr) -> bool {
-        if address.is_ipv4() { !self.ipv6 } else { !self.ipv4 }
-    }
 }

@@ -29,6 +29,7 @@ pub(in crate::cli) fn run(args: &WordsArgs, json: bool) -> Result<Exit, Trouble>
     let fits = |row: &NeighbourRow| {
         asked.interface.is_none_or(|interface| interface == row.interface)
             && asked.address.is_none_or(|address| address == row.address)
+            && asked.state.is_none_or(|state| state == row.state)
             && args.family.wants(row.address)
     };
     match command {
@@ -46,6 +47,11 @@ pub(in crate::cli) fn run(args: &WordsArgs, json: bool) -> Result<Exit, Trouble>
                 return Err(Trouble::new("Device and destination are required arguments.")
                     .hint("as `neigh add 192.0.2.1 lladdr 02:00:00:00:00:01 dev eth0`"));
             };
+            if let Some(state) = asked.state.filter(|state| *state != NeighbourState::Permanent) {
+                return Err(Trouble::new(format!(
+                    "a neighbour can be set to `permanent` only, not to {state:?}"
+                )));
+            }
             let known = host.neighbours()?.into_iter().find(fits);
             match (command, known, asked.mac) {
                 ("get", Some(row), _) => show(&host, &row, json),
@@ -70,6 +76,7 @@ struct Asked {
     address: Option<IpAddr>,
     interface: Option<IfIndex>,
     mac: Option<Mac>,
+    state: Option<NeighbourState>,
 }
 
 fn asked(host: &Looked, words: &mut Words<'_>) -> Result<Asked, Trouble> {
@@ -79,14 +86,12 @@ fn asked(host: &Looked, words: &mut Words<'_>) -> Result<Asked, Trouble> {
             "dev" => asked.interface = Some(host.index(words.want("an interface")?)?),
             "lladdr" => asked.mac = Some(words.value("a station's address (as 02:00:00:00:00:01)")?),
             "to" | "all" => {}
-            "nud" => match words.want("a state")? {
-                "permanent" | "all" => {}
-                state => {
-                    return Err(
-                        words.wrong(format!("a neighbour can be set to `permanent` only, not to `{state}`"))
-                    );
+            "nud" => {
+                asked.state = match words.want("a state")? {
+                    "all" => None,
+                    word => Some(state(word).ok_or_else(|| words.wrong(format!("`{word}` is not a state")))?),
                 }
-            },
+            }
             _ if asked.address.is_none() => {
                 let address = key.parse().map_err(|_| words.wrong(format!("`{key}` is not an address")))?;
                 asked.address = Some(address);
@@ -97,16 +102,23 @@ fn asked(host: &Looked, words: &mut Words<'_>) -> Result<Asked, Trouble> {
     Ok(asked)
 }
 
+/// neighbour(8)'s words for the states.
+const STATES: [(NeighbourState, &str); 7] = [
+    (NeighbourState::Incomplete, "INCOMPLETE"),
+    (NeighbourState::Reachable, "REACHABLE"),
+    (NeighbourState::Stale, "STALE"),
+    (NeighbourState::Delay, "DELAY"),
+    (NeighbourState::Probe, "PROBE"),
+    (NeighbourState::Failed, "FAILED"),
+    (NeighbourState::Permanent, "PERMANENT"),
+];
+
+fn state(word: &str) -> Option<NeighbourState> {
+    STATES.iter().find(|(_, name)| name.eq_ignore_ascii_case(word)).map(|(state, _)| *state)
+}
+
 fn show(host: &Looked, row: &NeighbourRow, json: bool) {
-    let state = match row.state {
-        NeighbourState::Incomplete => "INCOMPLETE",
-        NeighbourState::Reachable => "REACHABLE",
-        NeighbourState::Stale => "STALE",
-        NeighbourState::Delay => "DELAY",
-        NeighbourState::Probe => "PROBE",
-        NeighbourState::Failed => "FAILED",
-        NeighbourState::Permanent => "PERMANENT",
-    };
+    let state = STATES.iter().find(|(state, _)| *state == row.state).map_or("", |(_, name)| *name);
     let (address, dev) = (row.address, host.name(row.interface));
     if json {
         let lladdr = row.mac.map(|mac| mac.to_string());

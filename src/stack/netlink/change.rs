@@ -4,8 +4,8 @@
 use std::net::IpAddr;
 
 use super::dump::{IFF_UP, RT_TABLE_MAIN, RTA_DST, RTA_GATEWAY, RTA_OIF, RTN_UNICAST, network};
-use super::message::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, Request, attributes};
 use crate::base::constants::{AF_INET, AF_INET6};
+use crate::base::netlink::{Message, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, attributes};
 use crate::base::{Cidr, Errno, IfIndex, Mac, Reason, Result};
 use crate::stack::Net;
 
@@ -15,12 +15,12 @@ pub(super) const ADDRESS: usize = 8;
 pub(super) const ROUTE: usize = 12;
 pub(super) const NEIGHBOUR: usize = 12;
 
-fn short(request: &Request<'_>, header: usize) -> Result<()> {
+fn short(request: &Message<'_>, header: usize) -> Result<()> {
     if request.body.len() < header { Err(Errno::EINVAL.with("the request is too short")) } else { Ok(()) }
 }
 
 /// True for AF_INET. EAFNOSUPPORT for what is no IP family.
-pub(super) fn is_ipv4(request: &Request<'_>) -> Result<bool> {
+pub(super) fn is_ipv4(request: &Message<'_>) -> Result<bool> {
     match i32::from(request.byte(0)) {
         AF_INET => Ok(true),
         AF_INET6 => Ok(false),
@@ -30,7 +30,7 @@ pub(super) fn is_ipv4(request: &Request<'_>) -> Result<bool> {
 
 impl Net {
     /// The interface that a request names by its number or by IFLA_IFNAME. EINVAL if it names none, ENODEV if there is none.
-    pub(super) fn link_named(&self, request: &Request<'_>) -> Result<IfIndex> {
+    pub(super) fn link_named(&self, request: &Message<'_>) -> Result<IfIndex> {
         const IFLA_IFNAME: u16 = 3;
         const IFLA_ALT_IFNAME: u16 = 53;
         let index = request.word(4);
@@ -47,7 +47,7 @@ impl Net {
     }
 
     /// RTM_NEWLINK, RTM_SETLINK: an interface that is there may be set up, which it is already.
-    pub(super) fn set_link_by(&mut self, request: &Request<'_>) -> Result<()> {
+    pub(super) fn set_link_by(&mut self, request: &Message<'_>) -> Result<()> {
         /// IFLA_IFNAME, IFLA_EXT_MASK, IFLA_ALT_IFNAME: they name what is meant, and change nothing.
         const NAMES: [u16; 3] = [3, 29, 53];
         short(request, LINK)?;
@@ -69,7 +69,7 @@ impl Net {
     }
 
     /// RTM_NEWADDR, RTM_DELADDR.
-    pub(super) fn set_address_by(&mut self, request: &Request<'_>, add: bool) -> Result<()> {
+    pub(super) fn set_address_by(&mut self, request: &Message<'_>, add: bool) -> Result<()> {
         const IFA_ADDRESS: u16 = 1;
         const IFA_LOCAL: u16 = 2;
         short(request, ADDRESS)?;
@@ -93,7 +93,7 @@ impl Net {
     }
 
     /// RTM_NEWROUTE, RTM_DELROUTE.
-    pub(super) fn set_route_by(&mut self, request: &Request<'_>, add: bool) -> Result<()> {
+    pub(super) fn set_route_by(&mut self, request: &Message<'_>, add: bool) -> Result<()> {
         const RTA_METRICS: u16 = 8;
         const RTA_MULTIPATH: u16 = 9;
         const RTA_TABLE: u16 = 15;
@@ -136,7 +136,7 @@ impl Net {
     }
 
     /// RTM_NEWNEIGH, RTM_DELNEIGH.
-    pub(super) fn set_neighbour_by(&mut self, request: &Request<'_>, add: bool) -> Result<()> {
+    pub(super) fn set_neighbour_by(&mut self, request: &Message<'_>, add: bool) -> Result<()> {
         const NDA_DST: u16 = 1;
         const NDA_LLADDR: u16 = 2;
         const NUD_PERMANENT: u16 = 0x80;

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::message::{Message, Request};
 use crate::base::constants::{AF_INET, AF_INET6, ARPHRD_ETHER, ARPHRD_LOOPBACK};
+use crate::base::netlink::{Draft, Message};
 use crate::base::{Cidr, IfIndex, Instant, Mac};
 use crate::stack::Net;
 use crate::stack::ip::{Route, RouteOrigin};
@@ -38,8 +38,8 @@ pub(super) const RTA_PREF: u16 = 20;
 pub(super) const IFF_UP: u32 = 1;
 const RTNH_F_LINKDOWN: u32 = 16;
 /// IP6_RT_PRIO_ADDRCONF, IP6_RT_PRIO_USER.
-const METRIC_KERNEL: u32 = 256;
-const METRIC_USER: u32 = 1024;
+pub(super) const METRIC_KERNEL: u32 = 256;
+pub(super) const METRIC_USER: u32 = 1024;
 
 /// What a dump goes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub(super) struct Dump {
 }
 
 impl Dump {
-    pub(super) fn new(listing: Listing, request: &Request<'_>) -> Self {
+    pub(super) fn new(listing: Listing, request: &Message<'_>) -> Self {
         let family = i32::from(request.byte(0));
         Self { listing, family, interface: 0, sequence: request.sequence, done: 0 }
     }
@@ -94,7 +94,7 @@ fn words(words: &[u32]) -> Vec<u8> {
 
 impl Net {
     /// The messages of a dump, in Linux's order.
-    pub(super) fn dump<'a>(&'a self, dump: &'a Dump) -> Box<dyn Iterator<Item = Message> + 'a> {
+    pub(super) fn dump<'a>(&'a self, dump: &'a Dump) -> Box<dyn Iterator<Item = Draft> + 'a> {
         let here = move |interface: IfIndex| dump.interface == 0 || dump.interface == interface.0;
         match dump.listing {
             Listing::Links => Box::new(self.interfaces().iter().map(link)),
@@ -132,7 +132,7 @@ impl Net {
         }
     }
 
-    fn route_message(&self, route: &Route) -> Message {
+    fn route_message(&self, route: &Route) -> Draft {
         let v4 = route.network.address().is_ipv4();
         let protocol = match route.origin {
             RouteOrigin::Connected | RouteOrigin::Prefix => RTPROT_KERNEL,
@@ -162,7 +162,7 @@ impl Net {
 }
 
 /// What every IPv6 route ends with.
-fn v6_end(message: Message, expires: Option<u32>) -> Message {
+fn v6_end(message: Draft, expires: Option<u32>) -> Draft {
     // struct rta_cacheinfo: references, last use, expires, error, used, id, ts, tsage.
     let cache = words(&[0, 0, expires.unwrap_or(0), 0, 0, 0, 0, 0]);
     message.with(RTA_CACHEINFO, &cache).with(RTA_PREF, &[0])
@@ -180,18 +180,18 @@ pub(super) struct RouteHead {
 
 impl RouteHead {
     /// The message, with its table and destination.
-    pub(super) fn message(&self) -> Message {
+    pub(super) fn message(&self) -> Draft {
         let (address, prefix) = (self.network.address(), self.network.prefix());
         let mut head =
             vec![family(address) as u8, prefix, 0, 0, self.table, self.protocol, self.scope, self.kind];
         head.extend(self.flags.to_ne_bytes());
-        let message = Message::new(RTM_NEWROUTE, &head).number(RTA_TABLE, self.table.into());
+        let message = Draft::new(RTM_NEWROUTE, &head).number(RTA_TABLE, self.table.into());
         if prefix == 0 { message } else { message.address(RTA_DST, address) }
     }
 }
 
 /// The table `local`, and IPv6's routes to whole addresses, as an interface's addresses give them (fib_add_ifaddr, addrconf).
-fn own_routes(interface: &Interface, v4: bool) -> Vec<Message> {
+fn own_routes(interface: &Interface, v4: bool) -> Vec<Draft> {
     let lo = interface.index == IfIndex::LO;
     let row = |network: Option<Cidr>, kind: u8, scope: u8, source: IpAddr| {
         let head = RouteHead {
@@ -255,7 +255,7 @@ fn own_routes(interface: &Interface, v4: bool) -> Vec<Message> {
 }
 
 /// An interface, as RTM_NEWLINK.
-pub(super) fn link(interface: &Interface) -> Message {
+pub(super) fn link(interface: &Interface) -> Draft {
     const IFF_BROADCAST: u32 = 2;
     const IFF_LOOPBACK: u32 = 8;
     const IFF_RUNNING: u32 = 0x40;
@@ -286,7 +286,7 @@ pub(super) fn link(interface: &Interface) -> Message {
     wide.resize(25 * 8, 0);
     let mut narrow = words(&counts.map(|count| count as u32));
     narrow.resize(24 * 4, 0);
-    Message::new(RTM_NEWLINK, &head)
+    Draft::new(RTM_NEWLINK, &head)
         .string(3, &interface.name) // IFLA_IFNAME
         .number(13, 1000) // IFLA_TXQLEN
         .with(16, &[state]) // IFLA_OPERSTATE
@@ -308,7 +308,7 @@ pub(super) fn link(interface: &Interface) -> Message {
 }
 
 /// An address, as RTM_NEWADDR.
-fn address(interface: &Interface, own: &Address, now: Instant) -> Message {
+fn address(interface: &Interface, own: &Address, now: Instant) -> Draft {
     const IFA_F_OPTIMISTIC: u32 = 4;
     const IFA_F_DADFAILED: u32 = 8;
     const IFA_F_DEPRECATED: u32 = 0x20;
@@ -333,7 +333,7 @@ fn address(interface: &Interface, own: &Address, now: Instant) -> Message {
     let left = |until: Option<Instant>| until.map_or(u32::MAX, |until| ticks(until, now) / 100);
     // struct ifa_cacheinfo: preferred, valid (seconds), created, updated (ticks).
     let cache = words(&[left(own.preferred_until), left(own.valid_until), 0, 0]);
-    let mut message = Message::new(RTM_NEWADDR, &head).address(1, ip); // IFA_ADDRESS
+    let mut message = Draft::new(RTM_NEWADDR, &head).address(1, ip); // IFA_ADDRESS
     if ip.is_ipv4() {
         message = message.address(2, ip); // IFA_LOCAL
         let broadcast = own.cidr.broadcast().filter(|_| interface.index != IfIndex::LO);
@@ -354,7 +354,7 @@ fn address(interface: &Interface, own: &Address, now: Instant) -> Message {
 }
 
 /// A neighbour, as RTM_NEWNEIGH.
-pub(super) fn neighbour(entry: &Neighbour, now: Instant) -> Message {
+pub(super) fn neighbour(entry: &Neighbour, now: Instant) -> Draft {
     const NTF_ROUTER: u8 = 0x80;
     let state: u16 = match entry.state(now) {
         NeighbourState::Incomplete => 1,
@@ -370,14 +370,14 @@ pub(super) fn neighbour(entry: &Neighbour, now: Instant) -> Message {
     head.extend(entry.interface.0.to_ne_bytes());
     head.extend(state.to_ne_bytes());
     head.extend([if entry.router { NTF_ROUTER } else { 0 }, RTN_UNICAST]);
-    let message = Message::new(RTM_NEWNEIGH, &head).address(1, entry.address); // NDA_DST
+    let message = Draft::new(RTM_NEWNEIGH, &head).address(1, entry.address); // NDA_DST
     let message = if entry.mac == Mac::ZERO { message } else { message.with(2, &entry.mac.0) }; // NDA_LLADDR
     // struct nda_cacheinfo: confirmed, used, updated, references.
     message.number(4, 0).with(3, &words(&[0, 0, 0, 0])) // NDA_PROBES, NDA_CACHEINFO
 }
 
 /// The rules of a host that nobody has given any: the tables local, main and (IPv4) default.
-fn rules(wanted: i32) -> Vec<Message> {
+fn rules(wanted: i32) -> Vec<Draft> {
     const FR_ACT_TO_TBL: u8 = 1;
     let tables: [(u8, u32); 3] = [(RT_TABLE_LOCAL, 0), (RT_TABLE_MAIN, 32_766), (253, 32_767)];
     let families = [(AF_INET, 3), (AF_INET6, 2)];
@@ -386,7 +386,7 @@ fn rules(wanted: i32) -> Vec<Message> {
     rows.map(|(family, (table, priority))| {
         // struct fib_rule_hdr.
         let head = [family as u8, 0, 0, 0, table, 0, 0, FR_ACT_TO_TBL, 0, 0, 0, 0];
-        let message = Message::new(RTM_NEWRULE, &head).number(15, table.into()); // FRA_TABLE
+        let message = Draft::new(RTM_NEWRULE, &head).number(15, table.into()); // FRA_TABLE
         let message = message.number(14, u32::MAX).with(21, &[RTPROT_KERNEL]); // FRA_SUPPRESS_PREFIXLEN, FRA_PROTOCOL
         if priority == 0 { message } else { message.number(6, priority) } // FRA_PRIORITY
     })

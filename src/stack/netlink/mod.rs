@@ -4,7 +4,6 @@
 //! | file | what |
 //! |---|---|
 //! | `mod.rs` | the socket: bind, send, recv, names; which request is answered by what |
-//! | `message.rs` | netlink(7)'s form: requests, attributes, messages |
 //! | `dump.rs` | links, addresses, routes, neighbours, rules as messages |
 //! | `change.rs` | requests that change the host |
 //!
@@ -13,23 +12,23 @@
 
 mod change;
 mod dump;
-mod message;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 use std::io::{IoSlice, IoSliceMut};
+use std::net::Ipv6Addr;
 
 use super::datagram::{charge, gather, scatter};
 use super::table::{Entry, Part};
 use super::{Hints, Received, SendTo, Stack};
 use crate::base::constants::{MSG_OOB, MSG_PEEK, MSG_TRUNC};
+use crate::base::netlink::{
+    Draft, Message, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_MULTI, NLM_F_REQUEST,
+    NLMSG_DONE, NLMSG_ERROR, NLMSG_MIN_TYPE, messages,
+};
 use crate::base::{Cidr, Errno, Error, IfIndex, NetlinkAddr, Reason, Result, SockAddr, SocketId};
 use dump::{Dump, Listing, RTA_DST, RTA_OIF, RouteHead};
-use message::{
-    Message, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_MULTI, NLM_F_REQUEST, NLMSG_DONE,
-    NLMSG_ERROR, NLMSG_MIN_TYPE, Request, requests,
-};
 
 /// Bytes of one datagram of a listing: Linux's NLMSG_GOODSIZE with pages of 4 KB, for which every reader has room.
 const DATAGRAM: usize = 3776;
@@ -100,7 +99,7 @@ impl Entry {
 }
 
 /// A listing is asked for. It says its own end: no acknowledgement, even if one is asked for.
-fn is_dump(request: &Request<'_>) -> bool {
+fn is_dump(request: &Message<'_>) -> bool {
     // RTM_NEW*, RTM_DEL*, RTM_GET*, RTM_SET* come in turn.
     request.kind >= NLMSG_MIN_TYPE && request.kind % 4 == 2 && request.flags & NLM_F_DUMP == NLM_F_DUMP
 }
@@ -171,7 +170,7 @@ impl Stack {
         }
         let mut bytes = vec![0; len];
         gather(&mut bytes, data);
-        for request in requests(&bytes) {
+        for request in messages(&bytes) {
             let result = self.netlink_request(id, &request);
             if result.is_err() || request.flags & NLM_F_ACK != 0 && !is_dump(&request) {
                 self.netlink_acknowledge(id, &request, result.err())?;
@@ -181,7 +180,7 @@ impl Stack {
     }
 
     /// rtnetlink_rcv_msg.
-    fn netlink_request(&mut self, id: SocketId, request: &Request<'_>) -> Result<()> {
+    fn netlink_request(&mut self, id: SocketId, request: &Message<'_>) -> Result<()> {
         // "Only requests are handled by the kernel", "Skip control messages".
         if request.flags & NLM_F_REQUEST == 0 || request.kind < NLMSG_MIN_TYPE {
             return Ok(());
@@ -226,7 +225,7 @@ impl Stack {
     }
 
     /// RTM_GETROUTE without a dump: the way to one destination (inet_rtm_getroute).
-    fn netlink_route(&self, request: &Request<'_>) -> Result<Message> {
+    fn netlink_route(&self, request: &Message<'_>) -> Result<Draft> {
         const RTM_F_CLONED: u32 = 0x200;
         const RTCF_LOCAL: u32 = 0x8000_0000;
         const RTCF_BROADCAST: u32 = 0x1000_0000;
@@ -237,14 +236,14 @@ impl Stack {
         let interface = request.number(change::ROUTE, RTA_OIF)?.filter(|index| *index != 0).map(IfIndex);
         let path = self.net.path(destination, Hints { interface, source: None })?;
         let own = path.interface == IfIndex::LO;
-        let (kind, table, cache) = match path.cast {
-            super::Cast::Broadcast => {
-                (dump::RTN_BROADCAST, dump::RT_TABLE_LOCAL, RTCF_LOCAL | RTCF_BROADCAST)
-            }
-            super::Cast::Multicast => (dump::RTN_MULTICAST, dump::RT_TABLE_MAIN, RTCF_LOCAL | RTCF_MULTICAST),
-            super::Cast::Unicast if own => (dump::RTN_LOCAL, dump::RT_TABLE_LOCAL, RTCF_LOCAL),
-            super::Cast::Unicast => (dump::RTN_UNICAST, dump::RT_TABLE_MAIN, 0),
+        let (kind, cache) = match path.cast {
+            super::Cast::Broadcast => (dump::RTN_BROADCAST, RTCF_LOCAL | RTCF_BROADCAST),
+            super::Cast::Multicast => (dump::RTN_MULTICAST, RTCF_LOCAL | RTCF_MULTICAST),
+            super::Cast::Unicast if own => (dump::RTN_LOCAL, RTCF_LOCAL),
+            super::Cast::Unicast => (dump::RTN_UNICAST, 0),
         };
+        // fib_trie_unmerge: of IPv4 both tables are one until somebody adds a rule.
+        let table = if own && !v4 { dump::RT_TABLE_LOCAL } else { dump::RT_TABLE_MAIN };
         let head = RouteHead {
             network: Cidr::new(destination, if v4 { 32 } else { 128 })?,
             table,
@@ -256,14 +255,24 @@ impl Stack {
         let via = (path.next_hop != destination && !own).then_some(path.next_hop);
         let message = head.message().some_address(dump::RTA_GATEWAY, via).number(RTA_OIF, path.interface.0);
         let message = message.address(dump::RTA_PREFSRC, path.source);
+        const RTA_SRC: u16 = 2;
         const RTA_UID: u16 = 25;
-        let message = if v4 { message.number(RTA_UID, 0) } else { message.number(dump::RTA_PRIORITY, 0) };
-        let message = message.with(dump::RTA_CACHEINFO, &[0; 32]);
-        Ok(if v4 { message } else { message.with(dump::RTA_PREF, &[0]) })
+        if v4 {
+            return Ok(message.number(RTA_UID, 0).with(dump::RTA_CACHEINFO, &[0; 32]));
+        }
+        let metric = match via {
+            _ if own => 0,
+            Some(_) => dump::METRIC_USER,
+            None => dump::METRIC_KERNEL,
+        };
+        // rt6_fill_node: the source is told, given or not.
+        let message =
+            message.address(RTA_SRC, Ipv6Addr::UNSPECIFIED.into()).number(dump::RTA_PRIORITY, metric);
+        Ok(message.with(dump::RTA_CACHEINFO, &[0; 32]).with(dump::RTA_PREF, &[0]))
     }
 
     /// netlink_dump_start. EBUSY while another dump of this socket is under way.
-    fn netlink_dump(&mut self, id: SocketId, request: &Request<'_>) -> Result<()> {
+    fn netlink_dump(&mut self, id: SocketId, request: &Message<'_>) -> Result<()> {
         const NTF_PROXY: u8 = 8;
         let listing = match request.kind {
             // rtnl_dump_ifinfo serves every family without a handler of its own; AF_BRIDGE (7) has one.
@@ -296,7 +305,7 @@ impl Stack {
     fn netlink_go_on(&mut self, id: SocketId) -> Result<()> {
         let netlink = self.sockets.get_mut(id)?.netlink_mut()?;
         let (Some(mut dump), port) = (netlink.dump.take(), netlink.port) else { return Ok(()) };
-        let done = Message::new(NLMSG_DONE, &0_i32.to_ne_bytes());
+        let done = Draft::new(NLMSG_DONE, &0_i32.to_ne_bytes());
         let mut datagram = Vec::new();
         let mut ended = true;
         let before = dump;
@@ -320,7 +329,7 @@ impl Stack {
     fn netlink_acknowledge(
         &mut self,
         id: SocketId,
-        request: &Request<'_>,
+        request: &Message<'_>,
         error: Option<Error>,
     ) -> Result<()> {
         const NLMSGERR_ATTR_MSG: u16 = 1;
@@ -330,7 +339,7 @@ impl Stack {
         let capped = error.is_none() || options.netlink_cap_ack;
         let quoted =
             request.whole.get(..if capped { 16 } else { request.whole.len() }).unwrap_or(request.whole);
-        let mut message = Message::new(NLMSG_ERROR, &[&code.to_ne_bytes(), quoted].concat());
+        let mut message = Draft::new(NLMSG_ERROR, &[&code.to_ne_bytes(), quoted].concat());
         let mut flags = if capped { NLM_F_CAPPED } else { 0 };
         if let Some(error) = error.filter(|_| options.netlink_extended_ack) {
             message = message.string(NLMSGERR_ATTR_MSG, error.why());

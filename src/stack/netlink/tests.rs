@@ -1,8 +1,8 @@
 //! Requests by hand, good and bad.
 
-use super::message::attributes;
 use super::*;
 use crate::base::constants::{AF_INET, AF_INET6, AF_NETLINK, SOCK_RAW, SOL_NETLINK};
+use crate::base::netlink::{NLM_F_EXCL, attributes};
 use crate::base::{Mac, constants};
 use crate::stack::{Config, InterfaceConfig};
 
@@ -48,7 +48,7 @@ fn answers(stack: &mut Stack, id: SocketId) -> Vec<(u16, u16, Vec<u8>)> {
     let mut all = Vec::new();
     while let Ok(datagram) = receive(stack, id) {
         assert!(datagram.len() <= DATAGRAM);
-        all.extend(requests(&datagram).map(|m| (m.kind, m.flags, m.body.to_vec())));
+        all.extend(messages(&datagram).map(|m| (m.kind, m.flags, m.body.to_vec())));
     }
     all
 }
@@ -111,7 +111,7 @@ fn changes_are_the_hosts_verbs() {
     let mut route = vec![AF_INET as u8, 0, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0];
     route.extend([8, 0, 5, 0, 192, 0, 2, 1]);
     for (kind, errno) in [(RTM_NEWROUTE, 0), (RTM_NEWROUTE, 17), (RTM_DELROUTE, 0), (RTM_DELROUTE, 3)] {
-        send(&mut stack, id, &request(kind, NLM_F_ACK | message::NLM_F_EXCL, &route)).unwrap();
+        send(&mut stack, id, &request(kind, NLM_F_ACK | NLM_F_EXCL, &route)).unwrap();
         assert_eq!(error(&mut stack, id), errno);
     }
     // `ip link set eth0 down`: a sentence comes with the number.
@@ -149,7 +149,7 @@ fn nothing_hostile_is_taken_for_a_request_or_panics() {
         }
     }
     for len in 0..16_u32 {
-        assert_eq!(requests(&[&len.to_ne_bytes()[..], &[0; 64]].concat()).count(), 0);
+        assert_eq!(messages(&[&len.to_ne_bytes()[..], &[0; 64]].concat()).count(), 0);
     }
     assert_eq!(attributes(&[3, 0, 1, 0, 0, 0]).count(), 0);
     assert_eq!(attributes(&[0xff, 0xff, 1, 0, 0, 0]).count(), 0);
