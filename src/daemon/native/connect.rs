@@ -75,13 +75,14 @@ impl Natives {
         borrowed: Option<BorrowedFd<'_>>,
     ) -> Option<Result<()>> {
         let Some(known) = self.known.get(&id) else { return Some(Err(Errno::EBADF.into())) };
-        if known.kind != SOCK_STREAM {
-            return Some(self.connect_datagrams(tools, id, address, borrowed));
-        }
+        let stream = known.kind == SOCK_STREAM;
         let untouched = matches!(known.part, Part::Plain);
-        if untouched && is_own(tools.host, address) {
-            // A listener that has just been closed must not answer.
+        if (untouched || !stream) && is_own(tools.host, address) {
+            // A listener, or whom datagrams go to, that has just been closed must not answer.
             self.sweep(tools);
+        }
+        if !stream {
+            return Some(self.connect_datagrams(tools, id, address, borrowed));
         }
         let result = tools.host.call_on(id, |stack| stack.connect(id, address));
         // The handshake has begun, or goes on after a call that was interrupted while nobody had touched the descriptor.

@@ -116,6 +116,18 @@ fn a_packet_socket_sends_without_address_and_each_frame_comes_with_its_facts() {
 }
 
 #[test]
+fn one_closed_just_now_refuses_who_connects_to_it() {
+    let mut bed = Bed::new();
+    let (gone, to) = bound(&mut bed);
+    drop(gone);
+    let one = bed.socket(AF_INET, SOCK_DGRAM, 0);
+    bed.connect(&one, inet(to), false).unwrap();
+    descriptor::send(one.fd.as_fd(), b"anybody?", 0).unwrap();
+    wait(&one.fd, libc::POLLERR);
+    assert_eq!(bed.so_error(&one), Errno::ECONNREFUSED);
+}
+
+#[test]
 fn a_closed_one_gives_its_port_back() {
     let mut bed = Bed::new();
     let (one, address) = bound(&mut bed);
