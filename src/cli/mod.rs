@@ -83,7 +83,7 @@ pub fn main() -> ExitCode {
         Command::Up(args) => up::run(&args, json),
         Command::Down(args) => down::run(&args, json),
         Command::Ls => ls::run(json),
-        Command::Run(args) => run::run(&args),
+        Command::Run(args) => run::run(&args, json),
         Command::Ss(args) => look::ss::run(&args, json),
         Command::Addr(args) => look::addr::run(&args, json),
         Command::Route(args) => look::route::run(&args, json),

@@ -9,7 +9,7 @@ use crate::socket::remote::{Ask, Reply};
 use crate::sys::process::{self, Ended};
 
 /// Does not come back where the program has run: the process ends as the program did.
-pub(super) fn run(args: &RunArgs) -> Result<Exit, Trouble> {
+pub(super) fn run(args: &RunArgs, json: bool) -> Result<Exit, Trouble> {
     let (mut host, _) = up::start(&up::named(args.served.wire.on.as_deref()), &args.served, false)?;
     let names = matches!(host.call(Ask::Names, &[])?, (Reply::Names { dns, .. }, _) if !dns.is_empty());
     let mut words = args.program.iter().cloned();
@@ -20,7 +20,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Trouble> {
         Ok(Ended::Signal(signal)) => process::end_by(signal),
         Err(trouble) => {
             let guest::Trouble { cause, hint, code } = trouble;
-            say::trouble(&Trouble { hint, ..Trouble::new(cause) }, false);
+            say::trouble(&Trouble { hint, ..Trouble::new(cause) }, json);
             process::exit_now(code)
         }
     }

@@ -29,7 +29,8 @@ const ASKED: [&str; 17] = [
 ];
 
 /// Where the two may differ, at any depth of any answer, and why.
-const DIFFERENCES: [(&str, &str); 3] = [
+const DIFFERENCES: [(&str, &str); 4] = [
+    ("ifindex", "pairs of veths that tests make are numbered from a million"),
     ("link_index", "the kernel's wire is a veth, which has its other end's number"),
     ("link_netnsid", "and its other end's namespace"),
     ("nodad", "the namespace's addresses are added with that flag; a host's are not"),
@@ -143,12 +144,12 @@ fn what_a_person_sees() {
         let told = told.replace(wire["mac"].as_str().unwrap(), "STATION").replace(local, "LINK-LOCAL");
         seen += &format!("$ sockatoo {words}\n{told}\n");
     }
-    // How long it runs, and its process: another in every test.
+    // Its process, how long it runs, and its sockets: that the refused one was closed is noticed within a second.
     let table = place.sockatoo("ls").ok();
     for line in table.lines() {
         let mut cells: Vec<_> = line.split_whitespace().filter(|cell| !cell.starts_with("fe80:")).collect();
         if cells[0] == "lab" {
-            (cells[1], cells[2]) = ("N", "T");
+            (cells[1], cells[2], cells[3]) = ("N", "T", "M");
         }
         seen += &format!("{}\n", cells.join(" "));
     }

@@ -12,6 +12,7 @@
 //! | `wire_probes.rs` | over a TAP: ping, traceroute, dig, hping3, nmap, tcpdump, arping, scapy |
 //! | `cpython.rs` | CPython's own tests, compared with the kernel case by case (`cpython.toml`) |
 //! | `looks.rs` | what a host tells of itself: `ip` as on the kernel; `ss`, `addr`, `route` ... as a person sees them (`looks.txt`) |
+//! | `resolving.rs` | names: the host's name server is the one that programs ask |
 //! | `lives.rs` | a thousand programs, fifty at once, killed runs, dead hosts: nothing is left, nobody hangs |
 //!
 //! The rights that a test lacks are named where it is skipped; under CI=true nothing may be skipped.
@@ -24,6 +25,7 @@ mod descriptors;
 mod lives;
 mod looks;
 mod place;
+mod resolving;
 mod servers;
 mod terminal;
 mod wire_probes;

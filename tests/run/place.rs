@@ -54,6 +54,29 @@ pub fn skipped(why: impl std::fmt::Display) {
     eprintln!("skipped: {why}");
 }
 
+/// The program of `go/`, without libc. For those who have asked for `go`.
+pub fn static_go() -> PathBuf {
+    static MADE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    let make = || {
+        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("go-program");
+        let made = Command::new("go")
+            .args(["build", "-o"])
+            .args([
+                program.as_os_str(),
+                concat!(env!("CARGO_MANIFEST_DIR"), "/tests/run/go/main.go").as_ref(),
+            ])
+            .env("CGO_ENABLED", "0")
+            .env("GO111MODULE", "off")
+            .env("GOFLAGS", "")
+            .env("HOME", env!("CARGO_TARGET_TMPDIR"))
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{made:?}");
+        program
+    };
+    MADE.get_or_init(make).clone()
+}
+
 /// True, or the reason is told.
 pub fn has(program: &str) -> bool {
     let found = PATH.split(':').any(|folder| Path::new(folder).join(program).exists());

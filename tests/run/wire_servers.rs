@@ -7,7 +7,7 @@ use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
-use crate::place::over_a_wire;
+use crate::place::{over_a_wire, static_go};
 
 /// A file that is nowhere like itself; its hash.
 fn file(path: &Path, megabytes: u32) -> String {
@@ -240,18 +240,7 @@ fn ssh() {
 #[test]
 fn go() {
     over_a_wire(&["go"], |place| {
-        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("go-http");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/run/go/main.go");
-        let made = Command::new("go")
-            .args(["build", "-o"])
-            .args([program.as_os_str(), source.as_ref()])
-            .env("CGO_ENABLED", "0")
-            .env("GO111MODULE", "off")
-            .env("GOFLAGS", "")
-            .env("HOME", env!("CARGO_TARGET_TMPDIR"))
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{made:?}");
+        let program = static_go();
         let program = program.to_str().unwrap();
 
         let server = place.terminal(program, &["serve", "192.0.2.2:8080"]);

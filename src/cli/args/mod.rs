@@ -116,7 +116,7 @@ pub(in crate::cli) enum Command {
         both are guests of the host `default`, and talk over its 127.0.0.1. `sockatoo ss -tan` looks on. Nothing of the program is \
         changed; it is no sandbox. Its SOCKATOO_HOST is its host, so that `sockatoo` in a shell under `run` speaks of the same. The \
         host ends by itself behind its last program and connection, unless `sockatoo up` has made it stay. \
-        Exit code: the program's own (128 and the signal's number, if one ended it), 127 no such program, 126 it can't be run."
+        Exit code: the program's own (128 and the signal's number, if one ended it), 127 no such program, 126 it can't be run, 2 no host."
     )]
     Run(RunArgs),
     /// Show the sockets and connections of a running host, as ss does

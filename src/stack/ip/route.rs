@@ -294,7 +294,11 @@ impl Net {
     }
 
     /// The best row for a unicast address.
-    fn lookup(&self, destination: IpAddr, interface: Option<IfIndex>) -> Result<&Route, Reason> {
+    pub(in crate::stack) fn lookup(
+        &self,
+        destination: IpAddr,
+        interface: Option<IfIndex>,
+    ) -> Result<&Route, Reason> {
         let mut reason = Reason::IpNoRoute;
         let mut dead: Option<&Route> = None;
         let fits = |r: &&Route| interface.is_none_or(|i| i == r.interface) && r.network.contains(destination);

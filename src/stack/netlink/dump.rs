@@ -39,7 +39,7 @@ pub(super) const IFF_UP: u32 = 1;
 const RTNH_F_LINKDOWN: u32 = 16;
 /// IP6_RT_PRIO_ADDRCONF, IP6_RT_PRIO_USER.
 pub(super) const METRIC_KERNEL: u32 = 256;
-pub(super) const METRIC_USER: u32 = 1024;
+const METRIC_USER: u32 = 1024;
 
 /// What a dump goes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,11 +134,7 @@ impl Net {
 
     fn route_message(&self, route: &Route) -> Draft {
         let v4 = route.network.address().is_ipv4();
-        let protocol = match route.origin {
-            RouteOrigin::Connected | RouteOrigin::Prefix => RTPROT_KERNEL,
-            RouteOrigin::Static => RTPROT_BOOT,
-            RouteOrigin::Router => RTPROT_RA,
-        };
+        let (protocol, metric) = told(route);
         let scope = if v4 && route.via.is_none() { RT_SCOPE_LINK } else { RT_SCOPE_UNIVERSE };
         let up = self.interface(route.interface).is_some_and(|interface| interface.up);
         let flags = if up { 0 } else { RTNH_F_LINKDOWN };
@@ -152,12 +148,20 @@ impl Net {
         };
         let mut message = head.message();
         if !v4 {
-            let kernel = matches!(route.origin, RouteOrigin::Connected | RouteOrigin::Prefix);
-            message = message.number(RTA_PRIORITY, if kernel { METRIC_KERNEL } else { METRIC_USER });
+            message = message.number(RTA_PRIORITY, metric);
         }
         let message = message.some_address(RTA_PREFSRC, self.route_source(route));
         let message = message.some_address(RTA_GATEWAY, route.via).number(RTA_OIF, route.interface.0);
         if v4 { message } else { v6_end(message, route.until.map(|until| ticks(until, self.now))) }
+    }
+}
+
+/// RTPROT_*, and the metric of an IPv6 route.
+pub(super) fn told(route: &Route) -> (u8, u32) {
+    match route.origin {
+        RouteOrigin::Connected | RouteOrigin::Prefix => (RTPROT_KERNEL, METRIC_KERNEL),
+        RouteOrigin::Static => (RTPROT_BOOT, METRIC_USER),
+        RouteOrigin::Router => (RTPROT_RA, METRIC_USER),
     }
 }
 
@@ -181,9 +185,14 @@ pub(super) struct RouteHead {
 impl RouteHead {
     /// The message, with its table and destination.
     pub(super) fn message(&self) -> Draft {
+        self.message_from(0)
+    }
+
+    /// The same for sources of a network with this prefix.
+    pub(super) fn message_from(&self, source: u8) -> Draft {
         let (address, prefix) = (self.network.address(), self.network.prefix());
         let mut head =
-            vec![family(address) as u8, prefix, 0, 0, self.table, self.protocol, self.scope, self.kind];
+            vec![family(address) as u8, prefix, source, 0, self.table, self.protocol, self.scope, self.kind];
         head.extend(self.flags.to_ne_bytes());
         let message = Draft::new(RTM_NEWROUTE, &head).number(RTA_TABLE, self.table.into());
         if prefix == 0 { message } else { message.address(RTA_DST, address) }

@@ -244,27 +244,29 @@ impl Stack {
         };
         // fib_trie_unmerge: of IPv4 both tables are one until somebody adds a rule.
         let table = if own && !v4 { dump::RT_TABLE_LOCAL } else { dump::RT_TABLE_MAIN };
+        let (protocol, metric) = match self.net.lookup(destination, interface) {
+            _ if own => (dump::RTPROT_KERNEL, 0),
+            Ok(route) => dump::told(route),
+            // Groups and link-local addresses: their interface's own rows.
+            Err(_) => (dump::RTPROT_KERNEL, dump::METRIC_KERNEL),
+        };
         let head = RouteHead {
             network: Cidr::new(destination, if v4 { 32 } else { 128 })?,
             table,
-            protocol: if v4 { 0 } else { dump::RTPROT_KERNEL },
+            protocol: if v4 { 0 } else { protocol },
             scope: dump::RT_SCOPE_UNIVERSE,
             kind,
             flags: if v4 { RTM_F_CLONED | cache } else { 0 },
         };
         let via = (path.next_hop != destination && !own).then_some(path.next_hop);
-        let message = head.message().some_address(dump::RTA_GATEWAY, via).number(RTA_OIF, path.interface.0);
+        let message = head.message_from(if v4 { 0 } else { 128 });
+        let message = message.some_address(dump::RTA_GATEWAY, via).number(RTA_OIF, path.interface.0);
         let message = message.address(dump::RTA_PREFSRC, path.source);
         const RTA_SRC: u16 = 2;
         const RTA_UID: u16 = 25;
         if v4 {
             return Ok(message.number(RTA_UID, 0).with(dump::RTA_CACHEINFO, &[0; 32]));
         }
-        let metric = match via {
-            _ if own => 0,
-            Some(_) => dump::METRIC_USER,
-            None => dump::METRIC_KERNEL,
-        };
         // rt6_fill_node: the source is told, given or not.
         let message =
             message.address(RTA_SRC, Ipv6Addr::UNSPECIFIED.into()).number(dump::RTA_PRIORITY, metric);

@@ -1,4 +1,4 @@
-// An HTTP server and its clients, without libc: `serve ADDR`, `fetch ADDR N`.
+// An HTTP server and its clients, without libc: `serve ADDR`, `fetch ADDR N`; a resolver: `find NAME`.
 package main
 
 import (
@@ -85,8 +85,14 @@ func fetch(addr string, n int) {
 }
 
 func main() {
-	if os.Args[1] == "serve" {
+	switch os.Args[1] {
+	case "serve":
 		serve(os.Args[2])
+	case "find":
+		found, err := net.LookupHost(os.Args[2])
+		check(err)
+		fmt.Println(found)
+		return
 	}
 	n, _ := strconv.Atoi(os.Args[3])
 	fetch(os.Args[2], n)

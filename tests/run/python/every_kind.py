@@ -9,7 +9,7 @@ kept = []
 def made(family, kind, protocol=0, bind=None, connect=None):
     s = socket.socket(family, kind, protocol)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if family == socket.AF_INET6:
+    if family == socket.AF_INET6 and kind != socket.SOCK_RAW:
         s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     if bind:
         s.bind(bind)
