@@ -5,7 +5,9 @@
 //! ```text
 //!   verbs.rs   socket bind listen accept connect send recv shutdown close getsockopt setsockopt poll
 //!      |            bind.rs (addresses)  table.rs (the sockets)  options/ (the one table)  ports/ (who may bind what)  ready.rs
-//!   tcp/   udp.rs   icmp.rs (ping sockets)   raw/ (SOCK_RAW)   packet/ (AF_PACKET)   netlink/ (AF_NETLINK)
+//!   family.rs  (what a family does at each verb)
+//!      |            inet.rs (AF_INET, AF_INET6)      packet/ (AF_PACKET)      netlink/ (AF_NETLINK)
+//!   tcp/   udp.rs   icmp.rs (ping sockets)   raw/ (SOCK_RAW)
 //!      |       |        |     datagram/ (what these share: queues, errors, the way out)
 //!   ip/        input, output, routes, sources, fragments, ICMP errors, multicast groups        } together: Net
 //!   link/      interfaces, Ethernet, ARP, NDP: the neighbour table with its waiting queue      } (net.rs)
@@ -21,7 +23,9 @@ mod bind;
 mod config;
 mod counters;
 mod datagram;
+mod family;
 mod icmp;
+mod inet;
 mod ip;
 mod keyed_hash;
 #[cfg(test)]

@@ -140,6 +140,11 @@ impl Queue {
     pub(crate) fn next_len(&self) -> usize {
         self.datagrams.front().map_or(0, |datagram| datagram.data.len())
     }
+
+    /// True if something waits to be read, and if something is in the error queue.
+    pub(crate) fn has(&self) -> (bool, bool) {
+        (!self.datagrams.is_empty(), !self.errors.is_empty())
+    }
 }
 
 impl Entry {
@@ -149,7 +154,7 @@ impl Entry {
             Part::Udp(udp) => Some(&udp.queue),
             Part::Ping(ping) => Some(&ping.queue),
             Part::Raw(raw) => Some(&raw.queue),
-            Part::Tcp(_) | Part::Packet(_) | Part::Netlink(_) => None,
+            _ => None,
         }
     }
 
@@ -158,7 +163,7 @@ impl Entry {
             Part::Udp(udp) => Some(&mut udp.queue),
             Part::Ping(ping) => Some(&mut ping.queue),
             Part::Raw(raw) => Some(&mut raw.queue),
-            Part::Tcp(_) | Part::Packet(_) | Part::Netlink(_) => None,
+            _ => None,
         }
     }
 
@@ -172,13 +177,8 @@ impl Entry {
         if destination.is_ipv4() { self.options.recv_error } else { self.options.recv_error6 }
     }
 
-    /// What poll(2) says of a datagram socket (datagram_poll).
-    pub(crate) fn poll_datagram(&self) -> i32 {
-        let (waiting, errors) = match &self.protocol_part {
-            Part::Packet(packet) => (packet.is_readable(), false),
-            Part::Netlink(netlink) => (netlink.is_readable(), false),
-            _ => self.queue().map_or((false, false), |q| (!q.datagrams.is_empty(), !q.errors.is_empty())),
-        };
+    /// What poll(2) says of a datagram socket (datagram_poll): is something `waiting` to be read, are there `errors` in its queue?
+    pub(crate) fn poll_datagram(&self, waiting: bool, errors: bool) -> i32 {
         let mut events = POLLOUT;
         if self.error.is_some() || errors {
             events |= POLLERR;

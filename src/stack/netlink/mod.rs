@@ -20,9 +20,11 @@ use std::io::{IoSlice, IoSliceMut};
 use std::net::Ipv6Addr;
 
 use super::datagram::{charge, gather, scatter};
+use super::family::Family;
+use super::options::Options;
 use super::table::{Entry, Part};
 use super::{Hints, Received, SendTo, Stack};
-use crate::base::constants::{MSG_OOB, MSG_PEEK, MSG_TRUNC};
+use crate::base::constants::{MSG_OOB, MSG_PEEK, MSG_TRUNC, NETLINK_ROUTE, SOCK_DGRAM, SOCK_RAW};
 use crate::base::netlink::{
     Draft, Message, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_MULTI, NLM_F_REQUEST,
     NLMSG_DONE, NLMSG_ERROR, NLMSG_MIN_TYPE, messages,
@@ -67,14 +69,6 @@ impl NetlinkSocket {
         self.charged
     }
 
-    pub(super) fn next_len(&self) -> usize {
-        self.queue.front().map_or(0, Vec::len)
-    }
-
-    pub(super) fn is_readable(&self) -> bool {
-        !self.queue.is_empty()
-    }
-
     fn pop(&mut self) {
         if let Some(gone) = self.queue.pop_front() {
             self.charged -= charge(gone.len());
@@ -104,9 +98,66 @@ fn is_dump(request: &Message<'_>) -> bool {
     request.kind >= NLMSG_MIN_TYPE && request.kind % 4 == 2 && request.flags & NLM_F_DUMP == NLM_F_DUMP
 }
 
+/// netlink_ops.
+pub(super) struct Netlink;
+
+impl Family for Netlink {
+    fn socket(&self, stack: &mut Stack, domain: i32, kind: i32, protocol: i32) -> Result<SocketId> {
+        // netlink_create; of its protocols we have one.
+        match (kind, protocol) {
+            (SOCK_RAW | SOCK_DGRAM, NETLINK_ROUTE) => {}
+            (SOCK_RAW | SOCK_DGRAM, _) => return Err(Errno::EPROTONOSUPPORT.because(Reason::WrongProtocol)),
+            _ => return Err(Errno::ESOCKTNOSUPPORT.because(Reason::WrongType)),
+        }
+        let options = Options::new(&stack.net.config, domain, kind, protocol);
+        let part = Part::Netlink(Default::default());
+        Ok(stack.sockets.insert(Entry::new(domain, kind, protocol, options, part)))
+    }
+
+    fn bind(&self, stack: &mut Stack, id: SocketId, address: SockAddr) -> Result<()> {
+        stack.netlink_bind(id, address)
+    }
+
+    fn connect(&self, stack: &mut Stack, id: SocketId, address: SockAddr) -> Result<()> {
+        stack.netlink_connect(id, address)
+    }
+
+    fn send(&self, stack: &mut Stack, id: SocketId, data: &[IoSlice<'_>], how: SendTo<'_>) -> Result<usize> {
+        stack.netlink_send(id, data, &how)
+    }
+
+    fn recv(
+        &self,
+        stack: &mut Stack,
+        id: SocketId,
+        data: &mut [IoSliceMut<'_>],
+        flags: i32,
+    ) -> Result<Received> {
+        stack.netlink_recv(id, data, flags)
+    }
+
+    fn name(&self, stack: &Stack, id: SocketId) -> Result<SockAddr> {
+        let netlink = stack.sockets.get(id)?.netlink()?;
+        Ok(NetlinkAddr { pid: netlink.port, groups: netlink.groups }.into())
+    }
+
+    /// The kernel.
+    fn peer(&self, _stack: &Stack, _id: SocketId) -> Result<SockAddr> {
+        Ok(NetlinkAddr::default().into())
+    }
+
+    fn poll(&self, _stack: &Stack, _id: SocketId, entry: &Entry) -> i32 {
+        entry.poll_datagram(entry.netlink().is_ok_and(|netlink| !netlink.queue.is_empty()), false)
+    }
+
+    fn readable(&self, _stack: &Stack, _id: SocketId, entry: &Entry) -> Result<usize> {
+        Ok(entry.netlink()?.queue.front().map_or(0, Vec::len))
+    }
+}
+
 impl Stack {
     /// netlink_bind: a port that nobody has, 0 = any. EINVAL if it is bound to another one.
-    pub(super) fn netlink_bind(&mut self, id: SocketId, address: SockAddr) -> Result<()> {
+    fn netlink_bind(&mut self, id: SocketId, address: SockAddr) -> Result<()> {
         let SockAddr::Netlink(NetlinkAddr { pid, groups }) = address else {
             return Err(Errno::EINVAL.because(Reason::WrongFamily));
         };
@@ -134,7 +185,7 @@ impl Stack {
     }
 
     /// connect(2): with the kernel, whom it speaks with anyway.
-    pub(super) fn netlink_connect(&mut self, id: SocketId, address: SockAddr) -> Result<()> {
+    fn netlink_connect(&mut self, id: SocketId, address: SockAddr) -> Result<()> {
         match address {
             SockAddr::Unspec => Ok(()),
             SockAddr::Netlink(NetlinkAddr { pid: 0, groups: 0 }) => self.netlink_autobind(id),
@@ -143,19 +194,8 @@ impl Stack {
         }
     }
 
-    /// getsockname(2).
-    pub(super) fn netlink_name(&self, id: SocketId) -> Result<SockAddr> {
-        let netlink = self.sockets.get(id)?.netlink()?;
-        Ok(NetlinkAddr { pid: netlink.port, groups: netlink.groups }.into())
-    }
-
     /// sendmsg(2): requests, each answered now.
-    pub(super) fn netlink_send(
-        &mut self,
-        id: SocketId,
-        data: &[IoSlice<'_>],
-        how: &SendTo<'_>,
-    ) -> Result<usize> {
+    fn netlink_send(&mut self, id: SocketId, data: &[IoSlice<'_>], how: &SendTo<'_>) -> Result<usize> {
         if how.flags & MSG_OOB != 0 {
             return Err(Errno::EOPNOTSUPP.because(Reason::WrongKind));
         }
@@ -367,12 +407,7 @@ impl Stack {
     }
 
     /// recvmsg(2).
-    pub(super) fn netlink_recv(
-        &mut self,
-        id: SocketId,
-        data: &mut [IoSliceMut<'_>],
-        flags: i32,
-    ) -> Result<Received> {
+    fn netlink_recv(&mut self, id: SocketId, data: &mut [IoSliceMut<'_>], flags: i32) -> Result<Received> {
         if flags & MSG_OOB != 0 {
             return Err(Errno::EOPNOTSUPP.because(Reason::WrongKind));
         }

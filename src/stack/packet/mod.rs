@@ -16,11 +16,15 @@ mod output;
 #[cfg(test)]
 mod tests;
 
-use super::Stack;
+use std::io::{IoSlice, IoSliceMut};
+
+use super::family::Family;
 use super::link::Tap;
+use super::options::Options;
 use super::table::{Entry, Part};
-use crate::base::constants::{ARPHRD_ETHER, ARPHRD_LOOPBACK};
-use crate::base::{Errno, IfIndex, LinkAddr, Mac, Reason, Result, SocketId};
+use super::{Received, SendTo, Stack};
+use crate::base::constants::{ARPHRD_ETHER, ARPHRD_LOOPBACK, SOCK_DGRAM, SOCK_RAW};
+use crate::base::{Errno, IfIndex, LinkAddr, Mac, Reason, Result, SockAddr, SocketId};
 
 pub use input::Captured;
 pub(crate) use input::Passed;
@@ -54,7 +58,7 @@ impl Entry {
 
 impl PacketSocket {
     /// Bytes of the next frame.
-    pub(super) fn next_len(&self) -> usize {
+    fn next_len(&self) -> usize {
         self.queue.front().map_or(0, |captured| captured.frame.len())
     }
 
@@ -73,20 +77,75 @@ impl PacketSocket {
         self.queue.dropped()
     }
 
-    pub(super) fn is_readable(&self) -> bool {
+    fn is_readable(&self) -> bool {
         self.queue.front().is_some()
+    }
+}
+
+/// packet_ops.
+pub(super) struct Packet;
+
+impl Family for Packet {
+    fn socket(&self, stack: &mut Stack, domain: i32, kind: i32, protocol: i32) -> Result<SocketId> {
+        // packet_create: any protocol; SOCK_PACKET is obsolete since Linux 2.2.
+        if !matches!(kind, SOCK_RAW | SOCK_DGRAM) {
+            return Err(Errno::ESOCKTNOSUPPORT.because(Reason::WrongType));
+        }
+        // packet_create leaves SO_PROTOCOL at 0.
+        let options = Options::new(&stack.net.config, domain, kind, 0);
+        let id = stack.sockets.insert(Entry::new(domain, kind, 0, options, Part::Packet(Default::default())));
+        stack.packet_create(id, protocol)?;
+        Ok(id)
+    }
+
+    fn bind(&self, stack: &mut Stack, id: SocketId, address: SockAddr) -> Result<()> {
+        match address {
+            SockAddr::Link(address) => stack.packet_bind(id, address),
+            _ => Err(Errno::EINVAL.because(Reason::WrongFamily)),
+        }
+    }
+
+    fn send(&self, stack: &mut Stack, id: SocketId, data: &[IoSlice<'_>], how: SendTo<'_>) -> Result<usize> {
+        stack.packet_send(id, data, &how)
+    }
+
+    fn recv(
+        &self,
+        stack: &mut Stack,
+        id: SocketId,
+        data: &mut [IoSliceMut<'_>],
+        flags: i32,
+    ) -> Result<Received> {
+        stack.packet_recv(id, data, flags)
+    }
+
+    fn close(&self, stack: &mut Stack, id: SocketId) -> Result<()> {
+        stack.packet_close(id);
+        Ok(())
+    }
+
+    fn name(&self, stack: &Stack, id: SocketId) -> Result<SockAddr> {
+        Ok(stack.packet_name(id)?.into())
+    }
+
+    fn poll(&self, _stack: &Stack, _id: SocketId, entry: &Entry) -> i32 {
+        entry.poll_datagram(entry.packet().is_ok_and(PacketSocket::is_readable), false)
+    }
+
+    fn readable(&self, _stack: &Stack, _id: SocketId, entry: &Entry) -> Result<usize> {
+        Ok(entry.packet()?.next_len())
     }
 }
 
 impl Stack {
     /// packet_create: `protocol` is socket(2)'s, in network byte order. With one, the socket hears every interface at once.
-    pub(super) fn packet_create(&mut self, id: SocketId, protocol: i32) -> Result<()> {
+    fn packet_create(&mut self, id: SocketId, protocol: i32) -> Result<()> {
         self.sockets.get_mut(id)?.packet_mut()?.protocol = u16::from_be(protocol as u16);
         self.packet_listen(id)
     }
 
     /// packet_do_bind: an interface or any, and a protocol; 0 keeps the one that the socket has.
-    pub(super) fn packet_bind(&mut self, id: SocketId, address: LinkAddr) -> Result<()> {
+    fn packet_bind(&mut self, id: SocketId, address: LinkAddr) -> Result<()> {
         let interface = (address.interface != 0).then_some(IfIndex(address.interface));
         let up = match interface {
             None => true,
@@ -142,7 +201,7 @@ impl Stack {
     }
 
     /// getsockname(2): packet_getname.
-    pub(super) fn packet_name(&self, id: SocketId) -> Result<LinkAddr> {
+    fn packet_name(&self, id: SocketId) -> Result<LinkAddr> {
         let packet = self.sockets.get(id)?.packet()?;
         let Some(interface) = packet.interface else {
             return Ok(LinkAddr { protocol: packet.protocol, ..LinkAddr::default() });
@@ -153,7 +212,7 @@ impl Stack {
     }
 
     /// What close(2) undoes.
-    pub(super) fn packet_close(&mut self, id: SocketId) {
+    fn packet_close(&mut self, id: SocketId) {
         self.net.taps.retain(|tap| tap.socket != id);
         self.packet_drop_memberships(id);
     }
