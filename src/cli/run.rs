@@ -5,16 +5,14 @@ use super::exit::Exit;
 use super::say::{self, Trouble};
 use super::up;
 use crate::guest::{self, Plan};
-use crate::socket::remote::{Ask, Reply};
 use crate::sys::process::{self, Ended};
 
 /// Does not come back where the program has run: the process ends as the program did.
 pub(super) fn run(args: &RunArgs, json: bool) -> Result<Exit, Trouble> {
-    let (mut host, _) = up::start(&up::named(args.served.wire.on.as_deref()), &args.served, false)?;
-    let names = matches!(host.call(Ask::Names, &[])?, (Reply::Names { dns, .. }, _) if !dns.is_empty());
+    let (host, _) = up::start(&up::named(args.served.wire.on.as_deref()), &args.served, false)?;
     let mut words = args.program.iter().cloned();
     let program = words.next().unwrap_or_default();
-    let plan = Plan { host, program, args: words.collect(), strict: args.strict, names };
+    let plan = Plan { host, program, args: words.collect(), strict: args.strict };
     match guest::run(plan, &|text| say::aside(format_args!("sockatoo: {text}"))) {
         Ok(Ended::Code(code)) => process::exit_now(code),
         Ok(Ended::Signal(signal)) => process::end_by(signal),

@@ -1,30 +1,32 @@
-//! The files that say how names are resolved: a program that opens one for reading gets the host's, made now. Only a host that
-//! was given DNS servers has them; the programs of others see the machine's own.
+//! The files that say how names are resolved, and those of /proc/net that say what interfaces there are: a program that opens one
+//! for reading gets the host's, made now. Only a host that was given DNS servers has the former; the programs of others see the
+//! machine's own.
 //!
-//! /proc/net is not among them: those files belong to the namespace in which they are opened, and are read by path, by link and by
-//! directory (/proc/self/net, /proc/PID/net); netlink and SIOCGIF*, which answer for the host, are what programs of today ask.
+//! They are known by their usual paths: who comes by another way (/proc/PID/net, a link, a directory) sees the namespace's.
 
 use std::net::SocketAddr;
 
+use super::proc_net;
 use super::supervisor::Guest;
 use super::trap::{Trap, Verdict};
 use crate::base::Result;
 use crate::base::constants::SOCK_CLOEXEC;
 use crate::sys::descriptor;
 
-/// With the zero at its end: what is as long and the same is the whole path.
-const HOSTS: &[u8] = b"/etc/hosts\0";
-const RESOLV_CONF: &[u8] = b"/etc/resolv.conf\0";
+const HOSTS: &[u8] = b"/etc/hosts";
+const RESOLV_CONF: &[u8] = b"/etc/resolv.conf";
+const PROC_NET: [&[u8]; 2] = [b"/proc/net/", b"/proc/self/net/"];
+
+/// The longest of these paths is shorter, with its zero.
+const LONGEST: u64 = 32;
+/// Memory is there or not in pieces of this size, or of a multiple.
+const PAGE: u64 = 4096;
 
 /// open(2), openat(2): the path is argument `n`, the flags are the next one.
 pub(super) fn open(guest: &mut Guest, trap: &Trap, n: usize) -> Verdict {
-    // A path that ends before as many bytes may be the last thing in its page (EFAULT): it is another one.
-    let is = |path: &[u8]| trap.read(trap.pointer(n), path.len()).is_ok_and(|bytes| bytes == path);
-    let hosts = is(HOSTS);
-    if !hosts && !is(RESOLV_CONF) {
-        return Verdict::Native;
-    }
-    let made = guest.names().and_then(|(dns, table)| made(hosts, &dns, table));
+    let Some(path) = path(trap, trap.pointer(n)) else { return Verdict::Native };
+    let made =
+        text(guest, &path).and_then(|text| Ok(text.map(|text| descriptor::text(&text)).transpose()?));
     match made {
         Ok(Some(fd)) => {
             // O_CLOEXEC is the same bit.
@@ -36,12 +38,28 @@ pub(super) fn open(guest: &mut Guest, trap: &Trap, n: usize) -> Verdict {
     }
 }
 
-fn made(hosts: bool, dns: &[SocketAddr], table: String) -> Result<Option<std::os::fd::OwnedFd>> {
-    let text = if hosts { table } else { resolv_conf(dns) };
-    if text.is_empty() {
+/// A path that is no longer than those that matter. It may be the last thing in its page, and the next be missing.
+fn path(trap: &Trap, at: u64) -> Option<Vec<u8>> {
+    let here = (PAGE - at % PAGE).min(LONGEST);
+    let mut bytes = trap.read(at, here as usize).ok()?;
+    if here < LONGEST && !bytes.contains(&0) {
+        bytes.extend(trap.read(at.checked_add(here)?, (LONGEST - here) as usize).ok()?);
+    }
+    bytes.truncate(bytes.iter().position(|byte| *byte == 0)?);
+    Some(bytes)
+}
+
+/// What stands in the file; `None` for one that is not the host's.
+fn text(guest: &mut Guest, path: &[u8]) -> Result<Option<String>> {
+    if let Some(name) = PROC_NET.iter().find_map(|folder| path.strip_prefix(*folder)) {
+        return proc_net::text(guest, name);
+    }
+    if path != HOSTS && path != RESOLV_CONF {
         return Ok(None);
     }
-    Ok(Some(descriptor::text(&text)?))
+    let (dns, table) = guest.names()?;
+    let text = if path == HOSTS { table } else { resolv_conf(&dns) };
+    Ok(Some(text).filter(|text| !dns.is_empty() && !text.is_empty()))
 }
 
 /// resolv.conf(5). A port is more than it can say: servers on another than 53 are left out.
@@ -60,13 +78,10 @@ mod tests {
     #[test]
     fn the_file_is_read_from_its_beginning_and_cannot_be_written() {
         let dns = ["192.0.2.53:53", "[2001:db8::53]:53", "192.0.2.54:5353"].map(|s| s.parse().unwrap());
-        let fd = made(false, &dns, String::new()).unwrap().unwrap();
-        let mut file = std::fs::File::from(fd);
+        let mut file = std::fs::File::from(descriptor::text(&resolv_conf(&dns)).unwrap());
         let mut text = String::new();
         file.read_to_string(&mut text).unwrap();
         assert_eq!(text, "nameserver 192.0.2.53\nnameserver 2001:db8::53\n");
         assert!(std::io::Write::write(&mut file, b"x").is_err());
-        assert!(made(false, &[], String::new()).unwrap().is_none());
-        assert!(made(true, &dns, "192.0.2.1\twww\n".into()).unwrap().is_some());
     }
 }

@@ -13,13 +13,6 @@ use crate::base::constants::{
 use crate::sys::number;
 use crate::sys::seccomp::{ARCH, Instruction, NARROW, NATIVE, NUMBER, high_half, low_half};
 
-/// Beyond the interception of sockets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Options {
-    /// open(2) and openat(2) for reading stop too: the host has names of its own (`/etc/resolv.conf`).
-    pub(crate) files: bool,
-}
-
 /// When a call stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum When {
@@ -38,7 +31,7 @@ enum When {
     Reading(u32),
 }
 
-fn rules(options: Options) -> Vec<(i64, When)> {
+fn rules() -> Vec<(i64, When)> {
     let mut rules = vec![
         (number::SOCKET, When::Family),
         (number::BIND, When::Always),
@@ -58,11 +51,9 @@ fn rules(options: Options) -> Vec<(i64, When)> {
         (number::SENDMMSG, When::Always),
         (number::RECVMMSG, When::Always),
         (number::IOCTL, When::Request),
+        (number::OPENAT, When::Reading(2)),
     ];
-    if options.files {
-        rules.push((number::OPENAT, When::Reading(2)));
-        rules.extend(number::OPEN.map(|open| (open, When::Reading(1))));
-    }
+    rules.extend(number::OPEN.map(|open| (open, When::Reading(1))));
     rules
 }
 
@@ -133,7 +124,7 @@ fn block(steps: &[Step]) -> Vec<Instruction> {
 }
 
 /// The program.
-pub(super) fn program(options: Options) -> Vec<Instruction> {
+pub(super) fn program() -> Vec<Instruction> {
     let [first, second] = number::NARROW_SOCKETS;
     let foreign = block(&[
         If(EQUAL, NARROW, Next, Refuse),
@@ -151,7 +142,7 @@ pub(super) fn program(options: Options) -> Vec<Instruction> {
     }
     // A ring's operations pass every filter by: programs that can do without it do.
     program.extend(refused(EQUAL, number::IO_URING_SETUP as u32));
-    for (call, when) in rules(options) {
+    for (call, when) in rules() {
         let test = block(&condition(when));
         program.push(Instruction { code: EQUAL, jt: 0, jf: test.len() as u8, k: call as u32 });
         program.extend(test);
@@ -213,8 +204,8 @@ mod tests {
     use super::*;
 
     /// A call as the filter sees it: words of struct seccomp_data.
-    fn verdict(options: Options, arch: u32, call: i64, args: [u64; 6]) -> u32 {
-        let program = program(options);
+    fn verdict(arch: u32, call: i64, args: [u64; 6]) -> u32 {
+        let program = program();
         let mut words = vec![call as u32, arch, 0, 0];
         for arg in args {
             words.extend([arg as u32, (arg >> 32) as u32]);
@@ -245,7 +236,7 @@ mod tests {
     #[test]
     fn calls_about_sockets_stop_and_others_do_not() {
         let far = 1 << 40;
-        let says = |call, args| verdict(Options::default(), NATIVE, call, args);
+        let says = |call, args| verdict(NATIVE, call, args);
         for (call, args, wanted) in [
             (number::SOCKET, [2, 1, 0, 0, 0, 0], STOP),
             (number::SOCKET, [10, 2, 17, 0, 0, 0], STOP),
@@ -269,20 +260,18 @@ mod tests {
             (number::IOCTL, [3, 0x8912, 8, 0, 0, 0], STOP),
             (number::IOCTL, [3, 0x5411, 8, 0, 0, 0], STOP),
             (number::IOCTL, [3, 0x541b, 8, 0, 0, 0], ALLOW),
-            (number::OPENAT, [0, 8, 0, 0, 0, 0], ALLOW),
+            (number::OPENAT, [0, 8, 0o2000000, 0, 0, 0], STOP),
+            (number::OPENAT, [0, 8, 1, 0, 0, 0], ALLOW),
             (number::IO_URING_SETUP, [8, 8, 0, 0, 0, 0], ENOSYS),
             (0, [0; 6], ALLOW),
         ] {
             assert_eq!(says(call, args), wanted, "{call} {args:x?}");
         }
-        let files = Options { files: true };
-        assert_eq!(verdict(files, NATIVE, number::OPENAT, [0, 8, 0o2000000, 0, 0, 0]), STOP);
-        assert_eq!(verdict(files, NATIVE, number::OPENAT, [0, 8, 1, 0, 0, 0]), ALLOW);
     }
 
     #[test]
     fn other_architectures_do_not_slip_through() {
-        let says = |arch, call| verdict(Options::default(), arch, call, [2, 1, 0, 0, 0, 0]);
+        let says = |arch, call| verdict(arch, call, [2, 1, 0, 0, 0, 0]);
         assert_eq!(says(NARROW, i64::from(number::NARROW_SOCKETS[0])), STOP);
         assert_eq!(says(NARROW, i64::from(number::NARROW_SOCKETS[1])), STOP);
         assert_eq!(says(NARROW, 4), ALLOW);

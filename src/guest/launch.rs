@@ -35,8 +35,6 @@ pub(crate) struct Plan {
     pub(crate) args: Vec<OsString>,
     /// Ports below 1024 and raw sockets need the privilege that they need on Linux.
     pub(crate) strict: bool,
-    /// The host has names of its own: `/etc/resolv.conf` and `/etc/hosts` are the host's.
-    pub(crate) names: bool,
 }
 
 /// Why the program does not run.
@@ -192,7 +190,7 @@ fn supervise(plan: Plan, front: &OwnedFd, signals: &Signals) {
 /// The program's process, from fork(2) to execve(2).
 fn become_program(plan: &Plan, line: &OwnedFd, signals: &Signals) -> ! {
     signals.give_back();
-    let (stage, error) = match under_filter(plan, line) {
+    let (stage, error) = match under_filter(line) {
         Ok(()) => {
             let mut program = Command::new(&plan.program);
             // What it runs of us means the same host.
@@ -206,8 +204,8 @@ fn become_program(plan: &Plan, line: &OwnedFd, signals: &Signals) -> ! {
 }
 
 /// From now on the calls of this thread stop, and those of the programs that it becomes. Gives where they are told.
-pub(crate) fn listen(names: bool) -> Result<OwnedFd> {
-    let program = filter::program(filter::Options { files: names });
+pub(crate) fn listen() -> Result<OwnedFd> {
+    let program = filter::program();
     match seccomp::listen(&program) {
         // Without privilege the kernel wants the promise that no setuid program will be fooled.
         Err(error) if error.raw_os_error() == Some(Errno::EACCES.0) => {
@@ -218,8 +216,8 @@ pub(crate) fn listen(names: bool) -> Result<OwnedFd> {
     }
 }
 
-fn under_filter(plan: &Plan, line: &OwnedFd) -> Result<()> {
-    let listener = listen(plan.names)?;
+fn under_filter(line: &OwnedFd) -> Result<()> {
+    let listener = listen()?;
     tell(line.as_fd(), &Word::Listening(listener.as_raw_fd()))?;
     match hear(line.as_fd()) {
         Some(Word::Go) => Ok(()),

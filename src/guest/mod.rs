@@ -16,7 +16,8 @@
 //! | `waits.rs` | calls that wait: for the host, for a descriptor, until a time, and signals meanwhile |
 //! | `address.rs` | struct sockaddr: bytes and meaning |
 //! | `control.rs` | struct cmsghdr: bytes and meaning |
-//! | `files.rs` | the files of name resolution, as the host has them |
+//! | `files.rs` | the files that programs find the host's text in: those of name resolution, /proc/net |
+//! | `proc_net.rs` | the text of /proc/net's files |
 //! | `errands.rs` | what the host can't do for want of the programs' descriptors |
 //! | `calls/` | one function per call |
 //!
@@ -29,6 +30,7 @@ mod errands;
 mod files;
 mod filter;
 mod launch;
+mod proc_net;
 mod supervisor;
 mod trap;
 mod waits;

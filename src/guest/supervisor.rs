@@ -7,7 +7,7 @@ use super::calls;
 use super::trap::{Borrowed, Trap, Verdict};
 use super::waits::Waits;
 use crate::base::constants::{POLLIN, SO_DOMAIN, SO_TYPE, SOL_SOCKET};
-use crate::base::verb::{Answer, Verb};
+use crate::base::verb::{Answer, InterfaceRow, NeighbourRow, RouteRow, Verb};
 use crate::base::{Errno, Result, SocketId};
 use crate::socket::remote::connection::unexpected;
 use crate::socket::remote::{Ask, Connection, Native, Patience, Reply, names};
@@ -238,6 +238,38 @@ impl Guest {
         match self.ask(Ask::Names, &[])? {
             (Reply::Names { dns, hosts }, _) => Ok((dns, hosts)),
             _ => Err(unexpected()),
+        }
+    }
+
+    /// The host's interfaces.
+    pub(super) fn interfaces(&mut self) -> Result<Vec<InterfaceRow>> {
+        match self.verb(Verb::Interfaces)? {
+            Answer::Interfaces(rows) => Ok(rows),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Its routes.
+    pub(super) fn routes(&mut self) -> Result<Vec<RouteRow>> {
+        let mut rows = Vec::new();
+        loop {
+            match self.verb(Verb::Routes(rows.len()))? {
+                Answer::Routes(piece) if piece.is_empty() => return Ok(rows),
+                Answer::Routes(piece) => rows.extend(piece),
+                _ => return Err(unexpected()),
+            }
+        }
+    }
+
+    /// Its neighbours.
+    pub(super) fn neighbours(&mut self) -> Result<Vec<NeighbourRow>> {
+        let mut rows = Vec::new();
+        loop {
+            match self.verb(Verb::Neighbours(rows.len()))? {
+                Answer::Neighbours(piece) if piece.is_empty() => return Ok(rows),
+                Answer::Neighbours(piece) => rows.extend(piece),
+                _ => return Err(unexpected()),
+            }
         }
     }
 

@@ -199,3 +199,19 @@ fn a_shell_looks_at_its_own_host() {
     }
     place.leave();
 }
+
+/// Whoever is asked: the host's interfaces are all that there are, though the namespace has others.
+#[test]
+fn the_interfaces_of_the_namespace_are_not_the_hosts() {
+    let told = std::cell::RefCell::new(Vec::new());
+    over_a_wire(&["ping", "nmap"], |place| {
+        place.peer().veth("extra0", place.peer(), "extra1").unwrap();
+        place.line("ping -n -q -c 1 192.0.2.1").end().ok();
+        told.borrow_mut().push(place.python("proc_net.py").end().ok());
+        let scan = place.line("nmap -n -Pn -sS -p 9 192.0.2.1").end().ok();
+        assert!(scan.contains("9/tcp closed discard"), "{scan}");
+    });
+    let told = told.into_inner();
+    let [kernel, ours] = &told[..] else { return };
+    assert_eq!(ours, kernel, "ours (left) and the kernel's (right)");
+}

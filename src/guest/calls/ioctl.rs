@@ -1,6 +1,7 @@
 //! ioctl(2): what is asked of a socket about interfaces and queues.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::AsFd;
 
 use crate::base::constants::*;
 use crate::base::verb::{Answer, InterfaceRow, NeighbourRow, NeighbourState, Verb};
@@ -10,6 +11,7 @@ use crate::guest::supervisor::Guest;
 use crate::guest::trap::{Borrowed, Trap, Verdict};
 use crate::socket::remote::Native;
 use crate::socket::remote::connection::unexpected;
+use crate::sys::descriptor;
 
 /// The requests of sockios.h and netdevice(7).
 mod request {
@@ -75,15 +77,10 @@ pub(super) fn ioctl(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Result<Ve
         request::ATMARK if ours.kind == SOCK_STREAM => trap.write(at, &0i32.to_ne_bytes())?,
         // sock_gettstamp: no packet has left its time here; SO_TIMESTAMP tells each one's.
         request::GSTAMP | request::GSTAMPNS => return Err(Errno::ENOENT.into()),
-        request::CONF => configuration(guest, trap, at)?,
         request::GARP => neighbour(guest, trap, at)?,
         // The setting ones: CAP_NET_ADMIN.
         request::ADDRT | request::DELRT | request::DARP | request::SARP => return Err(Errno::EPERM.into()),
-        0x8910..=0x8947 | request::MAP => {
-            let mut asked = trap.read(at, IFREQ)?;
-            answer(&interfaces(guest)?, what, &mut asked)?;
-            trap.write(at, &asked)?;
-        }
+        0x8910..=0x8947 | request::MAP => about_interfaces(guest, trap)?,
         // FIOSETOWN, SIOCSPGRP and their like: signals are the kernel's business.
         0x8901..=0x8904 => return Ok(Verdict::Native),
         _ => return Err(Errno::ENOTTY.into()),
@@ -91,11 +88,31 @@ pub(super) fn ioctl(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Result<Ve
     Ok(Verdict::Return(0))
 }
 
-fn interfaces(guest: &mut Guest) -> Result<Vec<InterfaceRow>> {
-    match guest.verb(Verb::Interfaces)? {
-        Answer::Interfaces(rows) => Ok(rows),
-        _ => Err(unexpected()),
+/// ioctl(2) of a descriptor that is none of ours: if_nametoindex(3), and whoever else wants any socket at all, asks an AF_UNIX one
+/// about interfaces. What needs an Internet socket (addresses) the kernel refuses itself.
+pub(super) fn of_another(guest: &mut Guest, trap: &Trap) -> Result<Verdict> {
+    let what = trap.pointer(1) as u32;
+    let of_any_socket = matches!(what, request::CONF | request::MAP | 0x8910..=0x8947)
+        && !matches!(what, request::ADDR..=0x891c);
+    let domain = || {
+        let fd = trap.borrow(trap.int(0)).ok()?;
+        descriptor::option(fd.as_fd(), SOL_SOCKET, SO_DOMAIN).ok()
+    };
+    if !of_any_socket || domain() != Some(AF_UNIX) {
+        return Ok(Verdict::Native);
     }
+    about_interfaces(guest, trap)?;
+    Ok(Verdict::Return(0))
+}
+
+fn about_interfaces(guest: &mut Guest, trap: &Trap) -> Result<()> {
+    let (what, at) = (trap.pointer(1) as u32, trap.pointer(2));
+    if what == request::CONF {
+        return configuration(guest, trap, at);
+    }
+    let mut asked = trap.read(at, IFREQ)?;
+    answer(&guest.interfaces()?, what, &mut asked)?;
+    trap.write(at, &asked)
 }
 
 /// dev_ioctl and devinet_ioctl: a struct ifreq is asked, and answered in its place.
@@ -184,7 +201,7 @@ fn configuration(guest: &mut Guest, trap: &Trap, at: u64) -> Result<()> {
     let asked = trap.read(at, 16)?;
     let room = asked.first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes));
     let buffer = asked.last_chunk().map_or(0, |bytes| u64::from_ne_bytes(*bytes));
-    let mut list = list(&interfaces(guest)?);
+    let mut list = list(&guest.interfaces()?);
     if buffer != 0 {
         list.truncate(usize::try_from(room).unwrap_or(0) / IFREQ * IFREQ);
         trap.write(buffer, &list)?;
@@ -213,26 +230,13 @@ fn neighbour(guest: &mut Guest, trap: &Trap, at: u64) -> Result<()> {
     };
     let device: Vec<u8> =
         asked.get(ARP_DEVICE..).unwrap_or_default().iter().copied().take_while(|byte| *byte != 0).collect();
-    let rows = interfaces(guest)?;
+    let rows = guest.interfaces()?;
     let named = |row: &NeighbourRow| rows.iter().find(|interface| interface.index == row.interface);
-    let mut from = 0;
-    let found = loop {
-        let Answer::Neighbours(neighbours) = guest.verb(Verb::Neighbours(from))? else {
-            return Err(unexpected());
-        };
-        if neighbours.is_empty() {
-            return Err(Errno::ENXIO.into());
-        }
-        from += neighbours.len();
-        let wanted = |row: &&NeighbourRow| {
-            row.address == address
-                && (device.is_empty()
-                    || named(row).is_some_and(|interface| interface.name.as_bytes() == device))
-        };
-        if let Some(row) = neighbours.iter().find(wanted) {
-            break *row;
-        }
+    let wanted = |row: &NeighbourRow| {
+        row.address == address
+            && (device.is_empty() || named(row).is_some_and(|interface| interface.name.as_bytes() == device))
     };
+    let found = guest.neighbours()?.into_iter().find(wanted).ok_or(Errno::ENXIO)?;
     let flags = match (found.mac, found.state) {
         (None, _) => 0,
         (_, NeighbourState::Permanent) => ATF_COM | ATF_PERM,

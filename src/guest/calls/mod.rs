@@ -50,7 +50,12 @@ pub(super) fn perform(guest: &mut Guest, trap: &Trap) -> Verdict {
         number::RECVMMSG => on_ours(guest, trap, receive::recvmmsg),
         number::GETSOCKOPT => on_ours(guest, trap, options::getsockopt),
         number::SETSOCKOPT => on_ours(guest, trap, options::setsockopt),
-        number::IOCTL => on_ours(guest, trap, ioctl::ioctl),
+        number::IOCTL => match on_ours(guest, trap, ioctl::ioctl) {
+            Verdict::Native => {
+                ioctl::of_another(guest, trap).unwrap_or_else(|error| Verdict::Fail(error.errno()))
+            }
+            verdict => verdict,
+        },
         number::OPENAT => files::open(guest, trap, 1),
         call if Some(call) == number::OPEN => files::open(guest, trap, 0),
         _ => Verdict::Native,
