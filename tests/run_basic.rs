@@ -86,6 +86,10 @@ fn exit_codes_and_signals_are_the_programs_own() {
         let done = hosts.run(&[program]).output().unwrap();
         assert_eq!(done.status.code(), Some(code), "{done:?}");
         assert!(text(&done.stderr).contains(words), "{done:?}");
+        let done = hosts.sockatoo(&["--json", "run", "--", program]).output().unwrap();
+        assert_eq!(done.status.code(), Some(code), "{done:?}");
+        let told: serde_json::Value = serde_json::from_slice(&done.stderr).unwrap();
+        assert!(told["error"].as_str().unwrap().contains(words), "{told}");
     }
 }
 
@@ -108,9 +112,10 @@ fn surroundings_are_the_programs_own() {
 fn signals_reach_the_program() {
     let hosts = Hosts::new();
     for (name, number) in [("SIGTERM", 15), ("SIGINT", 2), ("SIGHUP", 1), ("SIGUSR1", 10)] {
+        // A signal between the interpreter's look for one and pause(2) would wait for the next one: a bounded sleep looks again.
         let script = format!(
-            "import signal, sys\nsignal.signal(signal.{name}, lambda *_: sys.exit(40))\nprint('ready', flush=True)\n\
-             while True: signal.pause()"
+            "import signal, sys, time\nsignal.signal(signal.{name}, lambda *_: sys.exit(40))\nprint('ready', flush=True)\n\
+             while True: time.sleep(1)"
         );
         let (mut child, _, _out) = hosts.begin(&script);
         let killed =

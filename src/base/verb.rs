@@ -256,4 +256,6 @@ pub struct SocketRow {
     pub send_queue: usize,
     /// The interface that it is bound to.
     pub device: Option<IfIndex>,
+    /// IPV6_V6ONLY: its IPv6 address stands for no IPv4 one.
+    pub v6only: bool,
 }

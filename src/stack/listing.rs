@@ -8,7 +8,7 @@ use super::ip::{Route, RouteOrigin};
 use super::link::{Address, AddressState, Interface, Neighbour};
 use super::table::{Entry, Part};
 use super::{Hints, Stack};
-use crate::base::constants::AF_PACKET;
+use crate::base::constants::{AF_INET6, AF_PACKET};
 use crate::base::verb::{AddressRow, InterfaceRow, NeighbourRow, RouteRow, SocketRow};
 use crate::base::{Cidr, IfIndex, Instant, Mac, Reason, Result, SocketId};
 
@@ -112,6 +112,7 @@ impl Stack {
             receive_queue: entry.queue().map_or(0, |queue| queue.charged()),
             send_queue: 0,
             device: entry.device,
+            v6only: entry.domain == AF_INET6 && entry.options.v6only,
         };
         match &entry.protocol_part {
             Part::Tcp(_) => self.tcp_row(id, &mut row),

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::Looked;
 use super::words::Words;
+use crate::base::constants::AF_UNSPEC;
 use crate::base::verb::{AddressRow, InterfaceRow, Verb};
 use crate::base::{Cidr, IfIndex};
 use crate::cli::args::WordsArgs;
@@ -94,6 +95,11 @@ fn show(row: &InterfaceRow, args: &WordsArgs, json: bool) {
     let mut wanted: Vec<_> =
         row.addresses.iter().filter(|own| args.family.wants(own.cidr.address())).collect();
     wanted.sort_by_key(|own| own.cidr.address().is_ipv6());
+    // As `ip -4 addr`: who asks for a family asks for addresses.
+    let whole = args.family.number() == AF_UNSPEC;
+    if wanted.is_empty() && !whole {
+        return;
+    }
     if json {
         let addresses: Vec<_> = wanted.iter().map(|own| object(own, lo)).collect();
         say::object(json!({
@@ -107,7 +113,9 @@ fn show(row: &InterfaceRow, args: &WordsArgs, json: bool) {
     say::line(format!(
         "{index}: {name}: <{flags}> mtu {mtu} qdisc noqueue state {state} group default qlen 1000"
     ));
-    say::line(format!("    link/{kind} {} brd {broadcast}", row.mac));
+    if whole {
+        say::line(format!("    link/{kind} {} brd {broadcast}", row.mac));
+    }
     for own in wanted {
         let address = own.cidr.address();
         let mut line = format!("    {} {}", if address.is_ipv4() { "inet" } else { "inet6" }, own.cidr);

@@ -17,8 +17,10 @@ pub(super) mod ss;
 pub(super) mod stat;
 mod words;
 
+use serde_json::Value;
+
 use super::args::OnArgs;
-use super::say::Trouble;
+use super::say::{self, Trouble};
 use super::up::named;
 use crate::base::verb::{Answer, InterfaceRow, NeighbourRow, RouteRow, SocketRow, Verb};
 use crate::base::{Errno, Error, IfIndex, Reason};
@@ -87,6 +89,14 @@ impl Looked {
         let there = self.interfaces.iter().find(|interface| interface.index == index);
         there.map_or_else(|| format!("if{index}"), |interface| interface.name.clone())
     }
+}
+
+/// As `ip -j`: what a row does not have is left out.
+fn tell(mut row: Value) {
+    if let Some(fields) = row.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    say::object(row);
 }
 
 fn unhinted(error: Error) -> Trouble {

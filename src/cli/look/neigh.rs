@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use serde_json::json;
 
-use super::Looked;
 use super::words::Words;
+use super::{Looked, tell};
 use crate::base::verb::{NeighbourRow, NeighbourState, Verb};
 use crate::base::{IfIndex, Mac};
 use crate::cli::args::WordsArgs;
@@ -122,9 +122,8 @@ fn show(host: &Looked, row: &NeighbourRow, json: bool) {
     let (address, dev) = (row.address, host.name(row.interface));
     if json {
         let lladdr = row.mac.map(|mac| mac.to_string());
-        say::object(
-            json!({ "dst": address, "dev": dev, "lladdr": lladdr, "router": row.router, "state": [state] }),
-        );
+        let router = row.router.then_some(true);
+        tell(json!({ "dst": address, "dev": dev, "lladdr": lladdr, "router": router, "state": [state] }));
         return;
     }
     let mac = row.mac.map_or(String::new(), |mac| format!(" lladdr {mac}"));

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use serde_json::json;
 
-use super::Looked;
 use super::words::Words;
+use super::{Looked, tell};
 use crate::base::verb::{Answer, RouteRow, Verb};
 use crate::base::{Cidr, IfIndex};
 use crate::cli::args::WordsArgs;
@@ -121,7 +121,7 @@ fn show(host: &Looked, row: &RouteRow, json: bool, with_interface: bool) {
     let metric = (!v4).then_some(if row.kernel { 256 } else { 1024 });
     if json {
         let (dst, dev) = (destination(row.network), host.name(row.interface));
-        say::object(json!({
+        tell(json!({
             "dst": dst, "gateway": row.via, "dev": dev, "protocol": protocol, "scope": scope, "prefsrc": row.source,
             "metric": metric, "expires": row.valid,
         }));
@@ -141,14 +141,15 @@ fn show(host: &Looked, row: &RouteRow, json: bool, with_interface: bool) {
     add("metric", metric.map(|metric| metric.to_string()));
     add("expires", row.valid.map(|seconds| format!("{seconds}sec")));
     add("pref", (!v4).then(|| "medium".to_owned()));
-    say::line(line + " ");
+    // Its blanks at the ends of lines are kept, too.
+    say::line(line + if v4 { " " } else { "" });
 }
 
 /// The way to one address.
 fn got(host: &Looked, to: IpAddr, row: &RouteRow, json: bool) {
     let dev = host.name(row.interface);
     if json {
-        say::object(json!({ "dst": to, "gateway": row.via, "dev": dev, "prefsrc": row.source }));
+        tell(json!({ "dst": to, "gateway": row.via, "dev": dev, "prefsrc": row.source }));
         return;
     }
     let local = if row.interface == IfIndex::LO { "local " } else { "" };

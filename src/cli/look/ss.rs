@@ -14,6 +14,7 @@ use crate::base::{TcpState, services};
 use crate::cli::args::SsArgs;
 use crate::cli::exit::Exit;
 use crate::cli::say::{self, Trouble};
+use crate::wire::filter::protocol_name;
 
 /// `sockatoo ss`.
 pub(in crate::cli) fn run(args: &SsArgs, json: bool) -> Result<Exit, Trouble> {
@@ -87,9 +88,10 @@ fn wanted(args: &SsArgs, row: &SocketRow) -> bool {
     (kind || !kinds) && family && shown && there
 }
 
-fn shown_ip(ip: IpAddr, dual: bool) -> String {
+/// `*` stands for every address of both families.
+fn shown_ip(row: &SocketRow, ip: IpAddr) -> String {
     match ip {
-        IpAddr::V6(ip) if ip.is_unspecified() && dual => "*".into(),
+        IpAddr::V6(ip) if ip.is_unspecified() && !row.v6only => "*".into(),
         IpAddr::V6(ip) => format!("[{ip}]"),
         IpAddr::V4(ip) => ip.to_string(),
     }
@@ -97,7 +99,8 @@ fn shown_ip(ip: IpAddr, dual: bool) -> String {
 
 fn shown_port(args: &SsArgs, row: &SocketRow, port: u16) -> String {
     if row.kind == SOCK_RAW {
-        return row.protocol.to_string();
+        let name = (!args.numeric).then(|| protocol_name(row.protocol)).flatten();
+        return name.map_or_else(|| row.protocol.to_string(), str::to_owned);
     }
     let protocol = if row.kind == SOCK_STREAM { "tcp" } else { "udp" };
     let name = (!args.numeric).then(|| services::service_at(port, protocol)).flatten();
@@ -109,19 +112,22 @@ fn ends(args: &SsArgs, host: &Looked, row: &SocketRow) -> [(String, String); 2] 
     if row.domain == AF_PACKET {
         let protocol = match row.protocol {
             all if all == i32::from(ETH_P_ALL) => "*".into(),
+            // ll_proto_n2a.
+            0x0800 if !args.numeric => "ip".into(),
+            0x0806 if !args.numeric => "arp".into(),
+            0x86dd if !args.numeric => "ipv6".into(),
             protocol => format!("[{protocol}]"),
         };
         let device = row.device.map_or_else(|| "*".into(), |device| host.name(device));
         return [(protocol, device), ("*".into(), String::new())];
     }
     let any: IpAddr = if row.domain == AF_INET { [0; 4].into() } else { [0_u8; 16].into() };
-    // Linux tells the two by IPV6_V6ONLY, which a listing does not have: an unspecified IPv6 end is everybody's.
     let local = row.local.unwrap_or_else(|| SocketAddr::new(any, 0));
     let device = row.device.map_or_else(String::new, |device| format!("%{}", host.name(device)));
-    let here = (shown_ip(local.ip(), true) + &device, shown_port(args, row, local.port()));
+    let here = (shown_ip(row, local.ip()) + &device, shown_port(args, row, local.port()));
     let there = match row.remote {
-        Some(remote) => (shown_ip(remote.ip(), true), shown_port(args, row, remote.port())),
-        None => (shown_ip(any, true), "*".into()),
+        Some(remote) => (shown_ip(row, remote.ip()), shown_port(args, row, remote.port())),
+        None => (shown_ip(row, any), "*".into()),
     };
     [here, there]
 }
@@ -131,21 +137,9 @@ fn number(row: &SocketRow) -> String {
 }
 
 fn print(args: &SsArgs, host: &Looked, rows: &[SocketRow], several: bool) {
-    let mut lines: Vec<[String; 9]> = Vec::new();
-    if !args.no_header {
-        let head = [
-            "Netid",
-            "State",
-            "Recv-Q",
-            "Send-Q",
-            "Local Address",
-            "Port",
-            "Peer Address",
-            "Port",
-            "Process",
-        ];
-        lines.push(head.map(str::to_owned));
-    }
+    let head =
+        ["Netid", "State", "Recv-Q", "Send-Q", "Local Address", "Port", "Peer Address", "Port", "Process"];
+    let mut lines = vec![head.map(str::to_owned)];
     for row in rows {
         let [here, there] = ends(args, host, row);
         let process = if args.processes { number(row) } else { String::new() };
@@ -157,7 +151,9 @@ fn print(args: &SsArgs, host: &Looked, rows: &[SocketRow], several: bool) {
     for line in &lines {
         widths.iter_mut().zip(line).for_each(|(width, cell)| *width = cell.chars().count().max(*width));
     }
-    for [netid, state, receive, send, here, port, there, peer, process] in &lines {
+    for [netid, state, receive, send, here, port, there, peer, process] in
+        lines.iter().skip(usize::from(args.no_header))
+    {
         let [a, b, c, d, e, f, g, h, _] = widths;
         let netid = if several { format!("{netid:a$} ") } else { String::new() };
         let separator = |port: &str| if port.is_empty() { ' ' } else { ':' };
@@ -173,6 +169,6 @@ fn object(host: &Looked, row: &SocketRow) {
     say::object(json!({
         "netid": netid(row), "state": state(row).name(), "family": row.domain, "type": row.kind, "protocol": row.protocol,
         "recv_q": row.receive_queue, "send_q": row.send_queue, "local": row.local, "peer": row.remote,
-        "dev": row.device.map(|device| host.name(device)), "socket": row.socket.map(|id| id.0),
+        "dev": row.device.map(|device| host.name(device)), "v6only": row.v6only, "socket": row.socket.map(|id| id.0),
     }));
 }

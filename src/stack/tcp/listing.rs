@@ -34,6 +34,7 @@ fn bare(tuple: &Tuple, domain: Option<i32>, state: TcpState) -> SocketRow {
         receive_queue: 0,
         send_queue: 0,
         device: None,
+        v6only: false,
     }
 }
 

@@ -40,6 +40,8 @@ mod words;
 
 pub use machine::Facts;
 pub use program::{Instruction, Program};
+#[cfg(feature = "cli")]
+pub(crate) use words::protocol_name;
 
 use std::fmt;
 

@@ -201,6 +201,11 @@ pub(super) fn protocol(name: &str) -> Option<u32> {
     value(PROTOCOLS, name)
 }
 
+/// An IP protocol's name.
+pub(crate) fn protocol_name(number: i32) -> Option<&'static str> {
+    PROTOCOLS.iter().find(|(_, known)| i64::from(*known) == i64::from(number)).map(|(name, _)| *name)
+}
+
 /// An EtherType, or an 802.2 access point.
 pub(super) fn ether_protocol(name: &str) -> Option<u32> {
     value(ETHER_PROTOCOLS, name)

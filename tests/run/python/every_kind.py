@@ -34,7 +34,8 @@ made(INET6, DGRAM, bind=("2001:db8::2", 50009))
 made(INET, DGRAM, socket.IPPROTO_ICMP, bind=("127.0.0.1", 77))
 made(INET, RAW, socket.IPPROTO_ICMP)
 made(INET6, RAW, socket.IPPROTO_ICMPV6)
-made(socket.AF_PACKET, RAW, socket.htons(3), bind=("wire1", 3))
+# An EtherType for experiments: nobody sends it.
+made(socket.AF_PACKET, RAW, socket.htons(0x88B5), bind=("wire1", 0x88B5))
 made(socket.AF_PACKET, DGRAM, socket.htons(0x800), bind=("wire1", 0x800))
 # Nobody listens there: the host counts a reset.
 with socket.socket(INET, STREAM) as s:
