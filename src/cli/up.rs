@@ -65,7 +65,8 @@ fn serve(args: &UpArgs, name: &str, ready: impl FnOnce(&HostFacts) -> Done<()>) 
     let seat = Seat::take(name)?;
     let bell: OwnedFd = signal::interrupts()?.into();
     let host = embedded(name, &args.served)?;
-    let published = args.served.publish.iter().map(Published::open).collect::<Done<_>>()?;
+    let published: Done<Vec<_>> = args.served.publish.iter().map(Published::open).collect();
+    let published = published?.into_iter().flatten().collect();
     let birth = Birth { flags: args.served.flags(), stays: !args.transient, published };
     Ok(seat.serve(host, birth, bell, ready)?)
 }

@@ -17,7 +17,7 @@
 //! | `wires.rs` | the devices in the event loop |
 //! | `mirror.rs` | the host's interfaces in a namespace of their own, for tools that map the kernel's packet rings |
 //! | `tests.rs` | a server in a thread: what waits, floods, and is hostile |
-//! | `publish.rs` | ports of the kernel's that lead to ports of the host |
+//! | `publish.rs` | ports of the kernel's that lead to ports of the host: `publish/pipe.rs`: TCP, `publish/flows.rs`: UDP |
 //! | `native/` | the descriptors that programs have: made, connected, fed |
 //!
 //! cli/ and lab/ start it; it calls driver/ and socket/.

@@ -334,6 +334,11 @@ impl Server {
             return self.answer(ticket, Err(error), None);
         }
         let closed = if let Verb::Close(socket) = verb { Some(socket) } else { None };
+        if matches!(verb, Verb::Peer(_)) {
+            // The call of a program that has taken a connection, as a rule.
+            let tools = Tools { host: &self.host, epoll: &self.epoll, now: self.host.now() };
+            self.natives.has_accepted(&tools);
+        }
         let until = match patience {
             Patience::Now => Instant::ZERO,
             Patience::For(time) => self.host.now() + time,

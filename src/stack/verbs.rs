@@ -142,6 +142,13 @@ impl Stack {
         self.family(id)?.peer(self, id)
     }
 
+    /// Whose a connection was that came out of accept(2), also if it has failed since: inet_accept tells it all the same.
+    pub(crate) fn accepted_from(&self, id: SocketId) -> Result<SockAddr> {
+        let entry = self.sockets.get(id)?;
+        let remote = entry.remote.ok_or(Errno::ENOTCONN.because(Reason::NotConnected))?;
+        Ok(entry.shown(entry.with_device_scope(remote)))
+    }
+
     /// What poll(2) would say now: POLLIN | POLLOUT | ...; POLLNVAL for a number that is no socket.
     pub(crate) fn poll(&self, id: SocketId) -> i32 {
         let Ok(entry) = self.sockets.get(id) else { return POLLNVAL };

@@ -15,9 +15,9 @@ pub(in crate::cli) struct ServedArgs {
     /// How literally IP headers are taken that programs write themselves, unless they say it by SO_VERBATIM
     #[arg(long, value_name = "RULE", help_heading = "The host and its wire")]
     pub(in crate::cli) raw: Option<Raw>,
-    /// Let the kernel's programs reach a TCP port of the host, as 8080:80: what connects to 127.0.0.1:8080 comes to the host's port
-    /// 80; ADDRESS:8080:80 in place of 127.0.0.1; may be repeated
-    #[arg(long, value_name = "[ADDRESS:]PORT:PORT", help_heading = "The host and its wire")]
+    /// Let the kernel's programs reach a port of the host, as 8080:80: what connects to 127.0.0.1:8080 or [::1]:8080 comes to the
+    /// host's port 80; 5353:53/udp is UDP; ADDRESS:8080:80 in place of those two; may be repeated
+    #[arg(long, value_name = "[ADDRESS:]PORT:PORT[/udp]", help_heading = "The host and its wire")]
     pub(in crate::cli) publish: Vec<Publish>,
 }
 

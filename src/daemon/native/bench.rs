@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Natives;
 use crate::base::constants::{
-    POLLIN, SO_RCVBUF, SO_SNDBUF, SO_SNDBUFFORCE, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET,
+    MSG_DONTWAIT, POLLIN, SO_RCVBUF, SO_SNDBUF, SO_SNDBUFFORCE, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET,
 };
 use crate::base::{Result, SocketId};
 use crate::driver::Local;
@@ -21,6 +21,8 @@ pub(super) struct Bench {
     nonce: Nonce,
     /// `x`, made when it is needed for the first time.
     listener: Option<OwnedFd>,
+    /// `e`, made when it is needed for the first time.
+    errors: Option<OwnedFd>,
     /// Channels of which hanging up says nothing any more: both directions are shut, only the close is still to come. It makes
     /// an edge, and nothing else does.
     graves: Option<Epoll>,
@@ -39,7 +41,8 @@ const QUEUE: i32 = 128;
 
 impl Bench {
     pub(super) fn new(nonce: Nonce) -> Self {
-        Self { nonce, listener: None, graves: None, buried: Vec::new(), buffer: vec![0; BUFFER].into() }
+        let buffer = vec![0; BUFFER].into();
+        Self { nonce, listener: None, errors: None, graves: None, buried: Vec::new(), buffer }
     }
 
     pub(super) fn name(&self, name: &Name) -> Vec<u8> {
@@ -78,6 +81,18 @@ impl Bench {
             if unix::peer_name(end.as_fd())?.is_some_and(|name| name == own) {
                 return Ok(end);
             }
+        }
+    }
+
+    /// Wakes whoever waits for a datagram socket that is not connected: it has an error.
+    pub(super) fn tell_of_error(&mut self, id: SocketId) -> io::Result<()> {
+        if self.errors.is_none() {
+            self.errors = Some(self.socket(SOCK_DGRAM, &Name::Errors)?);
+        }
+        let to = self.name(&Name::Socket(id));
+        match &self.errors {
+            Some(errors) => unix::send_to(errors.as_fd(), b"", MSG_DONTWAIT, Some(&to)).map(drop),
+            None => Ok(()),
         }
     }
 

@@ -335,6 +335,16 @@ impl Channel {
         descriptor::readable(self.fd.as_fd()).is_ok_and(|unread| unread > 0)
     }
 
+    /// The program's end is closed, and nobody will accept it.
+    pub(super) fn has_hung_up(&self) -> bool {
+        has_hung_up(&self.fd)
+    }
+
+    /// Bytes that the program has not read (or their cost in memory).
+    pub(super) fn unheard(&self) -> usize {
+        descriptor::unsent(self.fd.as_fd()).unwrap_or(0)
+    }
+
     /// No more events of it.
     pub(super) fn fall_silent(&mut self, tools: &Tools<'_>) {
         if self.watched.take().is_some() {

@@ -235,14 +235,20 @@ impl Datagrams {
         true
     }
 
-    /// unix_dgram_disconnected: when the end to which the descriptor is connected turns away with datagrams of it unread, the
+    /// Of a descriptor that is not connected: it becomes readable, and the guest takes what it reads there for the error.
+    ///
+    /// Of one that is: unix_dgram_disconnected: when the end to which the descriptor is connected turns away with datagrams of it unread, the
     /// descriptor has an error: POLLERR, and ECONNRESET for the next native call. SO_ERROR, asked of the stack, is the true one.
-    fn show_error(&mut self, tools: &Tools<'_>, bench: &Bench, id: SocketId) {
-        let Some(peer) = &mut self.peer else { return };
+    fn show_error(&mut self, tools: &Tools<'_>, bench: &mut Bench, id: SocketId) {
         let pending = tools.host.call_on(id, |stack| stack.poll(id)) & POLLERR != 0;
         if !pending {
             self.shown = false;
         }
+        let Some(peer) = &mut self.peer else {
+            // With no room the descriptor is readable anyway; afterwards it is tried again.
+            self.shown |= pending && !self.shown && bench.tell_of_error(id).is_ok();
+            return;
+        };
         if !pending || self.shown || !peer.keeps_one {
             return;
         }

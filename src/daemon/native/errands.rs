@@ -4,12 +4,13 @@
 //! nothing is, a byte must be sent through the program's own descriptor before the channel goes.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::channel::Channel;
-use super::natives::{Known, Part};
+use super::natives::{Known, MEMORY, Part};
 use super::{Natives, Outcome, Ticket, Tools};
 use crate::base::verb::Answer;
-use crate::base::{Instant, SocketId};
+use crate::base::{Instant, Result, SockAddr, SocketId};
 
 /// Those who do errands: supervisors, by their client's number.
 #[derive(Debug, Default)]
@@ -27,13 +28,19 @@ struct Supervisor {
 /// A connection that has failed, and whose program shall see it.
 #[derive(Debug)]
 pub(super) struct Failing {
-    channel: Channel,
-    /// Then it ends anyway.
+    pub(super) channel: Channel,
+    /// Then it ends anyway; or its descriptor is looked for again.
     pub(super) until: Instant,
+    since: Instant,
+    /// No program had it: it waits for accept(2), or is under way from one to another. `None`: it is being looked for.
+    again: Option<Duration>,
 }
 
 /// The longest that a failure is held back.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(1);
+/// A descriptor that no program has is looked for again after this time, and ever more seldom.
+const SOON: Duration = Duration::from_millis(20);
+const SELDOM: Duration = Duration::from_secs(1);
 /// Errands of one request.
 const BATCH: usize = 1024;
 
@@ -47,7 +54,8 @@ impl Natives {
         match self.errands.0.get_mut(&known.client) {
             Some(supervisor) if !channel.has_peer_ended() && !channel.fails_visibly() => {
                 channel.fall_silent(tools);
-                known.part = Part::Failing(Failing { channel, until: tools.now + PATIENCE });
+                let (since, until) = (tools.now, tools.now + PATIENCE);
+                known.part = Part::Failing(Failing { channel, until, since, again: None });
                 self.timed.insert(id);
                 supervisor.wanted.push(id);
                 let client = known.client;
@@ -66,15 +74,48 @@ impl Natives {
         }
     }
 
+    /// Its time has come: the supervisor did not answer, or the descriptor is to be looked for again.
+    pub(super) fn look_again(&mut self, tools: &Tools<'_>, id: SocketId) {
+        let Some(Known { part: Part::Failing(failing), client, .. }) = self.known.get_mut(&id) else { return };
+        let (gone, old) = (failing.channel.has_hung_up(), tools.now.since(failing.since) > MEMORY);
+        match self.errands.0.get_mut(client) {
+            _ if gone => self.close(tools, id),
+            Some(supervisor) if failing.again.is_some() && !old => {
+                // The next time it is looked for less soon.
+                failing.until = tools.now + PATIENCE;
+                supervisor.wanted.push(id);
+                let client = *client;
+                self.give_errands(client);
+            }
+            _ => self.has_failed(tools, id),
+        }
+    }
+
+    /// No program has it.
+    fn not_found(&mut self, tools: &Tools<'_>, id: SocketId) {
+        let Some(Known { part: Part::Failing(failing), .. }) = self.known.get_mut(&id) else { return };
+        if failing.channel.has_hung_up() {
+            return self.close(tools, id);
+        }
+        let pause = failing.again.map_or(SOON, |pause| (pause * 2).min(SELDOM));
+        (failing.again, failing.until) = (Some(pause), tools.now + pause);
+    }
+
+    /// Whose a connection was that failed before accept(2), and that the program has now.
+    pub(super) fn accepted(&mut self, tools: &Tools<'_>, id: SocketId) -> Result<SockAddr> {
+        let peer = tools.host.call_on(id, |stack| stack.accepted_from(id));
+        self.has_failed(tools, id);
+        peer
+    }
+
     /// A supervisor has done what it was given, and waits for more.
     pub(super) fn ask_errands(&mut self, tools: &Tools<'_>, ticket: Ticket, found: &[SocketId]) -> Outcome {
         let supervisor = self.errands.0.entry(ticket.client).or_default();
         supervisor.waits = Some(ticket);
         for id in std::mem::take(&mut supervisor.given) {
-            self.has_failed(tools, id);
-            if !found.contains(&id) {
-                // No program has it.
-                self.close(tools, id);
+            match found.contains(&id) {
+                true => self.has_failed(tools, id),
+                false => self.not_found(tools, id),
             }
         }
         self.give_errands(ticket.client);

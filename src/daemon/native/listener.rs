@@ -21,6 +21,8 @@ pub(super) struct Listener {
     /// When to try again, and how long after that: nobody tells when accept(2) makes room.
     pub(super) again: Option<Instant>,
     pause: Duration,
+    /// The stack has been told that there is no room.
+    full: bool,
 }
 
 /// Tried again after this time, and ever more seldom.
@@ -47,6 +49,23 @@ impl Listener {
         mut took: impl FnMut(SocketId, Channel),
     ) -> Handed {
         self.again = None;
+        let handed = self.hand_over_all(tools, bench, listener, &mut took);
+        let full = self.held.is_some();
+        if full != self.full {
+            // The connection that is held is the one more than the backlog that may wait (sk_acceptq_is_full).
+            tools.host.call_on(listener, |stack| stack.hold_back(listener, full));
+            self.full = full;
+        }
+        handed
+    }
+
+    fn hand_over_all(
+        &mut self,
+        tools: &Tools<'_>,
+        bench: &Bench,
+        listener: SocketId,
+        took: &mut impl FnMut(SocketId, Channel),
+    ) -> Handed {
         loop {
             let (id, end) = match self.held.take() {
                 Some(held) => held,
@@ -133,13 +152,29 @@ impl Natives {
             Err(error) if error.errno() == Errno::EADDRINUSE && self.sweep(tools) => listen()?,
             result => result?,
         }
-        unix::listen(borrowed, backlog)?;
+        // AF_UNIX too takes one more than it says, and the host holds one.
+        unix::listen(borrowed, if backlog > 0 { backlog - 1 } else { backlog })?;
         if let Some(known) = self.known.get_mut(&id)
             && !matches!(known.part, Part::Listener(_))
         {
             known.part = Part::Listener(Listener::default());
         }
         Ok(())
+    }
+
+    /// accept(2) has made room in a queue, most likely in one that was full.
+    pub(in crate::daemon) fn has_accepted(&mut self, tools: &Tools<'_>) {
+        let full: Vec<SocketId> = self
+            .timed
+            .iter()
+            .filter(|id| {
+                self.known.get(id).is_some_and(|known| matches!(&known.part, Part::Listener(l) if l.full))
+            })
+            .copied()
+            .collect();
+        for id in full {
+            self.hand_over(tools, id);
+        }
     }
 
     pub(super) fn hand_over(&mut self, tools: &Tools<'_>, id: SocketId) {

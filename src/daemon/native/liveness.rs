@@ -5,10 +5,12 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use super::natives::{Known, MEMORY, NOBODY, Part};
 use super::{Natives, Tools, listener};
 use crate::base::SocketId;
+use crate::base::constants::SHUT_RDWR;
 use crate::socket::remote::Name;
 use crate::sys::unix::{self, Place};
 
@@ -44,8 +46,7 @@ impl Prober {
 }
 
 impl Natives {
-    /// The client has gone. If it said goodbye, what its programs have sent still arrives and their connections end by themselves;
-    /// else they are reset.
+    /// The client has gone. If it said goodbye, its programs' connections end by themselves; else they end now.
     pub(in crate::daemon) fn client_gone(&mut self, tools: &Tools<'_>, client: u64, said_goodbye: bool) {
         self.forget_supervisor(client);
         if said_goodbye {
@@ -58,19 +59,38 @@ impl Natives {
         let gone: Vec<SocketId> =
             self.known.iter().filter(|(_, known)| known.client == client).map(|(id, _)| *id).collect();
         for id in gone {
-            if let Some(Known { part: Part::Listener(mut listener), .. }) = self.known.remove(&id) {
-                listener.close(tools);
+            self.end(tools, id);
+        }
+    }
+
+    /// Its program was killed, or will be in a moment. Its connections end as the kernel's would (tcp_close): by FIN behind what it
+    /// had sent, or by RST if something was left that it had not read.
+    fn end(&mut self, tools: &Tools<'_>, id: SocketId) {
+        let Some(known) = self.known.get_mut(&id) else { return };
+        known.client = NOBODY;
+        match &mut known.part {
+            Part::Channel(channel) if !channel.is_opening() && channel.unheard() == 0 => {
+                channel.shutdown(tools, &mut self.bench, id, SHUT_RDWR);
+                channel.buried();
+                channel.note_close(tools, id);
+                self.pump(tools, id);
             }
-            listener::reset(tools, id);
+            Part::Channel(_) => {
+                self.known.remove(&id);
+                listener::reset(tools, id);
+            }
+            _ => self.close(tools, id),
         }
     }
 
     /// Closes the sockets whose descriptors are gone, as far as that is not heard by itself. True if there was one.
     pub(in crate::daemon) fn sweep(&mut self, tools: &Tools<'_>) -> bool {
+        let mut heard = self.hear(tools);
         let mut gone = Vec::new();
         for (id, known) in &self.known {
             let alive = match &known.part {
-                Part::Connecting(_) | Part::Failing(_) => true,
+                Part::Connecting(_) => true,
+                Part::Failing(failing) if !failing.channel.named => true,
                 Part::Channel(channel) if !channel.is_silent() => true,
                 Part::Channel(channel) if !channel.named => true,
                 Part::Failed { named: false, since } => {
@@ -90,6 +110,21 @@ impl Natives {
                 self.close(tools, *id);
             }
         }
-        !gone.is_empty()
+        heard |= !gone.is_empty();
+        heard
+    }
+
+    /// What epoll would tell in the next turn: a close that has happened already counts already. True if there was anything.
+    fn hear(&mut self, tools: &Tools<'_>) -> bool {
+        let mut ready = Vec::new();
+        // All other descriptors are told of until they are heard.
+        if tools.epoll.wait(&mut ready, Some(Duration::ZERO)).is_err() {
+            return false;
+        }
+        ready.retain(|found| found.token & Self::TOKEN != 0);
+        for found in &ready {
+            self.ready(tools, found.token, found.events);
+        }
+        !ready.is_empty()
     }
 }

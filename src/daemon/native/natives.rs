@@ -167,6 +167,7 @@ impl Natives {
             }
             Native::Unsent(socket) => self.unsent(tools, socket).map(Answer::Count),
             Native::Errands { found } => return self.ask_errands(tools, ticket, &found),
+            Native::Accepted(socket) => self.accepted(tools, socket).map(Answer::Address),
             Native::Sweep => {
                 self.sweep(tools);
                 Ok(Answer::Done)
@@ -219,6 +220,7 @@ impl Natives {
         borrowed: Option<BorrowedFd<'_>>,
     ) -> Result<()> {
         let known = self.known.get_mut(&id).ok_or(Errno::EBADF)?;
+        let listens = matches!(known.part, Part::Listener(_));
         match &mut known.part {
             Part::Channel(channel) if !channel.is_opening() && (0..=SHUT_RDWR).contains(&how) => {
                 // ENOTCONN, if the connection has ended. What the program has sent goes before the FIN: the pump sends that.
@@ -235,8 +237,9 @@ impl Natives {
                 let result = tools.host.call_on(id, |stack| stack.shutdown(id, how));
                 // inet_shutdown shuts down a datagram socket that is not connected too, though it says ENOTCONN.
                 let done = result.as_ref().map_or_else(|e| e.errno() == Errno::ENOTCONN, |()| true);
+                // inet_shutdown: "case TCP_LISTEN: if (!(how & RCV_SHUTDOWN)) break; fallthrough": the listening ends, with POLLHUP.
+                let how = if listens && how != SHUT_WR { SHUT_RDWR } else { how };
                 if done && let Some(borrowed) = borrowed {
-                    // Of a listener, SHUT_RD ends the listening; accept(2) says EINVAL, poll(2) POLLIN, as AF_UNIX does.
                     let _ = descriptor::shutdown(borrowed, how);
                 }
                 result
@@ -369,7 +372,7 @@ impl Natives {
                 // inet_stream_connect: the time of SO_SNDTIMEO has passed; the handshake goes on.
                 Some(Part::Connecting(_)) => self.leave_connect(tools, id, Errno::EINPROGRESS.into()),
                 Some(Part::Datagrams(_)) => self.pump(tools, id),
-                Some(Part::Failing(_)) => self.has_failed(tools, id),
+                Some(Part::Failing(_)) => self.look_again(tools, id),
                 _ => self.hand_over(tools, id),
             }
         }

@@ -1,18 +1,18 @@
 //! accept(2) where the program wants the peer's address; all others the kernel does alone.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use super::names::ask;
-use crate::base::constants::{POLLIN, SO_RCVTIMEO, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM};
-use crate::base::verb::Verb;
+use crate::base::constants::{MSG_DONTWAIT, POLLIN, SO_RCVTIMEO, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM};
+use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Error, Result};
 use crate::guest::address;
 use crate::guest::supervisor::Guest;
 use crate::guest::trap::{Borrowed, Trap, Verdict};
 use crate::guest::waits::{For, Wake};
-use crate::socket::remote::names;
-use crate::sys::{descriptor, unix};
+use crate::socket::remote::{Native, names};
+use crate::sys::{PollFd, descriptor, poll, unix};
 
 /// Connections that one call looks at: those whose peer has gone already are passed over.
 const LOOKS: usize = 64;
@@ -76,20 +76,38 @@ impl Call {
             } else {
                 unix::accept_now(listener.as_fd(), self.flags & SOCK_NONBLOCK, PATIENCE)
             };
-            let new = new.map_err(Error::from)?;
+            let new = new.map_err(Error::from).map_err(|error| match error.would_block() && has_ended(listener) {
+                true => Errno::EINVAL.into(),
+                false => error,
+            })?;
             let Some((_, socket)) = names::identify(new.as_fd()) else { continue };
             match ask(guest, Verb::Peer(socket)) {
                 Ok(peer) => {
                     address::write(trap, &peer, trap.pointer(1), trap.pointer(2))?;
                     return Ok(new);
                 }
-                // It was reset while it waited: the program never hears of it.
-                Err(error) if error.errno() == Errno::ENOTCONN => {}
+                // It was reset while it waited. inet_csk_accept gives it out all the same; the byte makes the reset visible.
+                Err(error) if error.errno() == Errno::ENOTCONN => {
+                    let _ = descriptor::send(new.as_fd(), b"\0", MSG_DONTWAIT);
+                    if let Ok((Answer::Address(peer), _)) = guest.native(Native::Accepted(socket), &[]) {
+                        address::write(trap, &peer, trap.pointer(1), trap.pointer(2))?;
+                        return Ok(new);
+                    }
+                }
+                // Nobody knows it any more.
+                Err(error) if error.errno() == Errno::EBADF => {}
                 Err(error) => return Err(error),
             }
         }
         Err(Errno::EAGAIN.into())
     }
+}
+
+/// shutdown(2) has ended the listening. A blocking accept(2) of AF_UNIX knows that; another says EAGAIN.
+fn has_ended(listener: &OwnedFd) -> bool {
+    // POLLHUP.
+    let mut polled = [PollFd::new(listener.as_raw_fd(), false, false)];
+    poll(&mut polled, Some(Duration::ZERO)).is_ok_and(|ready| ready > 0)
 }
 
 /// A connection that is there is taken at once; longer than this it takes only if another thread of the program was faster.

@@ -8,12 +8,14 @@
 //! | `message.rs` | struct msghdr, struct iovec, and how long a call waits |
 //! | `send.rs` | sendto, sendmsg, sendmmsg |
 //! | `receive.rs` | recvfrom, recvmsg, recvmmsg |
+//! | `errors.rs` | the pending error of a datagram socket, and how its descriptor shows it |
 //! | `options.rs` | getsockopt, setsockopt |
 //! | `ring.rs` | setsockopt of packet rings |
 //! | `ioctl.rs` | ioctl: SIOCGIF*, SIOCOUTQ and their like |
 
 mod accept;
 mod connect;
+mod errors;
 mod ioctl;
 mod message;
 mod names;

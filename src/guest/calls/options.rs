@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 
-use super::ring;
+use super::{errors, ring};
 use crate::base::constants::*;
 use crate::base::verb::Verb;
 use crate::base::{Errno, Reason, Result};
@@ -27,7 +27,9 @@ pub(super) fn getsockopt(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Resu
     let unit = if (level, name) == (SOL_SOCKET, SO_ATTACH_FILTER) { INSTRUCTION } else { 1 };
     let room = room.min(VALUE_MAX.max(INSTRUCTIONS_MAX * unit)) * unit;
     let mut value = guest.option(ours.socket, level, name, room)?;
-    if (level, name) == (SOL_SOCKET, SO_ERROR) {
+    if (level, name) == (SOL_SOCKET, SO_ERROR) && ours.kind == SOCK_DGRAM {
+        errors::forget(guest, ours.fd.as_fd(), ours.socket);
+    } else if (level, name) == (SOL_SOCKET, SO_ERROR) {
         // An error that the descriptor has too is told once.
         let native = descriptor::option(ours.fd.as_fd(), SOL_SOCKET, SO_ERROR).unwrap_or(0);
         if value.iter().all(|byte| *byte == 0) && native != 0 {

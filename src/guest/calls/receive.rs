@@ -6,6 +6,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use super::errors;
 use super::message::{Blocking, Header, LENGTH, MANY, SLICES_MAX, Slices};
 use crate::base::constants::*;
 use crate::base::verb::{Answer, Letter, Verb};
@@ -16,7 +17,7 @@ use crate::guest::waits::{For, Wake};
 use crate::guest::{address, control};
 use crate::socket::remote::connection::unexpected;
 use crate::socket::remote::names::Name;
-use crate::sys::unix;
+use crate::sys::{descriptor, unix};
 
 /// Where one message goes to.
 struct Place {
@@ -166,7 +167,7 @@ fn step(guest: &mut Guest, trap: &Trap, fd: &OwnedFd, job: &mut Job) -> Result<O
     }
     let letter = match job.flags & MSG_ERRQUEUE {
         0 => take(guest, fd, job.socket, job.flags, place.slices.len())?,
-        _ => error_queue(guest, job.socket, job.flags, place.slices.len())?,
+        _ => error_queue(guest, fd, job.socket, job.flags, place.slices.len())?,
     };
     place.slices.scatter(trap, 0, &letter.data)?;
     place.finish(trap, &letter)?;
@@ -184,17 +185,22 @@ fn step(guest: &mut Guest, trap: &Trap, fd: &OwnedFd, job: &mut Job) -> Result<O
 fn take(guest: &mut Guest, fd: &OwnedFd, socket: SocketId, flags: i32, room: usize) -> Result<Letter> {
     let mut data = vec![0; room.min(MOST)];
     let native = flags & MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC;
-    let received = match unix::receive(fd.as_fd(), &mut data, native).map_err(Error::from) {
-        Ok(received) => received,
-        // sk_err: what the host knows is the true error. The descriptor says only that there is one.
-        Err(error) => {
-            let waiting =
-                guest.option(socket, SOL_SOCKET, SO_ERROR, 4)?.try_into().map_or(0, i32::from_ne_bytes);
-            return Err(if waiting != 0 { Errno(waiting).into() } else { error });
+    let ours = guest.host.facts().nonce;
+    let received = loop {
+        match unix::receive(fd.as_fd(), &mut data, native).map_err(Error::from) {
+            Ok(received) if errors::is_told_by(&received, ours) => {
+                if flags & MSG_PEEK != 0 {
+                    let _ = descriptor::recv(fd.as_fd(), &mut [], MSG_DONTWAIT);
+                }
+            }
+            Ok(received) => break received,
+            Err(error) if error.would_block() => return Err(error),
+            Err(_) => {}
         }
+        // sk_err: what the host knows is the true error. The descriptor says only that there is one; the program may have it by now.
+        errors::pending(guest, socket)?;
     };
     data.truncate(received.len);
-    let ours = guest.host.facts().nonce;
     // From the one end to which the descriptor is connected, a socket that bears the right name comes along.
     let along = received.fds.first().and_then(|fd| unix::name(fd.as_fd()).ok().flatten());
     let (address, control) = match along.or(received.from).as_deref().and_then(Name::decode) {
@@ -210,8 +216,17 @@ fn take(guest: &mut Guest, fd: &OwnedFd, socket: SocketId, flags: i32, room: usi
 }
 
 /// MSG_ERRQUEUE: never waits.
-fn error_queue(guest: &mut Guest, socket: SocketId, flags: i32, room: usize) -> Result<Letter> {
-    match guest.verb(Verb::Receive { socket, count: 1, size: room.min(MOST), flags: flags | MSG_TRUNC })? {
+fn error_queue(
+    guest: &mut Guest,
+    fd: &OwnedFd,
+    socket: SocketId,
+    flags: i32,
+    room: usize,
+) -> Result<Letter> {
+    let answer =
+        guest.verb(Verb::Receive { socket, count: 1, size: room.min(MOST), flags: flags | MSG_TRUNC });
+    errors::forget(guest, fd.as_fd(), socket);
+    match answer? {
         Answer::Letters(mut letters) => {
             let mut letter = letters.pop().ok_or_else(unexpected)?;
             letter.flags |= flags & MSG_CMSG_CLOEXEC;

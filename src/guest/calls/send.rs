@@ -9,6 +9,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::errors;
 use super::message::{Blocking, Header, LENGTH, MANY, SLICES_MAX, Slices};
 use crate::base::constants::*;
 use crate::base::verb::{Answer, Letter, Verb};
@@ -22,6 +23,7 @@ use crate::sys::{thread, unix};
 
 /// What a program wants to send at once.
 struct Outgoing {
+    fd: OwnedFd,
     socket: SocketId,
     letters: Vec<Letter>,
     /// Of sendmmsg(2): where each message's length is to be written.
@@ -71,38 +73,79 @@ pub(super) fn sendmmsg(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Result
     if plain && headers.len() == count && is_native(&ours) {
         return Ok(Verdict::Native);
     }
-    let mut letters = Vec::new();
-    let mut room = MOST;
-    for header in &headers {
-        match letter(guest, trap, &ours, header, flags) {
-            // What has no room is left to the next call, as if it could not be sent.
-            Ok(letter) if letters.is_empty() || letter.data.len() <= room => {
-                room = room.saturating_sub(letter.data.len());
-                letters.push(letter);
-            }
-            // What is wrong with a later message is that call's error which begins with it.
-            Err(error) if letters.is_empty() => return Err(error),
-            _ => break,
-        }
-        if ours.kind == SOCK_STREAM {
-            break;
-        }
-    }
     let blocking = Blocking::of(&ours, flags, SO_SNDTIMEO);
     if ours.kind == SOCK_STREAM {
-        let Some(letter) = letters.pop() else { return Err(unexpected()) };
+        let letter = letter(guest, trap, &ours, first, flags)?;
         let sent = unix::send_to(ours.fd.as_fd(), &letter.data, flags | MSG_DONTWAIT, None)
             .map_err(|error| stream_error(trap, error.into(), flags))?;
         trap.write(first.at.wrapping_add(LENGTH), &(sent as u32).to_ne_bytes())?;
         return Ok(Verdict::Return(1));
     }
-    let lengths = headers.iter().take(letters.len()).map(|header| header.at.wrapping_add(LENGTH)).collect();
-    Ok(datagrams(guest, trap, Outgoing { socket: ours.socket, letters, lengths: Some(lengths), blocking }))
+    let mut done = 0;
+    loop {
+        let rest = headers.get(done..).unwrap_or_default();
+        let letters = match batch(guest, trap, &ours, rest, flags) {
+            Ok(letters) => letters,
+            // What is wrong with a later message is that call's error which begins with it.
+            Err(_) if done > 0 => return Ok(Verdict::Return(done as i64)),
+            Err(error) => return Err(error),
+        };
+        let count = letters.len();
+        let lengths: Vec<u64> = rest.iter().take(count).map(|header| header.at.wrapping_add(LENGTH)).collect();
+        if done == 0 && count == headers.len() {
+            let fd = ours.fd;
+            let job = Outgoing { fd, socket: ours.socket, letters, lengths: Some(lengths), blocking };
+            return Ok(datagrams(guest, trap, job));
+        }
+        // More than one request has room for: the first batch may wait, the others end the call where they would have to.
+        let sizes: Vec<usize> = letters.iter().map(|letter| letter.data.len()).collect();
+        match guest.verb(Verb::Send(ours.socket, letters.clone())) {
+            Ok(Answer::Count(sent_now)) => {
+                done += sent(trap, &sizes, Some(&lengths), sent_now)? as usize;
+                if sent_now < count || done >= headers.len() {
+                    return Ok(Verdict::Return(done as i64));
+                }
+            }
+            _ if done > 0 => return Ok(Verdict::Return(done as i64)),
+            Err(error) if error.errno() == Errno::EAGAIN => {
+                let fd = ours.fd;
+                let job = Outgoing { fd, socket: ours.socket, letters, lengths: Some(lengths), blocking };
+                return Ok(datagrams(guest, trap, job));
+            }
+            Err(error) => {
+                errors::forget(guest, ours.fd.as_fd(), ours.socket);
+                return Err(error);
+            }
+            Ok(_) => return Err(unexpected()),
+        }
+    }
 }
 
-/// True if the kernel sends rightly what has neither address nor control messages.
+/// The first messages, as many as one request to the host takes; at least one.
+fn batch(
+    guest: &mut Guest,
+    trap: &Trap,
+    ours: &Borrowed,
+    headers: &[Header],
+    flags: i32,
+) -> Result<Vec<Letter>> {
+    let (mut letters, mut room) = (Vec::new(), MOST);
+    for header in headers {
+        match letter(guest, trap, ours, header, flags) {
+            Ok(letter) if letters.is_empty() || letter.data.len() <= room => {
+                room = room.saturating_sub(letter.data.len());
+                letters.push(letter);
+            }
+            Err(error) if letters.is_empty() => return Err(error),
+            _ => break,
+        }
+    }
+    Ok(letters)
+}
+
+/// True if the kernel sends rightly what has neither address nor control messages: what is not connected has other errors.
 fn is_native(ours: &Borrowed) -> bool {
-    ours.kind == SOCK_STREAM || unix::peer_name(ours.fd.as_fd()).is_ok_and(|name| name.is_some())
+    unix::peer_name(ours.fd.as_fd()).is_ok_and(|name| ours.kind == SOCK_STREAM || name.is_some())
 }
 
 fn send_one(
@@ -130,7 +173,7 @@ fn send_one(
     Ok(datagrams(
         guest,
         trap,
-        Outgoing { socket: ours.socket, letters: vec![letter], lengths: None, blocking },
+        Outgoing { fd: ours.fd, socket: ours.socket, letters: vec![letter], lengths: None, blocking },
     ))
 }
 
@@ -164,7 +207,7 @@ fn datagram(
 
 /// Sends as many as can be sent; waits where none can and the call may.
 fn datagrams(guest: &mut Guest, trap: &Trap, job: Outgoing) -> Verdict {
-    let Outgoing { socket, letters, lengths, blocking } = job;
+    let Outgoing { fd, socket, letters, lengths, blocking } = job;
     let sizes: Vec<usize> = letters.iter().map(|letter| letter.data.len()).collect();
     let again = (blocking != Blocking::No).then(|| letters.clone());
     let end = move |trap: &Trap, answer: Result<Answer>| match answer {
@@ -187,7 +230,12 @@ fn datagrams(guest: &mut Guest, trap: &Trap, job: Outgoing) -> Verdict {
             };
             guest.wait(trap, For::Host(tag), None, Box::new(then))
         }
-        (answer, _) => end(trap, answer),
+        (answer, _) => {
+            if answer.is_err() {
+                errors::forget(guest, fd.as_fd(), socket);
+            }
+            end(trap, answer)
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 //!   "sockatoo" nonce 'c' socket    the host's end of a connection that came out of accept(2), or whose descriptor was replaced
 //!   "sockatoo" nonce 'p' socket    the host's end of a connected datagram socket
 //!   "sockatoo" nonce 'd' facts     the sender of a datagram
+//!   "sockatoo" nonce 'e'           the sender of what says only that the socket has an error, where nothing else could wake a program
 //! ```
 //!
 //! A connected descriptor hears only `p`. Of a datagram with control messages, or of somebody else than its peer (packet sockets,
@@ -34,6 +35,7 @@ pub(crate) enum Name {
     Connection(SocketId),
     Peer(SocketId),
     Datagram(Sender),
+    Errors,
 }
 
 /// What is known of a datagram beside its payload.
@@ -52,6 +54,7 @@ impl Name {
         match self {
             Self::Socket(id) => tagged(&mut bytes, b's', *id),
             Self::Channels => bytes.push(b'x'),
+            Self::Errors => bytes.push(b'e'),
             Self::Connection(id) => tagged(&mut bytes, b'c', *id),
             Self::Peer(id) => tagged(&mut bytes, b'p', *id),
             Self::Datagram(sender) => {
@@ -78,6 +81,7 @@ impl Name {
         let name = match tag {
             b's' => Self::Socket(id()?),
             b'x' if rest.is_empty() => Self::Channels,
+            b'e' if rest.is_empty() => Self::Errors,
             b'c' => Self::Connection(id()?),
             b'p' => Self::Peer(id()?),
             b'd' => Self::Datagram(postcard::from_bytes(rest).ok()?),

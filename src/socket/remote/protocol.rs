@@ -85,6 +85,9 @@ pub(crate) enum Native {
     /// nothing that it sent is unread: then a byte is to be sent through each one's descriptor by whoever may borrow it. Asking
     /// again says that this is done, and of which sockets a descriptor was found.
     Errands { found: Vec<SocketId> },
+    /// accept(2) of a connection that had failed while it waited: its peer's address all the same. Something was sent through its
+    /// descriptor, as for an errand.
+    Accepted(SocketId),
     /// A process has ended: sockets whose last descriptor went with it are closed now, not at the next look.
     Sweep,
 }

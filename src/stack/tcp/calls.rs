@@ -73,6 +73,14 @@ impl Stack {
         Ok(())
     }
 
+    /// A listener's connections come no further than to whoever has called [`Stack::accept`]: as long as that is so, its queue is
+    /// full.
+    pub(crate) fn hold_back(&mut self, id: SocketId, held: bool) {
+        if let Some(listener) = self.tcp.listeners.get_mut(id) {
+            listener.held_back = held;
+        }
+    }
+
     pub(in crate::stack) fn tcp_accept(&mut self, id: SocketId) -> Result<(SocketId, SocketAddr)> {
         let Self { sockets, ports, tcp, .. } = self;
         if !matches!(part(sockets, id)?, TcpSocket::Listening) {

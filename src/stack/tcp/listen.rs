@@ -24,12 +24,14 @@ pub(super) struct Listener {
     pub(super) queue: VecDeque<FlowId>,
     /// How many half-open ones are its own.
     pub(super) half_open: usize,
+    /// What was accepted waits somewhere else, and there is no room either.
+    pub(super) held_back: bool,
 }
 
 impl Listener {
     /// Linux's sk_acceptq_is_full: one more than the backlog may wait.
     pub(super) fn is_full(&self) -> bool {
-        self.queue.len() > self.backlog
+        self.held_back || self.queue.len() > self.backlog
     }
 }
 
@@ -42,7 +44,7 @@ pub(super) struct Listeners {
 
 impl Listeners {
     pub(super) fn insert(&mut self, id: SocketId, port: u16, backlog: usize) {
-        let listener = Listener { port, backlog, queue: VecDeque::new(), half_open: 0 };
+        let listener = Listener { port, backlog, queue: VecDeque::new(), half_open: 0, held_back: false };
         if self.by_socket.insert(id, listener).is_none() {
             self.by_port.entry(port).or_default().push(id);
         }
