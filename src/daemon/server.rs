@@ -183,7 +183,7 @@ impl Server {
             if self.natives.deadline().is_some_and(|due| due <= tools.now) {
                 self.natives.tick(&tools);
             }
-            let woken = self.host.take_woken();
+            let woken = self.natives.news(&tools);
             for socket in &woken {
                 self.natives.woken(&tools, *socket);
                 self.publications.woken(&tools, *socket);
@@ -334,10 +334,17 @@ impl Server {
             return self.answer(ticket, Err(error), None);
         }
         let closed = if let Verb::Close(socket) = verb { Some(socket) } else { None };
-        if matches!(verb, Verb::Peer(_)) {
+        let tools = Tools { host: &self.host, epoll: &self.epoll, now: self.host.now() };
+        match &verb {
             // The call of a program that has taken a connection, as a rule.
-            let tools = Tools { host: &self.host, epoll: &self.epoll, now: self.host.now() };
-            self.natives.has_accepted(&tools);
+            Verb::Peer(_) => self.natives.has_accepted(&tools),
+            Verb::Send(socket, letters) => {
+                let to = letters.first().and_then(|letter| letter.address?.inet());
+                if let Some(to) = to {
+                    self.natives.look_at_port(&tools, *socket, to.port());
+                }
+            }
+            _ => {}
         }
         let until = match patience {
             Patience::Now => Instant::ZERO,

@@ -20,6 +20,19 @@ pub(crate) struct Udp {
     pub(super) bound: ByPort,
 }
 
+impl Stack {
+    /// The sockets that could hear what this one sends to a port, if it wants to hear that none does (IP_RECVERR).
+    pub(crate) fn hearers(&self, from: SocketId, port: u16) -> Vec<SocketId> {
+        let asks = |entry: &Entry| entry.options.recv_error || entry.options.recv_error6;
+        match self.sockets.get(from) {
+            Ok(entry) if matches!(entry.protocol_part, Part::Udp(_)) && asks(entry) => {
+                self.udp.bound.get(port).to_vec()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// What a UDP socket has of its own.
 #[derive(Debug, Default)]
 pub(crate) struct UdpSocket {

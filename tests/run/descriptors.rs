@@ -26,6 +26,33 @@ users! {
         ended.out
     }
 
+    /// Calls on what is not connected; a listener shut down, full, or with connections that were reset.
+    fn refusals(place) {
+        place.python("refusals.py").end().ok()
+    }
+
+    /// ICMP errors reach who sent, once, and wake who waits.
+    fn errors_of_datagrams(place) {
+        place.python("udp_errors.py").end().ok()
+    }
+
+    fn many_messages_at_once(place) {
+        place.python("many_messages.py").end().ok()
+    }
+
+    /// FIN, or RST if something was left unread. Under run it is the run that is killed.
+    fn a_server_that_is_killed(place) {
+        let server = place.python("killed_server.py");
+        server.wait_for("waiting");
+        let client = place.python("killed_client.py");
+        server.wait_for("served");
+        client.wait_for("hello");
+        // SAFETY: takes no pointers; the process is our child, not waited for.
+        unsafe { libc::kill(server.pid(), libc::SIGKILL) };
+        server.end();
+        client.end().ok()
+    }
+
     /// Handlers run while calls wait; exceptions leave them; time limits hold.
     fn signals(place) {
         place.python("signals.py").end().ok()

@@ -13,6 +13,8 @@
 //! | `cpython.rs` | CPython's own tests, compared with the kernel case by case (`cpython.toml`) |
 //! | `looks.rs` | what a host tells of itself: `ip` as on the kernel; `ss`, `addr`, `route` ... as a person sees them (`looks.txt`) |
 //! | `resolving.rs` | names: the host's name server is the one that programs ask |
+//! | `deviations.rs` | what stays different from Linux (`deviations.toml`) differs exactly so |
+//! | `published.rs` | `--publish`: the kernel's programs reach the host's |
 //! | `lives.rs` | a thousand programs, fifty at once, killed runs, dead hosts: nothing is left, nobody hangs |
 //!
 //! The rights that a test lacks are named where it is skipped; under CI=true nothing may be skipped.
@@ -22,9 +24,11 @@
 mod beginners;
 mod cpython;
 mod descriptors;
+mod deviations;
 mod lives;
 mod looks;
 mod place;
+mod published;
 mod resolving;
 mod servers;
 mod terminal;

@@ -107,6 +107,7 @@ impl Natives {
                     known.part = part;
                 }
                 // On the loopback it may stand already.
+                self.early = self.news(tools);
                 self.woken(tools, id);
                 (!waits).then_some(result)
             }

@@ -12,7 +12,7 @@ use super::bench::{self, Bench};
 use super::senders::Senders;
 use super::{Natives, Tools};
 use crate::base::constants::{
-    MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, POLLERR, POLLIN, POLLOUT, SO_PEEK_OFF, SO_RCVBUF, SOCK_DGRAM,
+    MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, POLLIN, POLLOUT, SO_PEEK_OFF, SO_RCVBUF, SOCK_DGRAM,
     SOL_SOCKET,
 };
 use crate::base::{Error, Instant, Result, SockAddr, SocketId};
@@ -30,8 +30,8 @@ pub(super) struct Datagrams {
     waiter: Option<OwnedFd>,
     /// When to try again, where nobody tells.
     pub(super) again: Option<Instant>,
-    /// The pending error has been shown on the descriptor.
-    shown: bool,
+    /// How many errors there were when they were last shown on the descriptor.
+    shown: usize,
 }
 
 /// The host's end of a descriptor that is connected, bearing the name `p`.
@@ -132,6 +132,11 @@ impl Datagrams {
         alive
     }
 
+    /// What told of errors has been read; those that are left are told `again`, or not.
+    pub(super) fn was_told(&mut self, tools: &Tools<'_>, id: SocketId, again: bool) {
+        self.shown = if again { 0 } else { tools.host.call_on(id, |stack| stack.errors_waiting(id)) };
+    }
+
     /// A socket of theirs is ready.
     pub(super) fn ready(&mut self) {
         (self.waiter, self.again) = (None, None);
@@ -211,14 +216,14 @@ impl Datagrams {
             };
             let bytes = buffer.get(..n).unwrap_or_default();
             // Asked for (SO_ERROR), it is not pending any more; the next one shall be shown.
-            if self.shown && tools.host.call_on(id, |stack| stack.poll(id)) & POLLERR == 0 {
-                self.shown = false;
+            if self.shown > 0 {
+                self.shown = self.shown.min(tools.host.call_on(id, |stack| stack.errors_waiting(id)));
             }
             let send =
                 || tools.host.call_on(id, |stack| stack.send(id, &[IoSlice::new(bytes)], Default::default()));
             let sent = match send() {
                 // An error that the program has seen already is not an error of this send.
-                Err(_) if std::mem::take(&mut self.shown) => send(),
+                Err(_) if std::mem::take(&mut self.shown) > 0 => send(),
                 sent => sent,
             };
             if let Err(error) = sent
@@ -240,19 +245,19 @@ impl Datagrams {
     /// Of one that is: unix_dgram_disconnected: when the end to which the descriptor is connected turns away with datagrams of it unread, the
     /// descriptor has an error: POLLERR, and ECONNRESET for the next native call. SO_ERROR, asked of the stack, is the true one.
     fn show_error(&mut self, tools: &Tools<'_>, bench: &mut Bench, id: SocketId) {
-        let pending = tools.host.call_on(id, |stack| stack.poll(id)) & POLLERR != 0;
-        if !pending {
-            self.shown = false;
-        }
+        let waiting = tools.host.call_on(id, |stack| stack.errors_waiting(id));
+        self.shown = self.shown.min(waiting);
         let Some(peer) = &mut self.peer else {
             // With no room the descriptor is readable anyway; afterwards it is tried again.
-            self.shown |= pending && !self.shown && bench.tell_of_error(id).is_ok();
+            if waiting > self.shown && bench.tell_of_error(id).is_ok() {
+                self.shown = waiting;
+            }
             return;
         };
-        if !pending || self.shown || !peer.keeps_one {
+        if waiting == 0 || self.shown > 0 || !peer.keeps_one {
             return;
         }
-        (self.shown, peer.keeps_one) = (true, false);
+        (self.shown, peer.keeps_one) = (waiting, false);
         let fd = peer.fd.as_fd();
         let _ = unix::disconnect(fd);
         let _ = unix::connect(fd, Place::Abstract(&bench.name(&Name::Socket(id))));

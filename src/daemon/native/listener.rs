@@ -162,6 +162,17 @@ impl Natives {
         Ok(())
     }
 
+    /// What the stack has changed, its listeners heard already: on the loopback a connection waits for accept(2) before its other
+    /// end knows that it stands.
+    pub(in crate::daemon) fn news(&mut self, tools: &Tools<'_>) -> Vec<SocketId> {
+        let mut news = tools.host.take_woken();
+        for id in &news {
+            self.hand_over(tools, *id);
+        }
+        news.append(&mut self.early);
+        news
+    }
+
     /// accept(2) has made room in a queue, most likely in one that was full.
     pub(in crate::daemon) fn has_accepted(&mut self, tools: &Tools<'_>) {
         let full: Vec<SocketId> = self

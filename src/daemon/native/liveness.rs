@@ -114,6 +114,19 @@ impl Natives {
         heard
     }
 
+    /// Before a datagram goes to a port: a socket that was closed a moment ago must not swallow it, where the sender wants to hear
+    /// that nobody is there.
+    pub(in crate::daemon) fn look_at_port(&mut self, tools: &Tools<'_>, from: SocketId, port: u16) {
+        for id in tools.host.call(|stack| stack.hearers(from, port)) {
+            let Some(known) = self.known.get(&id) else { continue };
+            if matches!(known.part, Part::Datagrams(_))
+                && !self.prober.is_alive(known.kind, &self.bench.name(&Name::Socket(id)))
+            {
+                self.close(tools, id);
+            }
+        }
+    }
+
     /// What epoll would tell in the next turn: a close that has happened already counts already. True if there was anything.
     fn hear(&mut self, tools: &Tools<'_>) -> bool {
         let mut ready = Vec::new();

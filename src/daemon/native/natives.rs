@@ -37,6 +37,8 @@ pub(in crate::daemon) struct Natives {
     pub(super) busy: Vec<SocketId>,
     /// The next look for descriptors that are gone.
     pub(super) look: Option<Instant>,
+    /// News of the stack that were asked for out of turn.
+    pub(super) early: Vec<SocketId>,
 }
 
 /// A descriptor.
@@ -118,6 +120,7 @@ impl Natives {
             timed: HashSet::new(),
             busy: Vec::new(),
             look: None,
+            early: Vec::new(),
         }
     }
 
@@ -168,6 +171,13 @@ impl Natives {
             Native::Unsent(socket) => self.unsent(tools, socket).map(Answer::Count),
             Native::Errands { found } => return self.ask_errands(tools, ticket, &found),
             Native::Accepted(socket) => self.accepted(tools, socket).map(Answer::Address),
+            Native::Told { socket, again } => {
+                if let Some(Known { part: Part::Datagrams(datagrams), .. }) = self.known.get_mut(&socket) {
+                    datagrams.was_told(tools, socket, again);
+                    self.pump(tools, socket);
+                }
+                Ok(Answer::Done)
+            }
             Native::Sweep => {
                 self.sweep(tools);
                 Ok(Answer::Done)

@@ -7,8 +7,8 @@ use crate::base::constants::{MSG_DONTWAIT, MSG_PEEK, POLLERR, SO_ERROR, SOL_SOCK
 use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Result, SocketId};
 use crate::guest::Guest;
-use crate::socket::remote::Nonce;
 use crate::socket::remote::names::Name;
+use crate::socket::remote::{Native, Nonce};
 use crate::sys::descriptor;
 use crate::sys::unix::{self, Received};
 
@@ -28,12 +28,13 @@ pub(super) fn pending(guest: &mut Guest, socket: SocketId) -> Result<()> {
     }
 }
 
-/// The program has been told: if nothing more is pending, its descriptor has no error any more either. Returns the descriptor's.
-pub(super) fn forget(guest: &mut Guest, fd: BorrowedFd<'_>, socket: SocketId) -> i32 {
+/// The program has been told: if nothing more is pending, its descriptor has no error any more either.
+pub(super) fn forget(guest: &mut Guest, fd: BorrowedFd<'_>, socket: SocketId) {
     if !matches!(guest.verb(Verb::Poll(socket)), Ok(Answer::Events(events)) if events & POLLERR == 0) {
-        return 0;
+        return;
     }
-    let error = descriptor::option(fd, SOL_SOCKET, SO_ERROR).unwrap_or(0);
+    // Asking is taking.
+    let _ = descriptor::option(fd, SOL_SOCKET, SO_ERROR);
     let ours = guest.host.facts().nonce;
     for _ in 0..MOST {
         match unix::receive(fd, &mut [], MSG_PEEK | MSG_DONTWAIT) {
@@ -43,5 +44,5 @@ pub(super) fn forget(guest: &mut Guest, fd: BorrowedFd<'_>, socket: SocketId) ->
             _ => break,
         }
     }
-    error
+    let _ = guest.native(Native::Told { socket, again: true }, &[]);
 }

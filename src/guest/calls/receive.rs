@@ -15,6 +15,7 @@ use crate::guest::supervisor::Guest;
 use crate::guest::trap::{Borrowed, MOST, Trap, Verdict};
 use crate::guest::waits::{For, Wake};
 use crate::guest::{address, control};
+use crate::socket::remote::Native;
 use crate::socket::remote::connection::unexpected;
 use crate::socket::remote::names::Name;
 use crate::sys::{descriptor, unix};
@@ -187,18 +188,23 @@ fn take(guest: &mut Guest, fd: &OwnedFd, socket: SocketId, flags: i32, room: usi
     let native = flags & MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC;
     let ours = guest.host.facts().nonce;
     let received = loop {
-        match unix::receive(fd.as_fd(), &mut data, native).map_err(Error::from) {
+        let told = match unix::receive(fd.as_fd(), &mut data, native).map_err(Error::from) {
             Ok(received) if errors::is_told_by(&received, ours) => {
                 if flags & MSG_PEEK != 0 {
                     let _ = descriptor::recv(fd.as_fd(), &mut [], MSG_DONTWAIT);
                 }
+                true
             }
             Ok(received) => break received,
             Err(error) if error.would_block() => return Err(error),
-            Err(_) => {}
-        }
+            Err(_) => false,
+        };
         // sk_err: what the host knows is the true error. The descriptor says only that there is one; the program may have it by now.
-        errors::pending(guest, socket)?;
+        let error = errors::pending(guest, socket);
+        if told {
+            guest.native(Native::Told { socket, again: error.is_err() }, &[])?;
+        }
+        error?;
     };
     data.truncate(received.len);
     // From the one end to which the descriptor is connected, a socket that bears the right name comes along.

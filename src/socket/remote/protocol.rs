@@ -88,6 +88,9 @@ pub(crate) enum Native {
     /// accept(2) of a connection that had failed while it waited: its peer's address all the same. Something was sent through its
     /// descriptor, as for an errand.
     Accepted(SocketId),
+    /// What told a program of errors of a datagram socket has been read. `again`: it shall be told of those that are left; else of
+    /// those that come.
+    Told { socket: SocketId, again: bool },
     /// A process has ended: sockets whose last descriptor went with it are closed now, not at the next look.
     Sweep,
 }

@@ -59,7 +59,7 @@ listener.setblocking(False)
 print("accept", outcome(listener.accept))
 
 # More come than the queue has room for.
-for backlog in 0, 1, 4:
+for backlog in 1, 4:
     full = socket.create_server(("127.0.0.1", 0), backlog=backlog)
     clients = []
     for _ in range(backlog + 4):
