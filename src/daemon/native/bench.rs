@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::Natives;
 use crate::base::constants::{
-    MSG_DONTWAIT, POLLIN, SO_RCVBUF, SO_SNDBUF, SO_SNDBUFFORCE, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET,
+    MSG_DONTWAIT, POLLIN, SO_RCVBUF, SO_SNDBUF, SO_SNDBUFFORCE, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM,
+    SOL_SOCKET,
 };
 use crate::base::{Result, SocketId};
 use crate::driver::Local;

@@ -12,8 +12,7 @@ use super::bench::{self, Bench};
 use super::senders::Senders;
 use super::{Natives, Tools};
 use crate::base::constants::{
-    MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, POLLIN, POLLOUT, SO_PEEK_OFF, SO_RCVBUF, SOCK_DGRAM,
-    SOL_SOCKET,
+    MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, POLLIN, POLLOUT, SO_PEEK_OFF, SO_RCVBUF, SOCK_DGRAM, SOL_SOCKET,
 };
 use crate::base::{Error, Instant, Result, SockAddr, SocketId};
 use crate::socket::remote::{Name, Sender};

@@ -76,7 +76,9 @@ impl Natives {
 
     /// Its time has come: the supervisor did not answer, or the descriptor is to be looked for again.
     pub(super) fn look_again(&mut self, tools: &Tools<'_>, id: SocketId) {
-        let Some(Known { part: Part::Failing(failing), client, .. }) = self.known.get_mut(&id) else { return };
+        let Some(Known { part: Part::Failing(failing), client, .. }) = self.known.get_mut(&id) else {
+            return;
+        };
         let (gone, old) = (failing.channel.has_hung_up(), tools.now.since(failing.since) > MEMORY);
         match self.errands.0.get_mut(client) {
             _ if gone => self.close(tools, id),

@@ -45,7 +45,8 @@ impl Flows {
             let mut buffer = std::mem::take(&mut self.buffer);
             buffer.resize(LONGEST, 0);
             let received = kernel.recv_from(&mut buffer);
-            let data = received.as_ref().map_or(Vec::new(), |(len, _)| buffer.iter().take(*len).copied().collect());
+            let data =
+                received.as_ref().map_or(Vec::new(), |(len, _)| buffer.iter().take(*len).copied().collect());
             self.buffer = buffer;
             match received {
                 Ok((_, peer)) => self.carry(tools, index, peer, port, data),

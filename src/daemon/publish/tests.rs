@@ -24,7 +24,8 @@ fn bytes_are_carried_both_ways_to_the_end() {
     listener.set_nonblocking(true).unwrap();
     let to = listener.local_addr().unwrap();
     let mut publications =
-        Publications::new(vec![Published { door: Door::Tcp(listener), port: 80 }], &tools(&host, &epoll)).unwrap();
+        Publications::new(vec![Published { door: Door::Tcp(listener), port: 80 }], &tools(&host, &epoll))
+            .unwrap();
     let bytes: Vec<u8> = (0..1_000_000_u32).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect();
     let sent = bytes.clone();
     let client = std::thread::spawn(move || {
@@ -82,7 +83,19 @@ fn what_is_published_is_written_as_people_know_it() {
     ] {
         assert_eq!(text.parse::<Publish>().unwrap().to_string(), same);
     }
-    for bad in ["", "80", "0:80", "80:0", "a:80", "80:65536", "2001:db8::1:80:80", "80:80/sctp", "80:80/", "/udp", "80/udp:80"] {
+    for bad in [
+        "",
+        "80",
+        "0:80",
+        "80:0",
+        "a:80",
+        "80:65536",
+        "2001:db8::1:80:80",
+        "80:80/sctp",
+        "80:80/",
+        "/udp",
+        "80/udp:80",
+    ] {
         assert!(bad.parse::<Publish>().is_err(), "{bad}");
     }
 }
@@ -118,7 +131,8 @@ fn datagrams_find_their_way_back() {
                 client
             })
             .collect();
-        let (mut ready, mut answers, end) = (Vec::new(), 0, std::time::Instant::now() + Duration::from_secs(20));
+        let (mut ready, mut answers, end) =
+            (Vec::new(), 0, std::time::Instant::now() + Duration::from_secs(20));
         while answers < clients.len() {
             assert!(std::time::Instant::now() < end, "{any} by {kernel_at}: {answers} answers");
             epoll.wait(&mut ready, Some(Duration::from_millis(10))).unwrap();
@@ -130,7 +144,8 @@ fn datagrams_find_their_way_back() {
             if let Ok(Answer::Letters(letters)) = host.perform(verb) {
                 for letter in letters {
                     let data = vec![letter.data[0] + 100, 1];
-                    let back = Letter { data, address: letter.address, flags: MSG_DONTWAIT, ..Letter::default() };
+                    let back =
+                        Letter { data, address: letter.address, flags: MSG_DONTWAIT, ..Letter::default() };
                     host.perform(Verb::Send(server, vec![back])).unwrap();
                 }
             }

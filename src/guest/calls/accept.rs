@@ -76,9 +76,11 @@ impl Call {
             } else {
                 unix::accept_now(listener.as_fd(), self.flags & SOCK_NONBLOCK, PATIENCE)
             };
-            let new = new.map_err(Error::from).map_err(|error| match error.would_block() && has_ended(listener) {
-                true => Errno::EINVAL.into(),
-                false => error,
+            let new = new.map_err(Error::from).map_err(|error| {
+                match error.would_block() && has_ended(listener) {
+                    true => Errno::EINVAL.into(),
+                    false => error,
+                }
             })?;
             let Some((_, socket)) = names::identify(new.as_fd()) else { continue };
             match ask(guest, Verb::Peer(socket)) {

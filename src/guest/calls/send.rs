@@ -91,7 +91,8 @@ pub(super) fn sendmmsg(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Result
             Err(error) => return Err(error),
         };
         let count = letters.len();
-        let lengths: Vec<u64> = rest.iter().take(count).map(|header| header.at.wrapping_add(LENGTH)).collect();
+        let lengths: Vec<u64> =
+            rest.iter().take(count).map(|header| header.at.wrapping_add(LENGTH)).collect();
         if done == 0 && count == headers.len() {
             let fd = ours.fd;
             let job = Outgoing { fd, socket: ours.socket, letters, lengths: Some(lengths), blocking };
