@@ -133,6 +133,12 @@ fn a_guest_can_not_have_guests() {
     let done = hosts.run(&[inner, "run", "--", "true"]).output().unwrap();
     assert_eq!(done.status.code(), Some(126), "{done:?}");
     assert!(text(&done.stderr).contains("a guest already"), "{done:?}");
+    // The doctor tries it, and says the same.
+    let done = hosts.run(&[inner, "doctor", "--json"]).output().unwrap();
+    let told: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    let findings = told["findings"].as_array().unwrap();
+    let calls = findings.iter().find(|finding| finding["key"] == "seccomp_listener").unwrap();
+    assert!(told["run"] == false && calls["mend"].as_str().unwrap().contains("a guest already"), "{told}");
 }
 
 const LISTENS: &str = "import os, socket

@@ -96,7 +96,8 @@ fn ip_says_the_same() {
     let answers = answers.into_inner();
     let [kernel, ours] = &answers[..] else { return };
     let all: std::collections::BTreeSet<_> = kernel.keys().chain(ours.keys()).collect();
-    let said = |answer: &BTreeMap<String, String>, key: &str| answer.get(key).cloned().unwrap_or("-".into());
+    let said =
+        |answer: &BTreeMap<String, String>, key: &str| answer.get(key).cloned().unwrap_or_else(|| "-".into());
     let different: Vec<_> = all.into_iter().filter(|key| kernel.get(*key) != ours.get(*key)).collect();
     let told: Vec<_> = different
         .iter()

@@ -202,6 +202,7 @@ pub(super) fn protocol(name: &str) -> Option<u32> {
 }
 
 /// An IP protocol's name.
+#[cfg(feature = "cli")]
 pub(crate) fn protocol_name(number: i32) -> Option<&'static str> {
     PROTOCOLS.iter().find(|(_, known)| i64::from(*known) == i64::from(number)).map(|(name, _)| *name)
 }
