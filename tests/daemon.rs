@@ -306,3 +306,31 @@ fn a_host_on_a_tap() {
     // The capture's header, and at least an ARP exchange and an echo exchange behind it.
     assert!(fs::metadata(&capture).expect("a recording").len() > 24 + 4 * (16 + 42));
 }
+
+/// Connects a hundred times to the socket, and prints how many were hung up on.
+const CROWD: &str = r#"
+import select, socket, sys
+crowd = []
+for _ in range(100):
+    crowd.append(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+    crowd[-1].connect(sys.argv[1])
+crowd[-1].settimeout(20)
+assert crowd[-1].recv(1) == b""
+print(len(select.select(crowd, [], [], 0)[0]) >= 60)
+"#;
+
+/// Whoever comes to a host that has no descriptor to spare is told so; the host does not turn in circles about it.
+#[test]
+fn a_host_without_descriptors_hangs_up() {
+    let user = User::new(None);
+    let up = ["-c", "ulimit -n 40; exec \"$0\" up full"];
+    let mut shell = Command::new("sh");
+    shell.args(up).arg(&user.program).env("XDG_RUNTIME_DIR", &user.runtime).stdin(Stdio::null());
+    assert!(shell.output().expect("sh").status.success());
+    let crowd = Command::new("python3").args(["-c", CROWD]).arg(user.folder().join("full.sock")).output();
+    let crowd = crowd.expect("python3");
+    assert_eq!(String::from_utf8_lossy(&crowd.stdout), "True\n", "{crowd:?}");
+    // The crowd has gone: the host serves as before.
+    assert_eq!(user.ls()[0]["host"], "full");
+    user.ok(&["down", "full"]);
+}

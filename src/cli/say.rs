@@ -28,8 +28,8 @@ pub(super) fn raw(bytes: &[u8]) {
 
 /// A line to standard error: progress, warnings.
 pub(super) fn aside(text: impl Display) {
-    // Nobody can be told that standard error is closed.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    // In one piece: a program under `run` may write there too. Nobody can be told that standard error is closed.
+    let _ = io::stderr().lock().write_all(format!("{text}\n").as_bytes());
 }
 
 /// An object as a line of JSON to standard output, with its version.

@@ -17,6 +17,7 @@
 //! | `wires.rs` | the devices in the event loop |
 //! | `mirror.rs` | the host's interfaces in a namespace of their own, for tools that map the kernel's packet rings |
 //! | `tests.rs` | a server in a thread: what waits, floods, and is hostile |
+//! | `spare.rs` | what is left when no descriptor is |
 //! | `publish.rs` | ports of the kernel's that lead to ports of the host: `publish/pipe.rs`: TCP, `publish/flows.rs`: UDP |
 //! | `native/` | the descriptors that programs have: made, connected, fed |
 //!
@@ -28,6 +29,7 @@ mod mirror;
 mod native;
 mod publish;
 mod server;
+mod spare;
 mod start;
 #[cfg(test)]
 mod tests;

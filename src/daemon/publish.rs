@@ -27,6 +27,7 @@ use std::str::FromStr;
 use self::flows::Flows;
 use self::pipe::Pipe;
 use super::native::Tools;
+use super::spare::Spare;
 use crate::base::constants::{AF_INET, AF_INET6, POLLIN};
 use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Error, Result, SocketId};
@@ -130,6 +131,7 @@ impl Published {
 #[derive(Debug, Default)]
 pub(super) struct Publications {
     published: Vec<Published>,
+    spare: Spare,
     pipes: HashMap<u64, Pipe>,
     by_socket: HashMap<SocketId, u64>,
     flows: Flows,
@@ -170,7 +172,7 @@ impl Publications {
         match &one.door {
             Door::Tcp(listener) => {
                 // Whoever comes while there are too many is told so at once.
-                if let Ok((kernel, peer)) = listener.accept()
+                if let Ok((kernel, peer)) = self.spare.accept(listener, || listener.accept())
                     && self.pipes.len() < MOST
                 {
                     self.last += 1;

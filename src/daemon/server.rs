@@ -14,6 +14,7 @@ use super::life::Seat;
 use super::mirror::Mirrors;
 use super::native::{Natives, Outcome, Ticket, Tools};
 use super::publish::{Publications, Published};
+use super::spare::Spare;
 use super::waits::{Wait, Waits};
 use super::wires::Wires;
 use crate::base::constants::{MSG_DONTWAIT, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, SOCK_NONBLOCK};
@@ -34,6 +35,7 @@ pub(crate) struct Server {
     wires: Wires,
     /// Where clients connect.
     listener: OwnedFd,
+    spare: Spare,
     /// Its name among the user's hosts; `None` = it has none.
     seat: Option<Seat>,
     /// Kept for the epoll set.
@@ -89,6 +91,7 @@ impl Server {
             epoll,
             wires: Wires::new(WIRE),
             listener,
+            spare: Spare::default(),
             seat: None,
             bell: None,
             owner: privilege::geteuid(),
@@ -206,7 +209,8 @@ impl Server {
 
     fn welcome(&mut self) {
         while self.clients.len() < CLIENTS
-            && let Ok(fd) = unix::accept(self.listener.as_fd(), SOCK_NONBLOCK)
+            && let Ok(fd) =
+                self.spare.accept(&self.listener, || unix::accept(self.listener.as_fd(), SOCK_NONBLOCK))
         {
             self.admit(fd);
         }

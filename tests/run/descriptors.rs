@@ -62,6 +62,11 @@ users! {
         place.python("threads.py").end().ok()
     }
 
+    /// What one program leaves unread keeps nothing from the others.
+    fn a_program_that_does_not_read(place) {
+        place.python("readers.py").end().ok()
+    }
+
     fn names_and_interfaces(place) {
         place.python("names.py").end().ok()
     }

@@ -29,6 +29,7 @@ pub(super) struct Datagrams {
     waiter: Option<OwnedFd>,
     /// When to try again, where nobody tells.
     pub(super) again: Option<Instant>,
+    pause: Duration,
     /// How many errors there were when they were last shown on the descriptor.
     shown: usize,
 }
@@ -63,8 +64,9 @@ const EDGE: i32 = i32::MIN;
 const ONCE: i32 = 1 << 30;
 /// A datagram of the program that is longer is not kept: it would use up too much of what SO_SNDBUF allows.
 const KEPT: usize = 8 * 1024;
-/// Tried again after this.
+/// Tried again after this time, and ever more seldom.
 const SOON: Duration = Duration::from_millis(5);
+const SELDOM: Duration = Duration::from_millis(100);
 
 impl Datagrams {
     /// True if the descriptor is connected to the host.
@@ -113,7 +115,10 @@ impl Datagrams {
         for left in (0..BATCH).rev() {
             let Some(held) = self.held.take().or_else(|| next(tools, bench, id, &mut error)) else { break };
             match self.deliver(tools, bench, senders, id, &held) {
-                Sent::Yes => *more |= left == 0,
+                Sent::Yes => {
+                    self.pause = SOON;
+                    *more |= left == 0;
+                }
                 Sent::Later => {
                     self.held = Some(held);
                     break;
@@ -139,6 +144,7 @@ impl Datagrams {
     /// A socket of theirs is ready.
     pub(super) fn ready(&mut self) {
         (self.waiter, self.again) = (None, None);
+        self.pause = SOON;
     }
 
     fn deliver(
@@ -160,14 +166,27 @@ impl Datagrams {
                 match known {
                     true => descriptor::send(peer.fd.as_fd(), &held.bytes, MSG_DONTWAIT),
                     // The peer's name can't say more; a descriptor that has the right name goes along.
-                    false => senders.get(bench, held.sender.clone()).and_then(|facts| {
+                    false => senders.get(bench, held.sender.clone(), id).and_then(|facts| {
                         unix::send_with(peer.fd.as_fd(), &held.bytes, &[facts], MSG_DONTWAIT)
                     }),
                 }
             }
-            None => senders
-                .get(bench, held.sender.clone())
-                .and_then(|fd| unix::send_to(fd, &held.bytes, MSG_DONTWAIT, Some(&to))),
+            None => {
+                let send = |senders: &mut Senders| {
+                    let fd = senders.get(bench, held.sender.clone(), id)?;
+                    unix::send_to(fd, &held.bytes, MSG_DONTWAIT, Some(&to))
+                };
+                match send(senders) {
+                    Err(error)
+                        if error.kind() == io::ErrorKind::WouldBlock
+                            && !self.wait(tools, id, &to)
+                            && senders.renew(bench, &held.sender) =>
+                    {
+                        send(senders)
+                    }
+                    sent => sent,
+                }
+            }
         };
         match sent {
             Ok(_) => Sent::Yes,
@@ -179,29 +198,30 @@ impl Datagrams {
                 Sent::Yes
             }
             Err(_) => {
-                if self.peer.is_none() {
-                    self.wait(tools, id, &to);
+                if self.peer.is_none() && self.waiter.is_none() {
+                    self.pause = (self.pause * 9 / 8).clamp(SOON, SELDOM);
+                    self.again = Some(tools.now + self.pause);
                 }
                 Sent::Later
             }
         }
     }
 
-    /// unix_dgram_poll: who is connected to the descriptor hears when its queue has room.
-    fn wait(&mut self, tools: &Tools<'_>, id: SocketId, to: &[u8]) {
+    /// unix_dgram_poll: who is connected to the descriptor hears when its queue has room. `false`: it has room; it is the sender
+    /// that has none.
+    fn wait(&mut self, tools: &Tools<'_>, id: SocketId, to: &[u8]) -> bool {
         use std::os::fd::AsRawFd;
-        self.again = Some(tools.now + SOON);
-        let Ok(waiter) = unix::socket(SOCK_DGRAM) else { return };
+        let Ok(waiter) = unix::socket(SOCK_DGRAM) else { return false };
         if unix::connect(waiter.as_fd(), Place::Abstract(to)).is_err() {
-            return;
+            return false;
         }
-        // If it has room, it is the sender that has none: other programs' datagrams fill it. Its time will come.
         let full = poll(&mut [PollFd::new(waiter.as_raw_fd(), false, true)], Some(Duration::ZERO));
         if full.is_ok_and(|ready| ready == 0)
             && tools.epoll.add(waiter.as_fd(), Natives::token(id), POLLOUT | ONCE).is_ok()
         {
-            (self.waiter, self.again) = (Some(waiter), None);
+            self.waiter = Some(waiter);
         }
+        self.waiter.is_some()
     }
 
     /// What the program has sent natively. True if there may be more.
