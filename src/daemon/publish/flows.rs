@@ -72,7 +72,7 @@ impl Flows {
         let refused = |error: &crate::base::Error| error.errno() == Errno::ECONNREFUSED;
         // An error of the last one is told by the next.
         if send(tools, socket, data.clone()).is_err_and(|error| refused(&error))
-            && !self.by_socket.get(&socket).is_some_and(|flow| flow.other.is_some())
+            && self.by_socket.get(&socket).is_none_or(|flow| flow.other.is_none())
         {
             let _ = send(tools, socket, data);
         }
