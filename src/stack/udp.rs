@@ -22,6 +22,7 @@ pub(crate) struct Udp {
 
 impl Stack {
     /// The sockets that could hear what this one sends to a port, if it wants to hear that none does (IP_RECVERR).
+    #[cfg(feature = "cli")]
     pub(crate) fn hearers(&self, from: SocketId, port: u16) -> Vec<SocketId> {
         let asks = |entry: &Entry| entry.options.recv_error || entry.options.recv_error6;
         match self.sockets.get(from) {

@@ -143,6 +143,7 @@ impl Stack {
     }
 
     /// Whose a connection was that came out of accept(2), also if it has failed since: inet_accept tells it all the same.
+    #[cfg(feature = "cli")]
     pub(crate) fn accepted_from(&self, id: SocketId) -> Result<SockAddr> {
         let entry = self.sockets.get(id)?;
         let remote = entry.remote.ok_or(Errno::ENOTCONN.because(Reason::NotConnected))?;

@@ -149,6 +149,7 @@ impl Queue {
 
 impl Stack {
     /// What POLLERR of a datagram socket stands for: the pending error, and those in the queue of errors.
+    #[cfg(feature = "cli")]
     pub(crate) fn errors_waiting(&self, id: SocketId) -> usize {
         self.sockets.get(id).map_or(0, |entry| {
             usize::from(entry.error.is_some()) + entry.queue().map_or(0, |queue| queue.errors.len())

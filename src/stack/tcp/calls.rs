@@ -75,6 +75,7 @@ impl Stack {
 
     /// A listener's connections come no further than to whoever has called [`Stack::accept`]: as long as that is so, its queue is
     /// full.
+    #[cfg(feature = "cli")]
     pub(crate) fn hold_back(&mut self, id: SocketId, held: bool) {
         if let Some(listener) = self.tcp.listeners.get_mut(id) {
             listener.held_back = held;
