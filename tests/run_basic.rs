@@ -80,9 +80,14 @@ fn exit_codes_and_signals_are_the_programs_own() {
     assert_eq!(hosts.sh("exit 7").status.code(), Some(7));
     assert_eq!(hosts.sh("kill -TERM $$").status.signal(), Some(15));
     assert_eq!(hosts.sh("kill -SEGV $$").status.signal(), Some(11));
-    for (program, code, words) in
-        [("no-such-program", 127, "no such program"), ("/etc/passwd", 126, "Permission denied")]
-    {
+    let script = hosts.0.join("script");
+    std::fs::write(&script, "#!/no/such/interpreter\n").unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    for (program, code, words) in [
+        ("no-such-program", 127, "no such program"),
+        ("/etc/passwd", 126, "Permission denied"),
+        (script.to_str().unwrap(), 127, "its #! line"),
+    ] {
         let done = hosts.run(&[program]).output().unwrap();
         assert_eq!(done.status.code(), Some(code), "{done:?}");
         assert!(text(&done.stderr).contains(words), "{done:?}");
@@ -91,6 +96,18 @@ fn exit_codes_and_signals_are_the_programs_own() {
         let told: serde_json::Value = serde_json::from_slice(&done.stderr).unwrap();
         assert!(told["error"].as_str().unwrap().contains(words), "{told}");
     }
+}
+
+/// One that is not there does not keep the others up; nothing is found then, and that is said.
+#[test]
+fn down_ends_those_that_are_there() {
+    let hosts = Hosts::new();
+    assert!(hosts.sockatoo(&["up", "one"]).output().unwrap().status.success());
+    let done = hosts.sockatoo(&["down", "none", "one"]).output().unwrap();
+    assert_eq!(done.status.code(), Some(1), "{done:?}");
+    assert!(text(&done.stderr).contains("no host `none` runs"), "{done:?}");
+    let left = hosts.sockatoo(&["ls"]).output().unwrap();
+    assert!(text(&left.stderr).starts_with("no host runs") && left.status.success(), "{left:?}");
 }
 
 /// Standard descriptors, directory, environment, arguments.

@@ -17,6 +17,7 @@ pub(super) fn run(args: &DownArgs, json: bool) -> Result<Exit, Trouble> {
         (_, true) => vec![named(None)],
         _ => args.names.clone(),
     };
+    let mut exit = Exit::Ok;
     for name in names {
         match daemon::end(&name) {
             Ok(pid) if json => say::object(json!({ "host": name, "pid": pid })),
@@ -24,12 +25,13 @@ pub(super) fn run(args: &DownArgs, json: bool) -> Result<Exit, Trouble> {
             // Of all, those that are there are meant.
             Err(error) if args.all && error.errno() == Errno::ENOENT => {}
             Err(error) if error.errno() == Errno::ENOENT => {
-                return Err(Trouble::new(format!("no host `{name}` runs"))
-                    .hint("`sockatoo ls` shows those that do")
-                    .answer());
+                // The others are ended all the same.
+                let trouble = Trouble::new(format!("no host `{name}` runs"));
+                say::trouble(&trouble.hint("`sockatoo ls` shows those that do"), json);
+                exit = Exit::No;
             }
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(Exit::Ok)
+    Ok(exit)
 }

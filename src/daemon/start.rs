@@ -115,7 +115,8 @@ fn agree(host: &Connection, wanted: &Wanted) -> Result<()> {
     }
     let has = if facts.flags.is_empty() { "no flags".into() } else { format!("`{}`", facts.flags.join(" ")) };
     Err(Errno::EEXIST.with(format!(
-        "the host `{name}` runs already, with {has}, not `{}`: leave the flags away to join it, or end it by `sockatoo down {name}`",
+        "the host `{name}` runs already, with {has}, not `{}`: leave the flags away to join it, take another by `--on`, or end it by `sockatoo \
+         down {name}`",
         wanted.flags.join(" "),
         name = facts.name,
     )))

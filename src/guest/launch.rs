@@ -13,6 +13,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 use serde::{Deserialize, Serialize};
@@ -326,7 +327,13 @@ impl Trouble {
         let said = format!("{} ({})", errno.text(), errno.name());
         let (cause, hint) = match (stage, errno) {
             (Stage::Execute, Errno::ENOENT) => {
-                let cause = format!("{program}: there is no such program");
+                // execve(2): "or a script interpreter or the ELF interpreter does not exist".
+                let cause = match program.contains('/') && Path::new(program).exists() {
+                    true => format!(
+                        "{program} is there, but not what runs it: the interpreter of its #! line, or its loader"
+                    ),
+                    false => format!("{program}: there is no such program"),
+                };
                 return Self { cause, hint: None, code: 127 };
             }
             (Stage::Execute, _) => (format!("{program} can't be executed: {said}"), None),

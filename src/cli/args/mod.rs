@@ -97,8 +97,8 @@ pub(in crate::cli) enum Command {
     /// End hosts, and wait until they are gone
     #[command(
         after_help = "Connections of programs that are still there are reset; those that were closed before have a second to finish. \
-        The socket, the TAP and the process are gone when this returns; a recording is complete. Exit code: 0 it is gone, 1 there was \
-        none."
+        The socket, the TAP and the process are gone when this returns; a recording is complete. Exit code: 0 they are gone, 1 one was \
+        not there."
     )]
     Down(DownArgs),
     /// List the hosts that run

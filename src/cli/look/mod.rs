@@ -24,6 +24,7 @@ use super::say::{self, Trouble};
 use super::up::named;
 use crate::base::verb::{Answer, InterfaceRow, NeighbourRow, RouteRow, SocketRow, Verb};
 use crate::base::{Errno, Error, IfIndex, Reason};
+use crate::daemon;
 use crate::driver::Host;
 use crate::socket::remote::connection::unexpected;
 use crate::socket::remote::place;
@@ -108,7 +109,11 @@ pub(super) fn missing(name: &str) -> Trouble {
         Ok(hosts) if !hosts.is_empty() => format!("; these run: {}", hosts.join(", ")),
         _ => String::new(),
     };
-    Trouble::new(format!("no host `{name}` runs"))
-        .hint(format!("`sockatoo up {name}` starts one{running}"))
-        .answer()
+    let hint = match name {
+        daemon::NEW => {
+            format!("`new` is never one that runs already; `sockatoo up NAME` starts one{running}")
+        }
+        _ => format!("`sockatoo up {name}` starts one{running}"),
+    };
+    Trouble::new(format!("no host `{name}` runs")).hint(hint).answer()
 }
