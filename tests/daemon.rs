@@ -116,6 +116,10 @@ fn gone(pid: u32) {
     });
 }
 
+fn signal(which: &str, pid: u32) {
+    assert!(Command::new("kill").args([which, &pid.to_string()]).status().expect("kill").success());
+}
+
 fn until(what: &str, done: impl Fn() -> bool) {
     let begun = Instant::now();
     while !done() {
@@ -214,8 +218,7 @@ fn one_that_was_killed_does_no_harm_to_the_next() {
     for user in User::all() {
         user.ok(&["up", "h"]);
         let pid = user.pid("h");
-        let killed = Command::new("kill").args(["-9", &pid.to_string()]).status().expect("kill");
-        assert!(killed.success());
+        signal("-KILL", pid);
         gone(pid);
         assert!(user.folder().join("h.sock").exists());
         assert!(user.ls().is_empty());
@@ -333,4 +336,27 @@ fn a_host_without_descriptors_hangs_up() {
     // The crowd has gone: the host serves as before.
     assert_eq!(user.ls()[0]["host"], "full");
     user.ok(&["down", "full"]);
+}
+
+/// A host that is stopped (SIGSTOP, a debugger) keeps no other command waiting for ever.
+#[test]
+fn a_host_that_does_not_answer_is_told() {
+    let user = User::new(None);
+    user.ok(&["up", "awake"]);
+    user.ok(&["up", "asleep"]);
+    let pid = user.pid("asleep");
+    signal("-STOP", pid);
+    let listed = user.run(&["ls"]);
+    let said = user.fails(&["run", "--on", "asleep", "--", "true"], 2);
+    let down = user.fails(&["down", "asleep"], 2);
+    signal("-CONT", pid);
+    assert!(
+        listed.status.success() && String::from_utf8_lossy(&listed.stdout).contains("awake"),
+        "{listed:?}"
+    );
+    for said in [&String::from_utf8_lossy(&listed.stderr), said.as_str()] {
+        assert!(said.contains("does not answer"), "{said}");
+    }
+    assert!(down.contains(&format!("kill -9 {pid}")), "{down}");
+    gone(pid);
 }

@@ -7,11 +7,10 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::constants::SOCK_SEQPACKET;
 use crate::base::{Errno, Error, Result};
-use crate::socket::remote::connection::absent;
+use crate::socket::remote::connection::{absent, call_at};
 use crate::socket::remote::{Ask, Connection, Request, place, protocol};
-use crate::sys::unix::{self, Place};
+use crate::sys::unix;
 use crate::sys::{descriptor, random, session};
 
 /// The name that asks for a host of one's own.
@@ -50,12 +49,11 @@ impl From<Error> for NotStarted {
 /// What a host's process says to who started it, once.
 pub(super) type Report = std::result::Result<(), NotStarted>;
 
-/// Ends the host of this name, and waits until its process has ended, whose number it gives. ENOENT if it does not run.
+/// Ends the host of this name, and waits until its process has ended, whose number it gives. ENOENT if it does not run; ETIMEDOUT
+/// if it does not answer.
 pub(crate) fn end(name: &str) -> Result<i32> {
     // Without a word of greeting: a host of another version is ended too.
-    let fd = unix::socket(SOCK_SEQPACKET)?;
-    unix::connect(fd.as_fd(), Place::File(&place::socket_of(name)?))
-        .map_err(|error| absent(name, error.into()))?;
+    let fd = call_at(&place::socket_of(name)?).map_err(|error| absent(name, error))?;
     let pid = unix::peer_credentials(fd.as_fd())?.pid;
     let bytes = protocol::encode(&Request { tag: 0, ask: Ask::Down })?;
     protocol::send(fd.as_fd(), &bytes, &[], 0)?;
@@ -64,6 +62,11 @@ pub(crate) fn end(name: &str) -> Result<i32> {
         match descriptor::recv(fd.as_fd(), &mut answer, 0) {
             Ok(1..) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                return Err(Errno::ETIMEDOUT.with(format!(
+                    "the host does not answer: its process is stopped, or hangs; `kill -9 {pid}` ends it"
+                )));
+            }
             _ => return Ok(pid),
         }
     }

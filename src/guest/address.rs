@@ -50,6 +50,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<SockAddr> {
             let (pid, groups) = (array(bytes, 4)?, array(bytes, 8)?);
             Ok(NetlinkAddr { pid: u32::from_ne_bytes(pid), groups: u32::from_ne_bytes(groups) }.into())
         }
+        // inet_bind_sk: the length comes before the family.
+        _ if bytes.len() < IN => Err(wrong_length()),
         _ => Err(Errno::EAFNOSUPPORT.because(Reason::WrongDomain)),
     }
 }
@@ -234,7 +236,9 @@ mod tests {
         let mut long = encode(&LinkAddr::default().into());
         long[11] = 9;
         assert_eq!(errno(decode(&long)), Errno::EINVAL);
-        assert_eq!(errno(decode(&[1, 0, b'x', 0])), Errno::EAFNOSUPPORT);
+        let unix = [&[1, 0, b'x'][..], &[0; 13]].concat();
+        assert_eq!(errno(decode(&unix)), Errno::EAFNOSUPPORT);
+        assert_eq!(errno(decode(&unix[..15])), Errno::EINVAL);
     }
 
     #[test]

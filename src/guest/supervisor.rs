@@ -49,6 +49,7 @@ const HOST: u64 = 1;
 const HOST_ENDED: &str = "the host has ended, and the program's sockets with it";
 const NARROW_PROGRAM: &str =
     "a 32-bit program asks for sockets: its calls can't be taken; use the 64-bit program";
+const UNTOUCHABLE: &str = "a program lets no other process look into it (PR_SET_DUMPABLE): its sockets don't work so; as root they do";
 
 impl Guest {
     /// Answers the calls that stop at `listener`.
@@ -183,10 +184,13 @@ impl Guest {
     }
 
     /// The descriptor, if it is one of our sockets; `None` if it is anything else (the kernel does the call). EBADF.
-    pub(super) fn ours(&self, trap: &Trap, fd: RawFd) -> Result<Option<Borrowed>> {
+    pub(super) fn ours(&mut self, trap: &Trap, fd: RawFd) -> Result<Option<Borrowed>> {
         let fd = match trap.borrow(fd) {
             // A program that has made itself untouchable: its other sockets work as ever.
-            Err(error) if error.errno() == Errno::EPERM => return Ok(None),
+            Err(error) if error.errno() == Errno::EPERM => {
+                self.say_once(UNTOUCHABLE);
+                return Ok(None);
+            }
             fd => fd?,
         };
         match names::identify(fd.as_fd()) {

@@ -142,6 +142,16 @@ pub(crate) fn timeout(fd: BorrowedFd<'_>, option: i32) -> io::Result<Option<Dura
     Ok((!time.is_zero()).then_some(time))
 }
 
+/// Sets SO_RCVTIMEO or SO_SNDTIMEO; `None` = for ever.
+pub(crate) fn set_timeout(fd: BorrowedFd<'_>, option: i32, time: Option<Duration>) -> io::Result<()> {
+    let time = time.unwrap_or(Duration::ZERO);
+    let value = libc::timeval {
+        tv_sec: time.as_secs() as libc::time_t,
+        tv_usec: libc::suseconds_t::from(time.subsec_micros()),
+    };
+    set_option(fd, libc::SOL_SOCKET, option, &value)
+}
+
 /// SO_COOKIE: the number by which the kernel knows a socket, the same for all its descriptors. Takes a number that may be no
 /// descriptor at all.
 pub(crate) fn cookie(fd: RawFd) -> io::Result<u64> {

@@ -1,7 +1,7 @@
 //! What programs do with descriptors, beyond reading and writing: fork, exec, dup, handing them over, waiting for many, being
 //! interrupted; and how they end.
 
-use crate::place::users;
+use crate::place::{Arm, Place, User, users};
 
 users! {
     /// fork, exec with a connection as stdin, SCM_RIGHTS, dup2.
@@ -67,6 +67,10 @@ users! {
         place.python("readers.py").end().ok()
     }
 
+    fn pointers_that_lead_nowhere(place) {
+        place.python("pointers.py").end().ok()
+    }
+
     fn names_and_interfaces(place) {
         place.python("names.py").end().ok()
     }
@@ -92,4 +96,16 @@ users! {
         assert!(ended.err.contains("KeyboardInterrupt"), "{ended:?}");
         format!("{} {}", ended.status, ended.out)
     }
+}
+
+/// PR_SET_DUMPABLE: without privilege nobody can work on such a program's descriptors. The user hears why, once.
+#[test]
+fn a_program_that_lets_nobody_look() {
+    let Some(place) = Place::lo(Arm::Run, User::Nobody) else { return };
+    let program = "import ctypes, socket; ctypes.CDLL(None).prctl(4, 0)\n\
+                   for _ in range(3): print(socket.socket().connect_ex(('127.0.0.1', 9)) != 0)";
+    let ended = place.terminal("/usr/bin/python3", &["-c", program]).end();
+    assert_eq!(ended.out, "True\n".repeat(3), "{ended:?}");
+    assert_eq!(ended.err.matches("PR_SET_DUMPABLE").count(), 1, "{ended:?}");
+    place.leave();
 }

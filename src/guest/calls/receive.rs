@@ -116,10 +116,11 @@ impl Place {
         }
         let Some(header) = &self.header else { return Ok(()) };
         let (bytes, cut) = control::encode(&letter.control, letter.address, header.control_room());
-        trap.write(header.control, &bytes)?;
+        // put_cmsg: EFAULT is nobody's error; what can't be written is not there.
+        let written = trap.write(header.control, &bytes).map_or(0, |()| bytes.len());
         let flags = letter.flags | if cut { MSG_CTRUNC } else { 0 };
         trap.write(header.at.wrapping_add(48), &flags.to_ne_bytes())?;
-        trap.write(header.at.wrapping_add(40), &(bytes.len() as u64).to_ne_bytes())
+        trap.write(header.at.wrapping_add(40), &(written as u64).to_ne_bytes())
     }
 }
 
@@ -256,7 +257,9 @@ fn stream(trap: &Trap, fd: &OwnedFd, flags: i32, place: &Place, done: &mut usize
     if more && *done < place.slices.len() {
         return Ok(false);
     }
-    place.finish(trap, &Letter { flags: flags & MSG_CMSG_CLOEXEC, ..Letter::default() })?;
+    // move_addr_to_user: an address that can't be told is an error, though the bytes are gone.
+    let told = place.finish(trap, &Letter { flags: flags & MSG_CMSG_CLOEXEC, ..Letter::default() });
+    told.inspect_err(|_| *done = 0)?;
     Ok(true)
 }
 

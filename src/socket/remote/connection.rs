@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use super::place;
 use super::protocol::{self, Ask, HostFacts, Reply, Request, Response, VERSION};
-use crate::base::constants::{MSG_DONTWAIT, SOCK_SEQPACKET};
+use crate::base::constants::{MSG_DONTWAIT, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_SEQPACKET};
 use crate::base::{Errno, Error, Result};
+use crate::sys::descriptor;
 use crate::sys::unix::{self, Place};
 
 /// A connection to a host in another process. Closing it closes all that was made on it.
@@ -22,11 +24,13 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects to the unix socket at `path`. ECONNREFUSED, ENOENT (no such host), EPROTO (another version's).
+    /// Connects to the unix socket at `path`. ECONNREFUSED, ENOENT (no such host), EPROTO (another version's), ETIMEDOUT.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let fd = unix::socket(SOCK_SEQPACKET)?;
-        unix::connect(fd.as_fd(), Place::File(path))?;
-        Self::over(fd)
+        let connection = Self::over(call_at(path)?).map_err(silent)?;
+        for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+            descriptor::set_timeout(connection.as_fd(), option, None)?;
+        }
+        Ok(connection)
     }
 
     /// To the host of this name. ENOENT if it does not run.
@@ -48,7 +52,7 @@ impl Connection {
             flags: Vec::new(),
             stays: false,
             clock: 0,
-            epoch: std::time::Duration::ZERO,
+            epoch: Duration::ZERO,
             nonce: super::Nonce([0; 12]),
         };
         let mut connection = Self { fd, facts, tag: 0, buffer: Vec::new(), early: VecDeque::new() };
@@ -116,6 +120,27 @@ impl Connection {
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+}
+
+/// How long a host may take to answer a greeting, and to end. One that is stopped (SIGSTOP, a debugger) never does.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A socket connected to the host at `path`. Calls on it fail with EAGAIN after some seconds: [`silent`].
+pub(crate) fn call_at(path: &Path) -> Result<OwnedFd> {
+    let fd = unix::socket(SOCK_SEQPACKET)?;
+    for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+        descriptor::set_timeout(fd.as_fd(), option, Some(PATIENCE))?;
+    }
+    unix::connect(fd.as_fd(), Place::File(path)).map_err(|error| silent(error.into()))?;
+    Ok(fd)
+}
+
+/// ETIMEDOUT for EAGAIN: the host says nothing.
+pub(crate) fn silent(error: Error) -> Error {
+    match error.errno() {
+        Errno::EAGAIN => Errno::ETIMEDOUT.with("the host does not answer: its process is stopped, or hangs"),
+        _ => error,
     }
 }
 
