@@ -99,6 +99,13 @@ fn tcpdump() {
         let told = dump.end().ok();
         assert_eq!(told.matches("192.0.2.1 > 192.0.2.2: ICMP echo request").count(), 2, "{told}");
         assert_eq!(told.matches("192.0.2.2 > 192.0.2.1: ICMP echo reply").count(), 2, "{told}");
+        // The loopback has each frame as sent and as received: libpcap shows the second, if it knows which is which.
+        let dump = place.line("tcpdump -n -l -i lo -c 4 icmp");
+        dump.wait_for("listening on lo");
+        place.line("ping -n -q -c 2 -i 0.01 127.0.0.1").end().ok();
+        let told = dump.end().ok();
+        assert_eq!(told.matches("seq 1,").count(), 2, "{told}");
+        assert_eq!(told.matches("seq 2,").count(), 2, "{told}");
     });
 }
 

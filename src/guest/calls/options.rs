@@ -27,7 +27,11 @@ pub(super) fn getsockopt(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Resu
     let unit = if (level, name) == (SOL_SOCKET, SO_ATTACH_FILTER) { INSTRUCTION } else { 1 };
     let room = room.min(VALUE_MAX.max(INSTRUCTIONS_MAX * unit)) * unit;
     let mut value = guest.option(ours.socket, level, name, room)?;
-    if (level, name) == (SOL_SOCKET, SO_ERROR) && ours.kind == SOCK_DGRAM {
+    if (level, name) == (SOL_PACKET, PACKET_HDRLEN) {
+        // packet_getsockopt: the version that is asked about stands in the value's place.
+        let version = trap.read(at, 4)?.try_into().map_or(-1, i32::from_ne_bytes);
+        value = ring::header(version)?.to_ne_bytes().to_vec();
+    } else if (level, name) == (SOL_SOCKET, SO_ERROR) && ours.kind == SOCK_DGRAM {
         errors::forget(guest, ours.fd.as_fd(), ours.socket);
     } else if (level, name) == (SOL_SOCKET, SO_ERROR) {
         // An error that the descriptor has too is told once.
