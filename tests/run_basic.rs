@@ -142,12 +142,16 @@ fn signals_reach_the_program() {
     }
 }
 
-/// A nested one has no listener of its own, and says what to do.
+/// A nested one is its host's guest already: the program runs in its place. It can't be another host's too.
 #[test]
-fn a_guest_can_not_have_guests() {
+fn a_guest_of_a_guest_is_the_hosts() {
     let hosts = Hosts::new();
     let inner = env!("CARGO_BIN_EXE_sockatoo");
-    let done = hosts.run(&[inner, "run", "--", "true"]).output().unwrap();
+    let done = hosts.run(&[inner, "run", "--", "sh", "-c", "echo $SOCKATOO_HOST; exit 7"]).output().unwrap();
+    assert_eq!((done.status.code(), text(&done.stdout)), (Some(7), "default".into()), "{done:?}");
+    let done = hosts.run(&[inner, "run", "--", "nothing-of-this-name"]).output().unwrap();
+    assert_eq!(done.status.code(), Some(127), "{done:?}");
+    let done = hosts.run(&[inner, "run", "--on", "other", "--", "true"]).output().unwrap();
     assert_eq!(done.status.code(), Some(126), "{done:?}");
     assert!(text(&done.stderr).contains("a guest already"), "{done:?}");
     // The doctor tries it, and says the same.

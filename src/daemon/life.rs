@@ -150,6 +150,7 @@ pub(crate) fn facts(name: &str, host: &Host, birth: Birth) -> Result<HostFacts> 
         clock: u64::try_from(clock.as_nanos()).unwrap_or(u64::MAX),
         epoch: host.wall_clock().saturating_sub(age),
         nonce: Nonce(nonce),
+        cookie: host.netns_cookie(),
     })
 }
 

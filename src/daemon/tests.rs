@@ -37,6 +37,7 @@ impl Served {
                 clock: 0,
                 epoch: Duration::ZERO,
                 nonce: Nonce(*b"0123456789ab"),
+                cookie: 0,
             };
             Server::new(host, facts, listener)?.run()
         });

@@ -340,6 +340,9 @@ impl HostBuilder {
                 secret
             }
         };
+        let mut cookie = [0; 8];
+        random::getrandom(&mut cookie)?;
+        self.config.cookie = u64::from_ne_bytes(cookie);
         // Before the first ring of a connection is made.
         memory::map_large_buffers();
         let mut state = State::new(Stack::new(self.config), self.names);

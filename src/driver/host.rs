@@ -231,6 +231,14 @@ impl Host {
         }
     }
 
+    /// SO_NETNS_COOKIE of the sockets of a host in this process.
+    pub(crate) fn netns_cookie(&self) -> u64 {
+        match self.door() {
+            Door::Here(here) => here.shared.lock().stack.net.config.cookie,
+            Door::There(_) => 0,
+        }
+    }
+
     /// The host's interfaces, `lo` first. None if it was in another process, which has ended.
     pub fn interfaces(&self) -> Vec<Interface> {
         let state = match self.door() {

@@ -22,7 +22,7 @@ use super::filter;
 use super::supervisor::{Guest, News};
 use crate::base::constants::SOCK_SEQPACKET;
 use crate::base::{Errno, Error, Result};
-use crate::socket::remote::{Connection, protocol};
+use crate::socket::remote::{Connection, HostFacts, protocol};
 use crate::sys::process::{self, Ended, Fork, Signals};
 use crate::sys::{PollFd, descriptor, pidfd, poll, seccomp, session};
 
@@ -107,10 +107,24 @@ const HANDED_ON: [i32; 7] = [
     process::SIGCONT,
 ];
 
+impl Plan {
+    /// execvp(3): comes back only with an error.
+    fn execute(&self) -> Error {
+        let mut program = Command::new(&self.program);
+        // What it runs of us means the same host.
+        program.args(&self.args).env("SOCKATOO_HOST", &self.host.facts().name);
+        program.exec().into()
+    }
+}
+
 /// Runs a program, and gives how it ended. What the user should know meanwhile goes to `say`. For a process of one thread; the
 /// signals that were handed on stay blocked.
 pub(crate) fn run(plan: Plan, say: &dyn Fn(&str)) -> std::result::Result<Ended, Trouble> {
     let name = plan.program.to_string_lossy().into_owned();
+    if is_guest_of(plan.host.facts()) {
+        // One supervisor does for all.
+        return Err(Trouble::of(Stage::Execute, plan.execute().errno().0, &name));
+    }
     let begin = |error: io::Error| Trouble::of(Stage::Begin, error.raw_os_error().unwrap_or(0), "");
     let signals = Signals::take(&HANDED_ON).map_err(begin)?;
     let (line, theirs) = descriptor::socketpair(SOCK_SEQPACKET).map_err(begin)?;
@@ -192,16 +206,16 @@ fn supervise(plan: Plan, front: &OwnedFd, signals: &Signals) {
 fn become_program(plan: &Plan, line: &OwnedFd, signals: &Signals) -> ! {
     signals.give_back();
     let (stage, error) = match under_filter(line) {
-        Ok(()) => {
-            let mut program = Command::new(&plan.program);
-            // What it runs of us means the same host.
-            program.args(&plan.args).env("SOCKATOO_HOST", &plan.host.facts().name);
-            (Stage::Execute, program.exec().into())
-        }
+        Ok(()) => (Stage::Execute, plan.execute()),
         Err(error) => (Stage::Filter, error),
     };
     let _ = tell(line.as_fd(), &Word::Failed(stage, error.errno().0));
     process::exit_now(127);
+}
+
+/// True if this process is a guest of the host already: its sockets are the host's.
+fn is_guest_of(host: &HostFacts) -> bool {
+    descriptor::netns_cookie().is_ok_and(|cookie| cookie == host.cookie)
 }
 
 /// From now on the calls of this thread stop, and those of the programs that it becomes. Gives where they are told.
@@ -341,8 +355,8 @@ impl Trouble {
                 "another supervisor answers this process's calls already, and there can be one only"
                     .to_string(),
                 Some(
-                    "a program that `sockatoo run` runs is a guest already: start it without `sockatoo run`; in WSL2 set \
-                     networkingMode=nat",
+                    "a program that `sockatoo run` runs is a guest already, and of one host (SOCKATOO_HOST): leave --on out; in WSL2 \
+                     set networkingMode=nat",
                 ),
             ),
             (Stage::Filter, Errno::EINVAL | Errno::ENOSYS) => (

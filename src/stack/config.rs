@@ -12,6 +12,8 @@ pub(crate) struct Config {
     pub(crate) hostname: String,
     /// The secret of RFC 6528's and RFC 6056's hashes, and the seed of everything drawn by lot. stack/ never asks the OS.
     pub(crate) secret: [u8; 16],
+    /// SO_NETNS_COOKIE: no other host has this one.
+    pub(crate) cookie: u64,
     /// What wall-clock time (since 1970) the host's `Instant::ZERO` is: SO_TIMESTAMP, pcap.
     pub(crate) epoch: Duration,
     /// Receive buffer of a TCP socket (tcp_rmem's default).
@@ -104,6 +106,7 @@ impl Default for Config {
         Self {
             hostname: "sockatoo".into(),
             secret: [0; 16],
+            cookie: 1,
             epoch: Duration::ZERO,
             tcp_recv_buffer: 256 * 1024,
             tcp_send_buffer: 256 * 1024,

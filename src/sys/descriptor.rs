@@ -128,6 +128,21 @@ pub(crate) fn option(fd: BorrowedFd<'_>, level: i32, option: i32) -> io::Result<
     Ok(value)
 }
 
+/// SO_NETNS_COOKIE: which network its sockets are of.
+#[cfg(feature = "cli")]
+pub(crate) fn netns_cookie() -> io::Result<u64> {
+    let socket = socket(libc::AF_INET, libc::SOCK_DGRAM, 0)?;
+    let mut value = 0_u64;
+    let mut length = super::length_of::<u64>();
+    let pointer = std::ptr::from_mut(&mut value).cast();
+    let fd = socket.as_raw_fd();
+    // SAFETY: the pointer leads to `length` writable bytes, and `length` itself may be written.
+    super::check(unsafe {
+        libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_NETNS_COOKIE, pointer, &mut length)
+    })?;
+    Ok(value)
+}
+
 /// SO_RCVTIMEO or SO_SNDTIMEO; `None` = for ever.
 pub(crate) fn timeout(fd: BorrowedFd<'_>, option: i32) -> io::Result<Option<Duration>> {
     let mut value = libc::timeval { tv_sec: 0, tv_usec: 0 };

@@ -54,6 +54,7 @@ impl Connection {
             clock: 0,
             epoch: Duration::ZERO,
             nonce: super::Nonce([0; 12]),
+            cookie: 0,
         };
         let mut connection = Self { fd, facts, tag: 0, buffer: Vec::new(), early: VecDeque::new() };
         match connection.call(Ask::Hello { version: VERSION.into() }, &[])? {

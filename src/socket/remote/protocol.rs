@@ -139,6 +139,8 @@ pub(crate) struct HostFacts {
     pub(crate) epoch: Duration,
     /// The beginning of its descriptors' names.
     pub(crate) nonce: Nonce,
+    /// SO_NETNS_COOKIE of its sockets.
+    pub(crate) cookie: u64,
 }
 
 /// A message's form. EMSGSIZE.

@@ -220,7 +220,7 @@ impl Stack {
             SO_COOKIE if len < 8 => return Err(wrong_length()),
             SO_COOKIE => return Ok(id.0.to_ne_bytes().to_vec()),
             SO_NETNS_COOKIE if len != 8 => return Err(wrong_length()),
-            SO_NETNS_COOKIE => return Ok(1_u64.to_ne_bytes().to_vec()),
+            SO_NETNS_COOKIE => return Ok(self.net.config.cookie.to_ne_bytes().to_vec()),
             SO_MEMINFO => {
                 let (charged, drops) = match &entry.protocol_part {
                     Part::Packet(packet) => (packet.charged(), packet.dropped()),

@@ -47,6 +47,7 @@ impl Bed {
             clock: 0,
             epoch: Duration::ZERO,
             nonce: Nonce(nonce),
+            cookie: 0,
         };
         let server = std::thread::spawn(move || {
             let host = Host::builder().embedded().build().unwrap();
