@@ -13,6 +13,7 @@ use crate::sys::clock;
 
 /// `sockatoo ls`.
 pub(super) fn run(json: bool) -> Result<Exit, Trouble> {
+    let mut silent = false;
     let mut rows = vec![["NAME", "PID", "UP", "SOCKETS", "ADDRESSES", "FLAGS"].map(str::to_owned)];
     for name in place::hosts()? {
         match look(&name) {
@@ -20,13 +21,16 @@ pub(super) fn run(json: bool) -> Result<Exit, Trouble> {
             Ok((facts, status)) => rows.push(row(&facts, &status)),
             // It has died, or has just ended.
             Err(error) if matches!(error.errno, Some(Errno::ENOENT | Errno::EPIPE)) => {}
-            Err(error) => say::aside(format!("{name}: {}", error.cause)),
+            Err(error) => {
+                silent = true;
+                say::aside(format!("{name}: {}", error.cause));
+            }
         }
     }
     if !json {
         table(&rows);
     }
-    if !json && rows.len() == 1 {
+    if !json && !silent && rows.len() == 1 {
         say::aside("no host runs: `sockatoo up` starts one, and so does `sockatoo run -- PROGRAM`");
     }
     Ok(Exit::Ok)
