@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::bytes::{in_addr, word};
 use super::calls::{out_of_range, wrong_length};
-use super::special::{in_addr, word};
 use crate::base::{Errno, IfIndex, Reason, Result, SocketId};
 use crate::stack::Stack;
 use crate::stack::link::Interface;

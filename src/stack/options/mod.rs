@@ -5,15 +5,21 @@
 //! | `mod.rs` | [`Options`]: the values that the protocols read, by their names |
 //! | `table.rs` | the one table: level, name, kind of value, what becomes of it |
 //! | `calls.rs` | getsockopt(2) and setsockopt(2): levels, lengths, the table's rows |
-//! | `special.rs` | options that are more than an int: buffers, time-outs, devices, TCP's own |
+//! | `rows/` | its rows, by their levels |
+//! | `socket.rs` | what is more than an int of SOL_SOCKET: buffers, time-outs, devices |
+//! | `special.rs` | the same of the other levels |
+//! | `bytes.rs` | values as C lays them out |
 //! | `raw.rs` | what raw sockets alone have |
 //! | `filter.rs` | SO_ATTACH_FILTER and its companions |
 //! | `membership.rs` | multicast groups of a socket, and where its multicasts go out |
 
+mod bytes;
 mod calls;
 mod filter;
 mod membership;
 mod raw;
+mod rows;
+mod socket;
 mod special;
 mod table;
 

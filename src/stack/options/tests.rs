@@ -1,6 +1,5 @@
 use std::collections::HashSet;
 
-use super::table::TABLE;
 use super::*;
 use crate::base::constants::*;
 use crate::base::{Errno, Reason, SocketId};
@@ -66,7 +65,7 @@ fn row_of(name: &str) -> Option<&'static table::Row> {
         "IPV6_DROP_MEMBERSHIP" => "IPV6_LEAVE_GROUP",
         name => name,
     };
-    TABLE.iter().find(|row| row.text == name)
+    table::all().find(|row| row.text == name)
 }
 
 fn hex(result: crate::base::Result<Vec<u8>>) -> String {
@@ -125,8 +124,8 @@ fn every_option_says_what_the_kernel_says() {
 
 #[test]
 fn the_table_has_every_option_once() {
-    let unique: HashSet<_> = TABLE.iter().map(|row| (row.level, row.name)).collect();
-    assert_eq!(unique.len(), TABLE.len());
+    let unique: HashSet<_> = table::all().map(|row| (row.level, row.name)).collect();
+    assert_eq!(unique.len(), table::all().count());
     for (name, why) in OURS {
         assert!(row_of(name).is_some() && !why.is_empty(), "{name}");
     }

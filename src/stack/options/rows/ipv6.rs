@@ -1,0 +1,72 @@
+//! SOL_IPV6: ipv6(7), RFC 3493, RFC 3542.
+
+use crate::base::Errno;
+use crate::base::constants::*;
+use crate::stack::options::table::*;
+
+rows_of! {
+SOL_IPV6: {
+    IPV6_ADDRFORM = Value::Refused(Errno::ENOTCONN, Errno::EINVAL);
+    IPV6_2292PKTINFO = FLAG;
+    IPV6_2292HOPOPTS = FLAG;
+    IPV6_2292DSTOPTS = FLAG;
+    IPV6_2292RTHDR = FLAG;
+    IPV6_2292PKTOPTIONS = bytes(0, 2048, true);
+    IPV6_CHECKSUM = Value::Special, not !RAW => ENOPROTOOPT;
+    IPV6_2292HOPLIMIT = FLAG;
+    IPV6_NEXTHOP = NO_SUCH;
+    IPV6_FLOWINFO = FLAG;
+    IPV6_UNICAST_HOPS = Value::Special;
+    IPV6_MULTICAST_IF = Value::Special, not TCP => ENOPROTOOPT;
+    IPV6_MULTICAST_HOPS = hops!(multicast_hops, 1, 0), not TCP => ENOPROTOOPT;
+    IPV6_MULTICAST_LOOP = zero_or_one!(multicast_loop6);
+    IPV6_JOIN_GROUP = Value::Special;
+    IPV6_LEAVE_GROUP = Value::Special;
+    IPV6_ROUTER_ALERT = Value::Special;
+    IPV6_MTU_DISCOVER = number!(mtu_discover6, (0..=5));
+    IPV6_MTU = Value::Special;
+    IPV6_RECVERR = on!(recv_error6);
+    IPV6_V6ONLY = Value::Special;
+    IPV6_JOIN_ANYCAST = Value::WriteOnlyBytes { least: 20, most: 20 };
+    IPV6_LEAVE_ANYCAST = Value::WriteOnlyBytes { least: 20, most: 20 };
+    IPV6_MULTICAST_ALL = on!(multicast_all6);
+    IPV6_ROUTER_ALERT_ISOLATE = FLAG;
+    IPV6_RECVERR_RFC4884 = BIT;
+    IPV6_FLOWLABEL_MGR = bytes(32, 2048, false);
+    IPV6_FLOWINFO_SEND = FLAG;
+    IPV6_IPSEC_POLICY = Value::Refused(Errno::ENOPROTOOPT, Errno::EOPNOTSUPP);
+    IPV6_XFRM_POLICY = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
+    IPV6_HDRINCL = Value::Special, not !RAW => ENOPROTOOPT;
+    MCAST_JOIN_GROUP = Value::Special;
+    MCAST_BLOCK_SOURCE = Value::WriteOnlyBytes { least: 264, most: 264 };
+    MCAST_UNBLOCK_SOURCE = Value::WriteOnlyBytes { least: 264, most: 264 };
+    MCAST_LEAVE_GROUP = Value::Special;
+    MCAST_JOIN_SOURCE_GROUP = Value::WriteOnlyBytes { least: 264, most: 264 };
+    MCAST_LEAVE_SOURCE_GROUP = Value::WriteOnlyBytes { least: 264, most: 264 };
+    MCAST_MSFILTER = Value::WriteOnlyBytes { least: 144, most: 4096 };
+    IPV6_RECVPKTINFO = on!(packet_info6);
+    IPV6_PKTINFO = Value::WriteOnlyBytes { least: 20, most: 20 };
+    IPV6_RECVHOPLIMIT = on!(recv_hops);
+    IPV6_HOPLIMIT = NO_SUCH;
+    IPV6_RECVHOPOPTS = FLAG;
+    IPV6_HOPOPTS = bytes(8, 2048, true);
+    IPV6_RTHDRDSTOPTS = bytes(8, 2048, true);
+    IPV6_RECVRTHDR = FLAG;
+    IPV6_RTHDR = bytes(8, 2048, true);
+    IPV6_RECVDSTOPTS = FLAG;
+    IPV6_DSTOPTS = bytes(8, 2048, true);
+    IPV6_RECVPATHMTU = FLAG;
+    IPV6_PATHMTU = Value::SpecialReadOnly;
+    IPV6_DONTFRAG = on!(dont_fragment6);
+    IPV6_RECVTCLASS = on!(recv_tclass);
+    IPV6_TCLASS = Value::Special;
+    IPV6_AUTOFLOWLABEL = Value::Stored { default: 1, fix: flag };
+    IPV6_ADDR_PREFERENCES = Value::Stored { default: 0x500, fix: address_preferences };
+    IPV6_MINHOPCOUNT = Value::Stored { default: 0, fix: within::<255> };
+    IPV6_ORIGDSTADDR = FLAG;
+    IPV6_TRANSPARENT = FLAG;
+    IPV6_UNICAST_IF = Value::Special;
+    IPV6_RECVFRAGSIZE = FLAG;
+    IPV6_FREEBIND = on!(freebind);
+}
+}

@@ -1,0 +1,45 @@
+//! SOL_NETLINK, SOL_PACKET: netlink(7), packet(7).
+
+use crate::base::Errno;
+use crate::base::constants::*;
+use crate::stack::options::table::*;
+
+rows_of! {
+SOL_NETLINK: {
+    NETLINK_ADD_MEMBERSHIP = Value::WriteOnly { fix: netlink_group };
+    NETLINK_DROP_MEMBERSHIP = Value::WriteOnly { fix: netlink_group };
+    NETLINK_PKTINFO = FLAG;
+    NETLINK_BROADCAST_ERROR = FLAG;
+    NETLINK_NO_ENOBUFS = FLAG;
+    NETLINK_LISTEN_ALL_NSID = FLAG;
+    NETLINK_LIST_MEMBERSHIPS = Value::ReadOnlyEmpty;
+    NETLINK_CAP_ACK = on!(netlink_cap_ack);
+    NETLINK_EXT_ACK = on!(netlink_extended_ack);
+    NETLINK_GET_STRICT_CHK = on!(netlink_strict);
+}
+SOL_PACKET: {
+    PACKET_ADD_MEMBERSHIP = Value::Special;
+    PACKET_DROP_MEMBERSHIP = Value::Special;
+    PACKET_RECV_OUTPUT = NO_SUCH;
+    PACKET_RX_RING = Value::Special;
+    PACKET_STATISTICS = Value::SpecialReadOnly;
+    PACKET_COPY_THRESH = Value::Stored { default: 0, fix: any };
+    PACKET_AUXDATA = on!(packet_auxdata);
+    PACKET_ORIGDEV = FLAG;
+    PACKET_VERSION = Value::Stored { default: 0, fix: within::<2> };
+    PACKET_HDRLEN = Value::SpecialReadOnly;
+    PACKET_RESERVE = Value::Stored { default: 0, fix: not_negative };
+    PACKET_TX_RING = Value::Special;
+    PACKET_LOSS = FLAG;
+    PACKET_VNET_HDR = Value::ReadOnly(0, Errno::EINVAL);
+    PACKET_TX_TIMESTAMP = NO_SUCH;
+    PACKET_TIMESTAMP = Value::Stored { default: 0, fix: any };
+    PACKET_FANOUT = Value::ReadOnly(0, Errno::EINVAL);
+    PACKET_TX_HAS_OFF = FLAG;
+    PACKET_QDISC_BYPASS = FLAG;
+    PACKET_ROLLOVER_STATS = Value::Refused(Errno::EINVAL, Errno::ENOPROTOOPT);
+    PACKET_FANOUT_DATA = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
+    PACKET_IGNORE_OUTGOING = Value::Special;
+    PACKET_VNET_HDR_SZ = Value::ReadOnly(0, Errno::EINVAL);
+}
+}

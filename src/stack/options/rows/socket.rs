@@ -1,0 +1,83 @@
+//! SOL_SOCKET: socket(7).
+
+use crate::base::Errno;
+use crate::base::constants::*;
+use crate::stack::options::table::*;
+
+rows_of! {
+SOL_SOCKET: {
+    SO_DEBUG = FLAG;
+    SO_REUSEADDR = Value::Special;
+    SO_TYPE = Value::SpecialReadOnly;
+    SO_ERROR = Value::SpecialReadOnly;
+    SO_DONTROUTE = FLAG;
+    SO_BROADCAST = on!(broadcast);
+    SO_SNDBUF = Value::Special;
+    SO_RCVBUF = Value::Special;
+    SO_KEEPALIVE = on!(keepalive);
+    SO_OOBINLINE = FLAG;
+    SO_NO_CHECK = FLAG;
+    SO_PRIORITY = Value::Stored { default: 0, fix: any };
+    SO_LINGER = Value::Special;
+    SO_BSDCOMPAT = Value::Stored { default: 0, fix: ignored };
+    SO_REUSEPORT = Value::Special;
+    SO_PASSCRED = NOT_HERE;
+    SO_PEERCRED = Value::SpecialReadOnly;
+    SO_RCVLOWAT = Value::Special;
+    SO_SNDLOWAT = Value::ReadOnly(1, Errno::ENOPROTOOPT);
+    SO_RCVTIMEO = Value::Special;
+    SO_SNDTIMEO = Value::Special;
+    SO_BINDTODEVICE = Value::Special;
+    SO_ATTACH_FILTER = Value::Special;
+    SO_DETACH_FILTER = Value::Special;
+    SO_PEERNAME = Value::SpecialReadOnly;
+    SO_TIMESTAMP = Value::Special;
+    SO_ACCEPTCONN = Value::SpecialReadOnly;
+    SO_PEERSEC = NO_SUCH;
+    SO_SNDBUFFORCE = Value::Special;
+    SO_RCVBUFFORCE = Value::Special;
+    SO_PASSSEC = NOT_HERE;
+    SO_TIMESTAMPNS = Value::Special;
+    SO_MARK = Value::Stored { default: 0, fix: any };
+    SO_TIMESTAMPING = Value::StoredWide { default: 0, fix: timestamping };
+    SO_PROTOCOL = Value::SpecialReadOnly;
+    SO_DOMAIN = Value::SpecialReadOnly;
+    SO_RXQ_OVFL = on!(recv_dropped);
+    SO_WIFI_STATUS = FLAG;
+    SO_PEEK_OFF = Value::Stored { default: -1, fix: any }, not PING | RAW | PACKET => EOPNOTSUPP;
+    SO_NOFCS = FLAG;
+    SO_LOCK_FILTER = Value::Special;
+    SO_SELECT_ERR_QUEUE = FLAG;
+    SO_BUSY_POLL = Value::Stored { default: 0, fix: not_negative };
+    SO_MAX_PACING_RATE = Value::StoredWide { default: u64::MAX, fix: pacing_rate };
+    SO_BPF_EXTENSIONS = Value::ReadOnly(64, Errno::ENOPROTOOPT);
+    SO_INCOMING_CPU = Value::Stored { default: -1, fix: any };
+    SO_ATTACH_BPF = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
+    SO_ATTACH_REUSEPORT_CBPF = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
+    SO_ATTACH_REUSEPORT_EBPF = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
+    SO_CNX_ADVICE = Value::WriteOnly { fix: any };
+    SO_MEMINFO = Value::SpecialReadOnly;
+    SO_INCOMING_NAPI_ID = Value::ReadOnly(0, Errno::ENOPROTOOPT);
+    SO_COOKIE = Value::SpecialReadOnly;
+    SO_PEERGROUPS = Value::Refused(Errno::ENODATA, Errno::ENOPROTOOPT);
+    SO_ZEROCOPY = BIT, not PING | RAW | PACKET => EOPNOTSUPP;
+    SO_TXTIME = Value::StoredBytes { least: 8, most: 8, none: false, default: &[0; 8] };
+    SO_BINDTOIFINDEX = Value::Special;
+    SO_TIMESTAMP_NEW = Value::Special;
+    SO_TIMESTAMPNS_NEW = Value::Special;
+    SO_TIMESTAMPING_NEW = Value::StoredWide { default: 0, fix: timestamping };
+    SO_RCVTIMEO_NEW = Value::Special;
+    SO_SNDTIMEO_NEW = Value::Special;
+    SO_DETACH_REUSEPORT_BPF = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
+    SO_PREFER_BUSY_POLL = FLAG;
+    SO_BUSY_POLL_BUDGET = Value::WriteOnly { fix: within::<65_535> };
+    SO_NETNS_COOKIE = Value::SpecialReadOnly;
+    SO_BUF_LOCK = Value::Special;
+    SO_RESERVE_MEM = Value::Stored { default: 0, fix: not_negative }, not ALL => EOPNOTSUPP;
+    SO_TXREHASH = Value::Stored { default: 1, fix: rehash }, not DATAGRAM => EOPNOTSUPP;
+    SO_RCVMARK = FLAG;
+    SO_PASSPIDFD = NOT_HERE;
+    SO_PEERPIDFD = Value::Refused(Errno::ENODATA, Errno::ENOPROTOOPT);
+    SO_VERBATIM = Value::Special, not !RAW => ENOPROTOOPT;
+}
+}
