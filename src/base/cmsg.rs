@@ -38,6 +38,10 @@ pub enum ControlMessage {
     Options(Vec<u8>),
     /// IP_RETOPTS: the same, ready for an answer (IP_OPTIONS).
     ReturnOptions(Vec<u8>),
+    /// UDP_SEGMENT: the data are to be cut into datagrams of so many bytes.
+    UdpSegment(u16),
+    /// UDP_GRO: the data are several datagrams of so many bytes each; the last one may be shorter.
+    UdpGro(u16),
     /// PACKET_AUXDATA: struct tpacket_auxdata, packet(7).
     PacketAuxiliary(PacketAuxiliary),
 }

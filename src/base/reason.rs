@@ -125,6 +125,9 @@ reasons! {
 
     // udp, ping sockets
     UdpChecksum = "udp.checksum", "the UDP checksum is wrong";
+    UdpCoverage = "udp.coverage", "the checksum of the UDP-Lite datagram covers less than the socket asks for (UDPLITE_RECV_CSCOV)";
+    UdpEncapsulated = "udp.encapsulated", "the datagram carries ESP (UDP_ENCAP), and there is no security association";
+    UdpSegments = "udp.segments", "datagrams of UDP_SEGMENT need a checksum, and one call makes 128 of them at most";
     UdpMalformed = "udp.malformed", "the UDP header is malformed";
     UdpNoSocket = "udp.no-socket", "no socket is bound to the port; answered with ICMP port unreachable";
     PingNoSocket = "ping.no-socket", "no ping socket has the echo reply's identifier";

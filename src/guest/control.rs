@@ -58,7 +58,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<ControlMessage>> {
             SOL_SOCKET => check_socket_level(&raw)?,
             SOL_IP => messages.push(raw.ip()?),
             SOL_IPV6 => messages.extend(raw.ipv6()?),
-            // udp_cmsg_send: UDP_SEGMENT and nothing else; we don't cut datagrams.
+            // udp_cmsg_send
+            SOL_UDP if raw.kind == UDP_SEGMENT && raw.data.len() == 2 => {
+                messages.push(ControlMessage::UdpSegment(u16::from_ne_bytes(raw.array(0)?)));
+            }
             SOL_UDP => return Err(malformed()),
             _ => {}
         }
@@ -194,6 +197,8 @@ pub(super) fn encode(messages: &[ControlMessage], from: Option<SockAddr>, room: 
             ControlMessage::ChecksumBad(which) => layout.put(SOL_IP, IP_CSUM_BAD, &which.to_ne_bytes()),
             ControlMessage::Options(options) => layout.put(SOL_IP, IP_RECVOPTS, options),
             ControlMessage::ReturnOptions(options) => layout.put(SOL_IP, IP_RETOPTS, options),
+            ControlMessage::UdpSegment(size) => layout.put(SOL_UDP, UDP_SEGMENT, &size.to_ne_bytes()),
+            ControlMessage::UdpGro(size) => layout.put(SOL_UDP, UDP_GRO, &i32::from(*size).to_ne_bytes()),
             ControlMessage::PacketAuxiliary(auxiliary) => {
                 layout.put(SOL_PACKET, PACKET_AUXDATA, &auxiliary_data(auxiliary));
             }

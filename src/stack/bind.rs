@@ -91,7 +91,7 @@ impl Stack {
         entry.claim = Some(claim);
         match space {
             Space::Tcp => {}
-            Space::Udp => self.udp.bound.insert(claim.port, id),
+            Space::Udp | Space::UdpLite => self.udp.bound_mut(space).insert(claim.port, id),
             Space::Ping => self.ping.bound.insert(claim.port, id),
         }
         Ok(())
@@ -115,7 +115,7 @@ impl Stack {
         self.ports.release(claim);
         match claim.space {
             Space::Tcp => {}
-            Space::Udp => self.udp.bound.remove(claim.port, id),
+            Space::Udp | Space::UdpLite => self.udp.bound_mut(claim.space).remove(claim.port, id),
             Space::Ping => self.ping.bound.remove(claim.port, id),
         }
     }

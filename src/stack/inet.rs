@@ -12,8 +12,8 @@ use super::raw::RawSocket;
 use super::table::{Entry, Part};
 use super::{Received, SendTo, Stack};
 use crate::base::constants::{
-    AF_INET, AF_INET6, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, MSG_ERRQUEUE,
-    SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
+    AF_INET, AF_INET6, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE,
+    MSG_ERRQUEUE, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
 };
 use crate::base::{Errno, Reason, Result, SockAddr, SocketId};
 
@@ -27,7 +27,7 @@ impl Family for Inet {
         let part = match protocol {
             _ if kind == SOCK_RAW => Part::Raw(RawSocket::new(domain, protocol, config.verbatim)),
             IPPROTO_TCP => Part::Tcp(Default::default()),
-            IPPROTO_UDP => Part::Udp(Default::default()),
+            IPPROTO_UDP | IPPROTO_UDPLITE => Part::Udp(Default::default()),
             _ => Part::Ping(Default::default()),
         };
         let options = Options::new(config, domain, kind, protocol);
@@ -284,6 +284,7 @@ fn supported(domain: i32, kind: i32, protocol: i32) -> Result<i32> {
     match (kind, protocol) {
         (SOCK_STREAM, 0 | IPPROTO_TCP) => Ok(IPPROTO_TCP),
         (SOCK_DGRAM, 0 | IPPROTO_UDP) => Ok(IPPROTO_UDP),
+        (SOCK_DGRAM, IPPROTO_UDPLITE) => Ok(protocol),
         (SOCK_DGRAM, IPPROTO_ICMP) if domain == AF_INET => Ok(protocol),
         (SOCK_DGRAM, IPPROTO_ICMPV6) if domain == AF_INET6 => Ok(protocol),
         // 0 is ours (raw(7) does not have it): every IPv4 packet.

@@ -7,7 +7,7 @@
 //!      |            bind.rs (addresses)  table.rs (the sockets)  options/ (the one table)  ports/ (who may bind what)  ready.rs
 //!   family.rs  (what a family does at each verb)
 //!      |            inet.rs (AF_INET, AF_INET6)      packet/ (AF_PACKET)      netlink/ (AF_NETLINK)
-//!   tcp/   udp.rs   icmp.rs (ping sockets)   raw/ (SOCK_RAW)
+//!   tcp/   udp/     icmp.rs (ping sockets)   raw/ (SOCK_RAW)
 //!      |       |        |     datagram/ (what these share: queues, errors, the way out)
 //!   ip/        input, output, routes, sources, fragments, ICMP errors, multicast groups        } together: Net
 //!   link/      interfaces, Ethernet, ARP, NDP: the neighbour table with its waiting queue      } (net.rs)
@@ -133,12 +133,14 @@ impl Stack {
 
     /// Hands what the lower half has for us to the transports.
     fn dispatch(&mut self) {
-        use crate::base::constants::{IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP};
+        use crate::base::constants::{
+            IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE,
+        };
         while let Some(inbound) = self.net.take_inbound() {
             match inbound {
                 Inbound::Datagram(datagram) => match i32::from(datagram.protocol) {
                     IPPROTO_TCP => self.tcp_input(datagram),
-                    IPPROTO_UDP => self.udp_input(datagram),
+                    IPPROTO_UDP | IPPROTO_UDPLITE => self.udp_input(datagram),
                     IPPROTO_ICMP if datagram.destination.is_ipv4() => self.ping_input(datagram),
                     IPPROTO_ICMPV6 if datagram.destination.is_ipv6() => self.ping_input(datagram),
                     _ => self.raw_alone(datagram),
@@ -147,7 +149,7 @@ impl Stack {
                     self.raw_error(&error);
                     match i32::from(error.protocol) {
                         IPPROTO_TCP => self.tcp_error(&error),
-                        IPPROTO_UDP => self.udp_error(&error),
+                        IPPROTO_UDP | IPPROTO_UDPLITE => self.udp_error(&error),
                         IPPROTO_ICMP | IPPROTO_ICMPV6 => self.ping_error(&error),
                         _ => {}
                     }

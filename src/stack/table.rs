@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::options::Options;
 use super::ports::{Binding, Claim, Space, Stage};
-use crate::base::constants::{AF_INET6, IPPROTO_TCP, IPPROTO_UDP};
+use crate::base::constants::{AF_INET6, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE};
 use crate::base::{Errno, Error, IfIndex, Reason, Result, SocketId};
 use crate::wire::filter::{Facts, Program};
 
@@ -96,6 +96,7 @@ impl Entry {
         match self.protocol {
             IPPROTO_TCP => Space::Tcp,
             IPPROTO_UDP => Space::Udp,
+            IPPROTO_UDPLITE => Space::UdpLite,
             _ => Space::Ping,
         }
     }

@@ -28,7 +28,7 @@ pub mod show;
 mod summary;
 mod transport;
 
-pub use checksum::{checksum, transport_checksum};
+pub use checksum::{Sum, checksum, transport_checksum};
 pub use dissect::{Arp, Dissected, Ethernet, Fragment, Ip, Network, Note, Transport};
 pub use icmp::{Echo, Icmp};
 pub use summary::{Tracker, summary};

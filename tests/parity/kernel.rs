@@ -420,6 +420,7 @@ fn encode_control(control: &[ControlMessage], v6: bool) -> Vec<u64> {
                     add(SOL_IPV6, IPV6_PKTINFO, &data);
                 }
             },
+            ControlMessage::UdpSegment(size) => add(SOL_UDP, UDP_SEGMENT, &size.to_ne_bytes()),
             other => panic!("a case sends {other:?}"),
         }
     }
@@ -465,6 +466,7 @@ fn decode_one(level: i32, kind: i32, data: &[u8]) -> Option<ControlMessage> {
         (SOL_IPV6, IPV6_PKTINFO) => {
             ControlMessage::PacketInfo { interface: word(data, 16), local: v6(0), destination: v6(0) }
         }
+        (SOL_UDP, UDP_GRO) => ControlMessage::UdpGro(word(data, 0) as u16),
         (SOL_PACKET, PACKET_AUXDATA) => crate::link::auxiliary(data),
         (SOL_IP, IP_RECVERR) | (SOL_IPV6, IPV6_RECVERR) => {
             // struct sock_extended_err: errno, origin, type, code, pad, info, data; then the offender's sockaddr.

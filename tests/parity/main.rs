@@ -53,4 +53,6 @@ mod tcp_close;
 mod tcp_data;
 mod udp;
 mod udp_errors;
+mod udp_options;
+mod udplite;
 mod wire_tcp;

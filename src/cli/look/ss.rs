@@ -7,7 +7,7 @@ use serde_json::json;
 use super::Looked;
 use crate::base::constants::{
     AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, ETH_P_ALL, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDP,
-    SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
+    IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
 };
 use crate::base::verb::SocketRow;
 use crate::base::{TcpState, services};
@@ -41,6 +41,7 @@ fn netid(row: &SocketRow) -> &'static str {
         (_, SOCK_STREAM) => "tcp",
         (_, SOCK_RAW) => "raw",
         _ if row.protocol == IPPROTO_UDP => "udp",
+        _ if row.protocol == IPPROTO_UDPLITE => "udpl",
         (AF_INET6, _) if row.protocol == IPPROTO_ICMPV6 => "icmp6",
         _ if row.protocol == IPPROTO_ICMP => "icmp",
         _ => "???",
@@ -53,7 +54,7 @@ fn order(row: &SocketRow) -> u8 {
         "p_raw" | "p_dgr" => 1,
         "icmp" | "icmp6" => 2,
         "raw" => 3,
-        "udp" => 4,
+        "udp" | "udpl" => 4,
         _ => 5,
     }
 }

@@ -160,7 +160,7 @@ fn what_is_wrong_is_refused_and_no_length_harms() {
         message(SOL_IPV6, IPV6_PKTINFO, &[0; 19]),
         message(SOL_IPV6, IPV6_HOPLIMIT, &256i32.to_ne_bytes()),
         message(SOL_SOCKET, SO_RCVBUF, &[0; 4]),
-        message(SOL_UDP, UDP_SEGMENT, &[0; 2]),
+        message(SOL_UDP, UDP_SEGMENT, &[0; 4]),
     ] {
         assert_eq!(decode(&wrong).unwrap_err().errno(), Errno::EINVAL, "{wrong:?}");
     }

@@ -3,13 +3,15 @@
 //! | file | what |
 //! |---|---|
 //! | `queue.rs` | a socket's queue of datagrams and of errors, bounded by SO_RCVBUF; recvmsg(2), poll(2) |
+//! | `coalesce.rs` | datagrams that come together (UDP_GRO) |
 //! | `way.rs` | the way of a datagram out: source, interface, header fields, fragments or EMSGSIZE |
 //! | `connect.rs` | connect(2): a peer and a source, no packet |
 //! | `address.rs` | IPv4-mapped addresses, scopes of link-local ones |
 //!
-//! Their owners are udp.rs, icmp.rs and raw/.
+//! Their owners are udp/, icmp.rs and raw/.
 
 mod address;
+mod coalesce;
 mod connect;
 mod queue;
 mod way;
@@ -48,7 +50,7 @@ impl ByPort {
 }
 
 /// The length of what one call sends as one datagram. EMSGSIZE for what no IP packet can say.
-pub(super) fn length(data: &[IoSlice<'_>]) -> Result<usize> {
+pub(crate) fn length(data: &[IoSlice<'_>]) -> Result<usize> {
     let length = data.iter().map(|slice| slice.len()).sum();
     if length > 0xffff { Err(Errno::EMSGSIZE.because(Reason::MessageTooLong)) } else { Ok(length) }
 }

@@ -42,6 +42,8 @@ pub(crate) struct Queued {
     pub(crate) wrong_checksums: u8,
     /// IPv4's options, of a socket that wants to be told.
     pub(crate) options: Vec<u8>,
+    /// Of several that came together: the size of each but the last (UDP_GRO). 0 = it is one.
+    pub(crate) segment: u16,
 }
 
 /// What a filter may ask beside the bytes of an IP packet to this host; it sees them from `start` on.
@@ -81,10 +83,10 @@ struct QueuedError {
 /// What a datagram socket has received. Data and errors together are bounded by SO_RCVBUF.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    datagrams: VecDeque<Queued>,
+    pub(super) datagrams: VecDeque<Queued>,
     errors: VecDeque<QueuedError>,
     /// Memory charged, in bytes.
-    charged: usize,
+    pub(super) charged: usize,
     /// Datagrams for which there was no room (sk_drops).
     dropped: u32,
 }
@@ -244,6 +246,9 @@ impl Entry {
         {
             control.push(ControlMessage::ReturnOptions(back));
         }
+        if options.udp.gro && datagram.segment != 0 {
+            control.push(ControlMessage::UdpGro(datagram.segment));
+        }
         if datagram.wrong_checksums != 0 {
             control.push(ControlMessage::ChecksumBad(datagram.wrong_checksums.into()));
         }
@@ -290,6 +295,7 @@ impl Stack {
             dropped: 0,
             wrong_checksums: 0,
             options: Vec::new(),
+            segment: 0,
         }
     }
 
@@ -318,7 +324,11 @@ impl Stack {
             datagram.options = options_of(datagram.data.bytes()).to_vec();
         }
         datagram.data.pull(datagram.front);
+        let joins = entry.options.udp.gro;
         let Some(queue) = entry.queue_mut() else { return };
+        if joins && queue.join(&datagram) {
+            return;
+        }
         if queue.push(datagram, limit) {
             self.ready.wake(id);
         } else {

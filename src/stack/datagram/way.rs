@@ -9,14 +9,29 @@ use crate::base::constants::{
     IP_PMTUDISC_WANT,
 };
 use crate::base::{ControlMessage, Errno, Frame, IfIndex, Instant, Reason, Result, SocketId};
+use crate::stack::table::Entry;
 use crate::stack::{Cast, Hints, IpHead, Path, Stack};
 
 /// A datagram's way out, once all questions are answered.
+#[derive(Clone)]
 pub(crate) struct Outgoing {
     pub(crate) destination: SocketAddr,
     pub(crate) path: Path,
     pub(crate) head: IpHead,
     pub(crate) hints: Hints,
+}
+
+impl Outgoing {
+    /// The MTU that this socket's datagrams obey: the path's, or, by its IP_MTU_DISCOVER, the first link's.
+    pub(in crate::stack) fn mtu(&self, entry: &Entry) -> usize {
+        let discover = entry.mtu_discover(self.head.destination);
+        if by_device(discover) { self.path.link_mtu } else { self.path.mtu }
+    }
+}
+
+/// ip_sk_use_pmtu: IP_MTU_DISCOVER's values that have no use for the path's MTU.
+fn by_device(discover: i32) -> bool {
+    matches!(discover, IP_PMTUDISC_PROBE | IP_PMTUDISC_INTERFACE | IP_PMTUDISC_OMIT)
 }
 
 /// True for the local addresses that can't be a source: a socket bound to one of them hears it only.
@@ -159,8 +174,8 @@ impl Stack {
         let options = if v4 { entry.options.ip_options.bytes().len() } else { 0 };
         let (header, most) = if v4 { (20 + options, 65_535) } else { (40, 65_535 + 40) };
         let length = header + frame.len();
-        let device_only = matches!(discover, IP_PMTUDISC_PROBE | IP_PMTUDISC_INTERFACE | IP_PMTUDISC_OMIT);
-        let mtu = if device_only { way.path.link_mtu } else { way.path.mtu };
+        let device_only = by_device(discover);
+        let mtu = way.mtu(entry);
         // ip_sk_ignore_df
         let may_cut = matches!(discover, IP_PMTUDISC_DONT | IP_PMTUDISC_WANT | IP_PMTUDISC_OMIT);
         let whole_only = !v4 && entry.options.dont_fragment6;

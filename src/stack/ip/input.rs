@@ -7,7 +7,7 @@ use super::header::{Header, V4_LEN};
 use super::icmp_error::{IcmpError, PARAMETER_PROBLEM};
 use super::reassembly::{Fragment, Key};
 use crate::base::constants::{
-    IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IGMP, IPPROTO_NONE, IPPROTO_TCP, IPPROTO_UDP,
+    IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IGMP, IPPROTO_NONE, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE,
 };
 use crate::base::{Frame, IfIndex, Reason};
 use crate::stack::Net;
@@ -96,7 +96,7 @@ impl Net {
             return;
         }
         let taken = match (i32::from(datagram.protocol), datagram.destination) {
-            (IPPROTO_TCP | IPPROTO_UDP, _) => true,
+            (IPPROTO_TCP | IPPROTO_UDP | IPPROTO_UDPLITE, _) => true,
             (IPPROTO_ICMP | IPPROTO_IGMP, destination) => destination.is_ipv4(),
             (IPPROTO_ICMPV6 | IPPROTO_NONE, destination) => destination.is_ipv6(),
             _ => false,

@@ -1,6 +1,6 @@
 //! getsockopt(2) and setsockopt(2): who has which level, how long a value is, then the table.
 
-use super::table::{DATAGRAM, NETLINK, PACKET, PING, RAW, Row, TCP, UDP, Value, find};
+use super::table::{DATAGRAM, NETLINK, PACKET, PING, RAW, Row, TCP, UDP, UDPLITE, Value, find};
 use crate::base::constants::*;
 use crate::base::{Errno, Error, Reason, Result, SocketId};
 use crate::stack::Stack;
@@ -25,6 +25,7 @@ pub(super) fn out_of_range() -> Error {
 fn kind_of(entry: &Entry) -> u8 {
     match entry.protocol_part {
         Part::Tcp(_) => TCP,
+        Part::Udp(_) if entry.protocol == IPPROTO_UDPLITE => UDPLITE,
         Part::Udp(_) => UDP,
         Part::Ping(_) => PING,
         Part::Raw(_) => RAW,
@@ -46,9 +47,15 @@ fn has_level(entry: &Entry, level: i32) -> bool {
         SOL_ICMPV6 => kind_of(entry) == RAW && entry.domain == AF_INET6,
         SOL_IPV6 => entry.domain == AF_INET6,
         SOL_TCP => kind_of(entry) == TCP,
-        SOL_UDP => kind_of(entry) == UDP,
+        SOL_UDP => matches!(kind_of(entry), UDP | UDPLITE),
+        SOL_UDPLITE => kind_of(entry) == UDPLITE,
         _ => false,
     }
+}
+
+/// udplite_setsockopt: "if (level == SOL_UDP || level == SOL_UDPLITE)", it is all the same.
+fn level_of_row(level: i32) -> i32 {
+    if level == SOL_UDPLITE { SOL_UDP } else { level }
 }
 
 /// Bytes that a value must have at least. do_ip_setsockopt takes a byte for an int, and mostly nothing for 0;
@@ -94,6 +101,8 @@ impl Stack {
     /// getsockopt(2): the value's bytes as Linux lays them out, cut to `len`.
     pub(crate) fn getsockopt(&mut self, id: SocketId, level: i32, name: i32, len: usize) -> Result<Vec<u8>> {
         let entry = self.sockets.get(id)?;
+        // udp_getsockopt looks at both levels, udp_setsockopt at its own alone.
+        let level = if kind_of(entry) & (UDP | UDPLITE) != 0 { level_of_row(level) } else { level };
         if !has_level(entry, level) {
             // ip_getsockopt and ipv6_getsockopt differ here.
             return Err(if entry.domain == AF_INET {
@@ -134,6 +143,7 @@ impl Stack {
         if !has_level(entry, level) {
             return Err(unknown());
         }
+        let level = level_of_row(level);
         let no_int = matches!(
             (level, name),
             (SOL_SOCKET, SO_BINDTODEVICE) | (SOL_TCP, TCP_CONGESTION | TCP_ULP | TCP_FASTOPEN_KEY)

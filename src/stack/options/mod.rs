@@ -47,6 +47,8 @@ pub(crate) struct Options {
     /// What getsockopt tells of it.
     linger_seconds: i32,
     pub(crate) broadcast: bool,
+    /// SO_NO_CHECK: UDP over IPv4 computes no checksums.
+    pub(crate) no_check: bool,
     /// SO_RCVBUF as getsockopt tells it (Linux: twice what setsockopt asked). See [`Options::recv_space`].
     pub(crate) recv_buffer: usize,
     /// SO_SNDBUF as getsockopt tells it. See [`Options::send_space`].
@@ -88,8 +90,8 @@ pub(crate) struct Options {
     /// TCP_DEFER_ACCEPT, in seconds; 0 = off.
     pub(crate) defer_accept: u32,
 
-    /// UDP_CORK: what is sent is kept until it is switched off, and leaves as one datagram.
-    pub(crate) udp_cork: bool,
+    // SOL_UDP
+    pub(crate) udp: UdpOptions,
 
     // SOL_IP, and SOL_IPV6 where it means the same
     /// IP_TTL; `None` = the host's.
@@ -151,6 +153,26 @@ pub(crate) struct Options {
     stored: BTreeMap<(i32, i32), Vec<u8>>,
 }
 
+/// What UDP and UDP-Lite alone have.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct UdpOptions {
+    /// UDP_CORK: what is sent is kept until it is switched off, and leaves as one datagram.
+    pub(crate) cork: bool,
+    /// UDP_SEGMENT: what is sent is cut into datagrams of so many bytes; 0 = it is one.
+    pub(crate) segment: u16,
+    /// UDP_GRO: datagrams that come together are read together.
+    pub(crate) gro: bool,
+    /// UDP_NO_CHECK6_TX and UDP_NO_CHECK6_RX: over IPv6 none is computed, none is asked for.
+    pub(crate) no_check6_tx: bool,
+    pub(crate) no_check6_rx: bool,
+    /// UDP_ENCAP: UDP_ENCAP_*.
+    pub(crate) encap: i32,
+    /// UDPLITE_SEND_CSCOV: bytes that the checksum covers, header included, 0 = all. `None`: nobody has said.
+    pub(crate) send_coverage: Option<u16>,
+    /// UDPLITE_RECV_CSCOV: the least that a partial checksum must cover; 0 = only whole ones will do.
+    pub(crate) recv_coverage: Option<u16>,
+}
+
 /// SO_TIMESTAMP and SO_TIMESTAMPNS: one excludes the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Timestamp {
@@ -173,6 +195,7 @@ impl Options {
             linger: None,
             linger_seconds: 0,
             broadcast: false,
+            no_check: false,
             recv_buffer: if stream { config.tcp_recv_buffer } else { config.recv_buffer },
             send_buffer: if stream { config.tcp_send_buffer } else { config.send_buffer },
             recv_buffer_set: false,
@@ -196,7 +219,7 @@ impl Options {
             linger2: 0,
             congestion: config.congestion,
             defer_accept: 0,
-            udp_cork: false,
+            udp: UdpOptions::default(),
             ttl: None,
             tos: 0,
             recv_ttl: false,

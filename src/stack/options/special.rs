@@ -83,6 +83,7 @@ impl Stack {
             }
             (SOL_IPV6, IPV6_V6ONLY) => i32::from(options.v6only),
             (SOL_IPV6, IPV6_TCLASS) => i32::from(options.tclass),
+            (SOL_UDP, UDP_ENCAP) => options.udp.encap,
             (SOL_TCP, TCP_MAXSEG) if entry.remote.is_some() => self.tcp_maxseg(id) as i32,
             // RFC 9293 3.7.1: "If an MSS Option is not received ... TCP must assume a default send MSS of 536".
             (SOL_TCP, TCP_MAXSEG) if options.maxseg == 0 => 536,
@@ -196,6 +197,10 @@ impl Stack {
                 entry.options.stored.insert((level, name), value.to_vec());
                 self.net.note(Reason::OptionStored, None, Some(id));
             }
+            (SOL_UDP, UDP_ENCAP) if !matches!(number, 0 | UDP_ENCAP_ESPINUDP | UDP_ENCAP_L2TPINUDP) => {
+                return Err(unknown());
+            }
+            (SOL_UDP, UDP_ENCAP) => entry.options.udp.encap = number,
             // TCP_MIN_MSS and MAX_TCP_WINDOW.
             (SOL_TCP, TCP_MAXSEG) if number != 0 && !(88..=32_767).contains(&number) => {
                 return Err(out_of_range());

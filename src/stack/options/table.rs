@@ -12,7 +12,8 @@ pub(crate) const PING: u8 = 4;
 pub(crate) const RAW: u8 = 8;
 pub(crate) const PACKET: u8 = 16;
 pub(crate) const NETLINK: u8 = 32;
-pub(crate) const DATAGRAM: u8 = UDP | PING | RAW | PACKET | NETLINK;
+pub(crate) const UDPLITE: u8 = 64;
+pub(crate) const DATAGRAM: u8 = UDP | UDPLITE | PING | RAW | PACKET | NETLINK;
 pub(crate) const ALL: u8 = TCP | DATAGRAM;
 
 /// An option.
@@ -136,13 +137,13 @@ macro_rules! zero_or_one {
 
 /// A number of a range; `$min..=$max`, else EINVAL.
 macro_rules! number {
-    ($field:ident, $range:expr) => {
+    ($($field:ident).+, $range:expr) => {
         Value::Field {
-            get: |o| i32::try_from(o.$field).unwrap_or(i32::MAX),
+            get: |o| i32::try_from(o.$($field).+).unwrap_or(i32::MAX),
             set: |o, v| {
                 let fits = $range.contains(&v);
                 if fits && let Ok(v) = v.try_into() {
-                    o.$field = v;
+                    o.$($field).+ = v;
                 }
                 fits
             },

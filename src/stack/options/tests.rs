@@ -48,7 +48,6 @@ const OURS: &[(&str, &str)] = &[
     ("IPV6_ADDRFORM", "a socket keeps its family"),
     ("IPV6_2292PKTOPTIONS", "kept unchecked: obsolete since RFC 3542"),
     ("IPV6_FLOWLABEL_MGR", "no flow labels"),
-    ("UDP_ENCAP", "no encapsulation: other kinds are EINVAL, not ENOPROTOOPT"),
     ("IP_IPSEC_POLICY", "no IPsec"),
     ("IP_XFRM_POLICY", "no IPsec"),
     ("IPV6_IPSEC_POLICY", "no IPsec"),

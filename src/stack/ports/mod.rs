@@ -15,6 +15,7 @@ use crate::base::{Errno, IfIndex, Reason, Result};
 pub(crate) enum Space {
     Tcp,
     Udp,
+    UdpLite,
     /// The identifiers of ping sockets, of both families.
     Ping,
 }
@@ -69,7 +70,9 @@ pub(crate) fn conflict(space: Space, new: &Binding, old: &Binding) -> bool {
                 && !(both_reuse_port && (old.stage == Stage::TimeWait || new.uid == old.uid))
         }
         // udp_lib_lport_inuse
-        Space::Udp => overlap(new, old) && !both_reuse_address && !(both_reuse_port && new.uid == old.uid),
+        Space::Udp | Space::UdpLite => {
+            overlap(new, old) && !both_reuse_address && !(both_reuse_port && new.uid == old.uid)
+        }
         // ping_get_port: neither address nor device matters.
         Space::Ping => !both_reuse_address,
     }

@@ -16,7 +16,7 @@ SOL_SOCKET: {
     SO_RCVBUF = Value::Special;
     SO_KEEPALIVE = on!(keepalive);
     SO_OOBINLINE = FLAG;
-    SO_NO_CHECK = FLAG;
+    SO_NO_CHECK = on!(no_check);
     SO_PRIORITY = Value::Stored { default: 0, fix: any };
     SO_LINGER = Value::Special;
     SO_BSDCOMPAT = Value::Stored { default: 0, fix: ignored };
@@ -60,7 +60,7 @@ SOL_SOCKET: {
     SO_INCOMING_NAPI_ID = Value::ReadOnly(0, Errno::ENOPROTOOPT);
     SO_COOKIE = Value::SpecialReadOnly;
     SO_PEERGROUPS = Value::Refused(Errno::ENODATA, Errno::ENOPROTOOPT);
-    SO_ZEROCOPY = BIT, not PING | RAW | PACKET => EOPNOTSUPP;
+    SO_ZEROCOPY = BIT, not UDPLITE | PING | RAW | PACKET => EOPNOTSUPP;
     SO_TXTIME = Value::StoredBytes { least: 8, most: 8, none: false, default: &[0; 8] };
     SO_BINDTOIFINDEX = Value::Special;
     SO_TIMESTAMP_NEW = Value::Special;

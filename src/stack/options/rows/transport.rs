@@ -1,8 +1,22 @@
-//! SOL_RAW, SOL_ICMPV6, SOL_TCP, SOL_UDP: raw(7), icmp(7), tcp(7), udp(7).
+//! SOL_RAW, SOL_ICMPV6, SOL_TCP, SOL_UDP (and SOL_UDPLITE): raw(7), icmp(7), tcp(7), udp(7), udplite(7).
 
 use crate::base::Errno;
 use crate::base::constants::*;
 use crate::stack::options::table::*;
+
+/// How many bytes a checksum covers: the header at least, or 0; more than a datagram can have is all.
+macro_rules! coverage {
+    ($($field:ident).+) => {
+        Value::Field {
+            get: |o| o.$($field).+.map_or(0, i32::from),
+            set: |o, v| {
+                let bytes = if v == 0 { 0 } else { v.clamp(8, 0xffff) };
+                o.$($field).+ = u16::try_from(bytes).ok();
+                true
+            },
+        }
+    };
+}
 
 rows_of! {
 SOL_RAW: {
@@ -52,11 +66,13 @@ SOL_TCP: {
     TCP_TX_DELAY = Value::Stored { default: 0, fix: not_negative };
 }
 SOL_UDP: {
-    UDP_CORK = on!(udp_cork);
-    UDP_ENCAP = Value::Stored { default: 0, fix: |v| matches!(v, 0 | 2 | 3).then_some(v) };
-    UDP_NO_CHECK6_TX = FLAG;
-    UDP_NO_CHECK6_RX = FLAG;
-    UDP_SEGMENT = Value::Stored { default: 0, fix: within::<65_535> };
-    UDP_GRO = FLAG;
+    UDP_CORK = on!(udp.cork);
+    UDP_ENCAP = Value::Special;
+    UDP_NO_CHECK6_TX = on!(udp.no_check6_tx);
+    UDP_NO_CHECK6_RX = on!(udp.no_check6_rx);
+    UDP_SEGMENT = number!(udp.segment, (0..=65_535));
+    UDP_GRO = on!(udp.gro);
+    UDPLITE_SEND_CSCOV = coverage!(udp.send_coverage), not UDP => ENOPROTOOPT;
+    UDPLITE_RECV_CSCOV = coverage!(udp.recv_coverage), not UDP => ENOPROTOOPT;
 }
 }
