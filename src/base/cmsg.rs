@@ -44,6 +44,18 @@ pub enum ControlMessage {
     UdpGro(u16),
     /// PACKET_AUXDATA: struct tpacket_auxdata, packet(7).
     PacketAuxiliary(PacketAuxiliary),
+    /// SO_MARK: sent, the mark of this datagram; received (SO_RCVMARK), the one that its sender gave it, on the same host.
+    Mark(u32),
+    /// SO_PRIORITY: the same with the priority (SO_RCVPRIORITY).
+    Priority(u32),
+    /// SO_TIMESTAMPING, received: struct scm_timestamping with the software's time alone, since 1970.
+    Timestamping(Duration),
+    /// SO_TIMESTAMPING, sent: which times of this datagram to tell (SOF_TIMESTAMPING_TX_*).
+    TimestampingAsked(u32),
+    /// SCM_TS_OPT_ID, sent: by which number the times of this datagram are told.
+    TimestampKey(u32),
+    /// SCM_TXTIME, sent: when this datagram leaves, in nanoseconds of the clock that SO_TXTIME has named.
+    TransmitTime(u64),
 }
 
 /// struct tpacket_auxdata, packet(7): what is known of a frame beside its bytes.
@@ -70,14 +82,17 @@ pub struct PacketAuxiliary {
 pub struct ExtendedError {
     /// `ee_errno`.
     pub errno: Errno,
-    /// `ee_origin`: SO_EE_ORIGIN_LOCAL (1), SO_EE_ORIGIN_ICMP (2), SO_EE_ORIGIN_ICMP6 (3).
+    /// `ee_origin`: SO_EE_ORIGIN_LOCAL (1), SO_EE_ORIGIN_ICMP (2), SO_EE_ORIGIN_ICMP6 (3),
+    /// SO_EE_ORIGIN_TIMESTAMPING (4), SO_EE_ORIGIN_ZEROCOPY (5).
     pub origin: u8,
     /// `ee_type`: the ICMP type.
     pub kind: u8,
     /// `ee_code`: the ICMP code.
     pub code: u8,
-    /// `ee_info`: the MTU of "too big".
+    /// `ee_info`: the MTU of "too big"; the first of the calls, or which time it is.
     pub info: u32,
+    /// `ee_data`: the last of the calls (SO_EE_ORIGIN_ZEROCOPY), or the number of the datagram (SO_EE_ORIGIN_TIMESTAMPING).
+    pub data: u32,
     /// SO_EE_OFFENDER: who sent the ICMP message.
     pub offender: Option<SocketAddr>,
     /// The interface on which it came.

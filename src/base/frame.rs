@@ -60,6 +60,12 @@ pub struct Frame {
     pub checksum: Checksum,
     /// The size of a segment if this is a super-frame to be cut, else 0.
     pub gso_size: u16,
+    /// SO_MARK and SO_PRIORITY of its sender, as far as its host knows them: they do not travel over a wire.
+    pub mark: u32,
+    /// See `mark`.
+    pub priority: u32,
+    /// When it may leave (SO_TXTIME, SO_MAX_PACING_RATE); `None` = at once.
+    pub leave: Option<Instant>,
 }
 
 impl Frame {
@@ -82,6 +88,9 @@ impl Frame {
             direction: Direction::Out,
             checksum: Checksum::Unverified,
             gso_size: 0,
+            mark: 0,
+            priority: 0,
+            leave: None,
         }
     }
 
@@ -139,6 +148,11 @@ impl Frame {
         self.buffer.capacity()
     }
 
+    /// Has its mark, its priority and its time of departure from another one, of which it is a part.
+    pub(crate) fn belongs_with(&mut self, other: &Self) {
+        (self.mark, self.priority, self.leave) = (other.mark, other.priority, other.leave);
+    }
+
     /// Makes the packet `n` bytes long; what comes in addition is zero.
     pub fn resize(&mut self, n: usize) {
         let end = self.start + n;
@@ -169,6 +183,7 @@ impl Clone for Frame {
         copy.bytes_mut().copy_from_slice(self.bytes());
         (copy.link, copy.time, copy.direction) = (self.link, self.time, self.direction);
         (copy.checksum, copy.gso_size) = (self.checksum, self.gso_size);
+        copy.belongs_with(self);
         copy
     }
 }

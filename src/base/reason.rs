@@ -66,6 +66,7 @@ reasons! {
     IpNoSource = "ip.no-source", "no address of this host fits as a source";
     IpAddressNotOurs = "ip.address-not-ours", "the address is not one of this host's";
     IpTtlExpired = "ip.ttl-expired", "the packet's time to live ran out";
+    DepartureTooLate = "ip.departure-too-late", "the packet should leave too far in the future, or too many wait for their time";
     IpTooBig = "ip.too-big", "the packet is larger than the path's MTU and must not be fragmented";
     IpNoProtocol = "ip.no-protocol", "no socket and no protocol of this host takes this protocol number";
     IpExtensionHeader = "ip.extension-header", "an IPv6 extension header is unknown or malformed";

@@ -85,7 +85,7 @@ impl Default for HostBuilder {
     fn default() -> Self {
         let clock = Clock::real();
         Self {
-            config: Config { epoch: clock.epoch(), ..Config::default() },
+            config: Config { epoch: clock.epoch(), born: clock.born(), ..Config::default() },
             seed: None,
             lo: Box::new(Loopback::new()),
             plugs: Vec::new(),
@@ -325,7 +325,7 @@ impl HostBuilder {
 
     /// Takes a seat in a world of virtual time.
     pub(super) fn seated(mut self, seat: Seat, clock: Clock) -> Self {
-        self.config.epoch = clock.epoch();
+        (self.config.epoch, self.config.born) = (clock.epoch(), clock.born());
         (self.seat, self.clock, self.background) = (Some(seat), clock, false);
         self
     }

@@ -31,6 +31,14 @@ impl Clock {
         }
     }
 
+    /// What CLOCK_MONOTONIC reads at the clock's beginning.
+    pub(super) fn born(&self) -> Duration {
+        match self {
+            Self::Real { born } => *born,
+            Self::Virtual(_) => Duration::ZERO,
+        }
+    }
+
     /// What wall-clock time (since 1970) the clock's beginning is, asked at the beginning.
     pub(super) fn epoch(&self) -> Duration {
         match self {

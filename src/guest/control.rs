@@ -55,7 +55,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<ControlMessage>> {
     let mut messages = Vec::new();
     for raw in split(bytes)? {
         match raw.level {
-            SOL_SOCKET => check_socket_level(&raw)?,
+            SOL_SOCKET => messages.extend(raw.socket_level()?),
             SOL_IP => messages.push(raw.ip()?),
             SOL_IPV6 => messages.extend(raw.ipv6()?),
             // udp_cmsg_send
@@ -72,17 +72,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<ControlMessage>> {
 /// What a program sends beside a stream's bytes: it is looked at, and means nothing. EINVAL.
 pub(super) fn check_stream(bytes: &[u8]) -> Result<()> {
     // sock_cmsg_send looks at its own level alone.
-    split(bytes)?.iter().filter(|raw| raw.level == SOL_SOCKET).try_for_each(check_socket_level)
-}
-
-/// __sock_cmsg_send. "SCM_RIGHTS and SCM_CREDENTIALS are semantically in SOL_UNIX": no descriptor travels.
-fn check_socket_level(raw: &Raw<'_>) -> Result<()> {
-    match raw.kind {
-        SCM_RIGHTS | SCM_CREDENTIALS => Ok(()),
-        SO_MARK | SO_TIMESTAMPING | SO_TIMESTAMPING_NEW | SO_PRIORITY if raw.data.len() == 4 => Ok(()),
-        SO_TXTIME if raw.data.len() == 8 => Ok(()),
-        _ => Err(malformed()),
-    }
+    split(bytes)?
+        .iter()
+        .filter(|raw| raw.level == SOL_SOCKET)
+        .try_for_each(|raw| raw.socket_level().map(drop))
 }
 
 impl Raw<'_> {
@@ -94,6 +87,22 @@ impl Raw<'_> {
     /// The whole of it is an int.
     fn int(&self) -> Result<i32> {
         self.data.try_into().map(i32::from_ne_bytes).map_err(|_| malformed())
+    }
+
+    /// __sock_cmsg_send. "SCM_RIGHTS and SCM_CREDENTIALS are semantically in SOL_UNIX": no descriptor travels.
+    fn socket_level(&self) -> Result<Option<ControlMessage>> {
+        let word = || self.int().map(|value| value as u32);
+        Ok(match self.kind {
+            SCM_RIGHTS | SCM_CREDENTIALS => None,
+            SO_MARK => Some(ControlMessage::Mark(word()?)),
+            SO_PRIORITY => Some(ControlMessage::Priority(word()?)),
+            SO_TIMESTAMPING | SO_TIMESTAMPING_NEW => Some(ControlMessage::TimestampingAsked(word()?)),
+            SCM_TS_OPT_ID => Some(ControlMessage::TimestampKey(word()?)),
+            SO_TXTIME if self.data.len() == 8 => {
+                Some(ControlMessage::TransmitTime(u64::from_ne_bytes(self.array(0)?)))
+            }
+            _ => return Err(malformed()),
+        })
     }
 
     /// ip_cmsg_send.
@@ -192,6 +201,18 @@ pub(super) fn encode(messages: &[ControlMessage], from: Option<SockAddr>, room: 
             ControlMessage::TimestampNs(time) => {
                 layout.put(SOL_SOCKET, SO_TIMESTAMPNS, &seconds(*time, time.subsec_nanos()));
             }
+            ControlMessage::Mark(mark) => layout.put(SOL_SOCKET, SO_MARK, &mark.to_ne_bytes()),
+            ControlMessage::Priority(value) => layout.put(SOL_SOCKET, SO_PRIORITY, &value.to_ne_bytes()),
+            ControlMessage::Timestamping(time) => {
+                // struct scm_timestamping: software, nothing, hardware.
+                let mut stamps = [0; 48];
+                stamps[..16].copy_from_slice(&seconds(*time, time.subsec_nanos()));
+                layout.put(SOL_SOCKET, SO_TIMESTAMPING, &stamps);
+            }
+            // These are asked, never told.
+            ControlMessage::TimestampingAsked(_)
+            | ControlMessage::TimestampKey(_)
+            | ControlMessage::TransmitTime(_) => {}
             ControlMessage::Dropped(count) => layout.put(SOL_SOCKET, SO_RXQ_OVFL, &count.to_ne_bytes()),
             ControlMessage::ExtendedError(error) => put_error(&mut layout, error, socket_v6),
             ControlMessage::ChecksumBad(which) => layout.put(SOL_IP, IP_CSUM_BAD, &which.to_ne_bytes()),
@@ -240,8 +261,7 @@ fn put_error(layout: &mut Layout, error: &ExtendedError, v6: bool) {
     let mut bytes = error.errno.0.to_ne_bytes().to_vec();
     bytes.extend([error.origin, error.kind, error.code, 0]);
     bytes.extend(error.info.to_ne_bytes());
-    // ee_data: what is sent along is known by its length alone.
-    bytes.extend([0; 4]);
+    bytes.extend(error.data.to_ne_bytes());
     let offender = error.offender.map(|offender| match offender {
         SocketAddr::V4(v4) if v6 => SocketAddrV6::new(v4.ip().to_ipv6_mapped(), 0, 0, 0).into(),
         offender => SockAddr::from(offender),

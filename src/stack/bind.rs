@@ -94,6 +94,7 @@ impl Stack {
             Space::Udp | Space::UdpLite => self.udp.bound_mut(space).insert(claim.port, id),
             Space::Ping => self.ping.bound.insert(claim.port, id),
         }
+        self.join_balance(id);
         Ok(())
     }
 

@@ -16,6 +16,8 @@ pub(crate) struct Config {
     pub(crate) cookie: u64,
     /// What wall-clock time (since 1970) the host's `Instant::ZERO` is: SO_TIMESTAMP, pcap.
     pub(crate) epoch: Duration,
+    /// What CLOCK_MONOTONIC reads at `Instant::ZERO`: SO_TXTIME.
+    pub(crate) born: Duration,
     /// Receive buffer of a TCP socket (tcp_rmem's default).
     pub(crate) tcp_recv_buffer: usize,
     /// Send buffer of a TCP socket (tcp_wmem's default).
@@ -108,6 +110,7 @@ impl Default for Config {
             secret: [0; 16],
             cookie: 1,
             epoch: Duration::ZERO,
+            born: Duration::ZERO,
             tcp_recv_buffer: 256 * 1024,
             tcp_send_buffer: 256 * 1024,
             recv_buffer: 212_992,

@@ -104,7 +104,7 @@ impl Stack {
             return Err(Errno::EINVAL.because(Reason::PingNotEcho));
         }
         let to = to.or(remote).ok_or(Errno::EDESTADDRREQ.because(Reason::NoDestination))?;
-        let way = self.datagram_way(id, SocketAddr::new(to.ip(), 0).with_scope_of(to), how.control)?;
+        let way = self.datagram_way(id, SocketAddr::new(to.ip(), 0).with_scope_of(to), how)?;
         self.may_send(id)?;
         bytes[2..4].fill(0);
         bytes[4..6].copy_from_slice(&identifier.to_be_bytes());

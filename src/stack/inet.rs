@@ -71,7 +71,7 @@ impl Family for Inet {
         flags: i32,
     ) -> Result<Received> {
         match stack.sockets.get(id)?.protocol_part {
-            Part::Tcp(_) if flags & MSG_ERRQUEUE != 0 => Err(Errno::EAGAIN.because(Reason::NoData)),
+            Part::Tcp(_) if flags & MSG_ERRQUEUE != 0 => stack.recv_error(id, data),
             Part::Tcp(_) => stack.tcp_recv(id, data, flags),
             // inet_recvmsg does not bind; nothing can come before bind or send.
             _ => stack.datagram_recv(id, data, flags),
@@ -112,8 +112,7 @@ impl Family for Inet {
 
     fn poll(&self, stack: &Stack, id: SocketId, entry: &Entry) -> i32 {
         let Some(queue) = entry.queue() else { return stack.tcp_poll(id) };
-        let (waiting, errors) = queue.has();
-        entry.poll_datagram(waiting, errors)
+        entry.poll_datagram(queue.has_data())
     }
 
     fn readable(&self, stack: &Stack, id: SocketId, entry: &Entry) -> Result<usize> {

@@ -61,7 +61,7 @@ impl Stack {
 
     /// The way to one address.
     pub(super) fn way_to(&self, to: IpAddr, interface: Option<IfIndex>) -> Result<RouteRow> {
-        let path = self.net.path(to, Hints { interface, source: None })?;
+        let path = self.net.path(to, Hints { interface, ..Hints::default() })?;
         Ok(RouteRow {
             network: Cidr::new(to, if to.is_ipv4() { 32 } else { 128 })?,
             via: (path.next_hop != to && path.interface != IfIndex::LO).then_some(path.next_hop),

@@ -23,7 +23,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-use super::ip::{ErrorLimit, Identifications, PathMtus, Reassembly, Routes};
+use super::ip::{Departures, ErrorLimit, Identifications, PathMtus, Reassembly, Routes};
 use super::link::{Interface, Neighbours, Tap};
 use super::packet::Passed;
 use super::raw::Wanted;
@@ -118,6 +118,8 @@ pub(crate) enum Inbound {
 pub(crate) struct Hints {
     pub(crate) interface: Option<IfIndex>,
     pub(crate) source: Option<IpAddr>,
+    /// SO_DONTROUTE, MSG_DONTROUTE: over no gateway.
+    pub(crate) direct: bool,
 }
 
 /// The way to a destination.
@@ -199,6 +201,8 @@ pub(crate) struct Net {
     pub(super) timers: Timers<Timer>,
     /// What raw sockets want copies of.
     pub(super) raw_wanted: Wanted,
+    /// Packets that wait for their time.
+    pub(super) departures: Departures,
     /// Numbers drawn so far.
     drawn: u64,
 }
@@ -218,6 +222,8 @@ pub(super) enum Timer {
     Reassembly(u64),
     /// A report of this group.
     Group(IfIndex, IpAddr),
+    /// A packet that has waited for its time, by its serial number.
+    Departure(u64),
 }
 
 impl Net {
@@ -241,6 +247,7 @@ impl Net {
             reassembly: Reassembly::default(),
             timers: Timers::default(),
             raw_wanted: Wanted::default(),
+            departures: Departures::default(),
             drawn: 0,
         }
     }
@@ -252,7 +259,12 @@ impl Net {
     }
 
     /// A frame from the wire, Ethernet header first.
-    pub(crate) fn frame_in(&mut self, interface: IfIndex, frame: Frame) {
+    pub(crate) fn frame_in(&mut self, interface: IfIndex, mut frame: Frame) {
+        if interface != IfIndex::LO {
+            // skb_scrub_packet: marks are a host's own.
+            (frame.mark, frame.priority) = (0, 0);
+        }
+        frame.leave = None;
         self.ethernet_in(interface, frame);
     }
 
@@ -281,6 +293,7 @@ impl Net {
                 Timer::Lifetimes => self.lifetimes_due(),
                 Timer::Reassembly(serial) => self.reassembly_due(serial),
                 Timer::Group(interface, group) => self.group_due(interface, group),
+                Timer::Departure(serial) => self.departure_due(serial),
             }
         }
     }

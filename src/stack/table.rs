@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
+use super::datagram::ErrorQueue;
 use super::options::Options;
 use super::ports::{Binding, Claim, Space, Stage};
 use crate::base::constants::{AF_INET6, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE};
-use crate::base::{Errno, Error, IfIndex, Reason, Result, SocketId};
+use crate::base::{Errno, Error, IfIndex, Instant, Reason, Result, SocketId};
 use crate::wire::filter::{Facts, Program};
 
 /// What all kinds of sockets have.
@@ -42,6 +43,12 @@ pub(crate) struct Entry {
     pub(crate) memberships: Vec<Membership>,
     /// SO_ATTACH_FILTER.
     pub(crate) filter: Option<Program>,
+    /// SO_ATTACH_REUSEPORT_CBPF: which of the group is chosen.
+    pub(crate) balance: Option<Program>,
+    /// What MSG_ERRQUEUE reads.
+    pub(crate) errors: ErrorQueue,
+    /// SO_MAX_PACING_RATE: when its next datagram may leave.
+    pub(crate) paced_until: Instant,
     pub(crate) protocol_part: Part,
 }
 
@@ -72,6 +79,9 @@ impl Entry {
             port_chosen: false,
             memberships: Vec::new(),
             filter: None,
+            balance: None,
+            errors: ErrorQueue::default(),
+            paced_until: Instant::ZERO,
             protocol_part,
         }
     }

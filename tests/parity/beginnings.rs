@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sockatoo::SockAddr;
+use sockatoo::base::ControlMessage;
 use sockatoo::base::constants::*;
 
 use crate::arm::{Fd, Outcome};
@@ -36,8 +37,26 @@ impl Dialogue {
     }
 }
 
+/// CLOCK_MONOTONIC, in nanoseconds.
+pub fn monotonic() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
 /// Without a line.
 impl Dialogue {
+    /// What the error queue quotes.
+    pub fn recv_error_quietly(&mut self, fd: Fd, len: usize) -> Option<Vec<u8>> {
+        self.arm.recvmsg(fd, len, MSG_ERRQUEUE).ok().map(|r| r.data)
+    }
+
+    /// sendmsg(2) with control messages that have a number of the moment in them, told by `words`.
+    pub fn sendmsg_as(&mut self, fd: Fd, data: &[u8], to: SockAddr, control: &[ControlMessage], words: &str) {
+        let result = self.arm.sendmsg(fd, data, Some(to), 0, control);
+        self.note(format!("{}.sendmsg({words}) = {result:?}", Self::who(fd)));
+    }
+
     /// As [`Dialogue::send_quietly`], with the errno.
     pub fn send_silently(&mut self, fd: Fd, data: &[u8]) -> Outcome<usize> {
         self.arm.sendmsg(fd, data, None, 0, &[])

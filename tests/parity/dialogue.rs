@@ -269,18 +269,20 @@ impl Dialogue {
             }
             ControlMessage::Timestamp(at) => format!("TIMESTAMP sane={}", at.as_secs() > 1_500_000_000),
             ControlMessage::TimestampNs(at) => format!("TIMESTAMPNS sane={}", at.as_secs() > 1_500_000_000),
+            ControlMessage::Timestamping(at) => format!("TIMESTAMPING sane={}", at.as_secs() > 1_500_000_000),
             ControlMessage::ExtendedError(e) => {
                 let offender = match e.offender {
                     Some(a) => self.show(fd, a.into()),
                     None => "nobody".into(),
                 };
                 format!(
-                    "RECVERR {} origin {} type {} code {} info {} by {offender}",
+                    "RECVERR {} origin {} type {} code {} info {}{} by {offender}",
                     e.errno.name(),
                     e.origin,
                     e.kind,
                     e.code,
-                    e.info
+                    e.info,
+                    if e.data == 0 { String::new() } else { format!(" data {}", e.data) }
                 )
             }
             ControlMessage::Options(bytes) => format!("RECVOPTS {}", option_text(bytes)),

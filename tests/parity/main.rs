@@ -4,7 +4,7 @@
 //! | file | what |
 //! |---|---|
 //! | `arm.rs` | the calls, as both sides understand them |
-//! | `kernel.rs`, `ours.rs` | the two arms |
+//! | `kernel.rs`, `ours.rs` | the two arms; `kernel_control.rs`: control messages as the kernel lays them out |
 //! | `dialogue.rs` | what a case speaks; writes every call and its outcome down |
 //! | `link.rs` | addresses and frames of packet sockets |
 //! | `beginnings.rs` | what many cases begin with, and calls without a line |
@@ -30,6 +30,7 @@ mod beginnings;
 mod bind_table;
 mod dialogue;
 mod kernel;
+mod kernel_control;
 mod link;
 mod ours;
 
@@ -49,6 +50,7 @@ mod poll_bits;
 mod raw;
 mod reuse;
 mod socket_arguments;
+mod socket_level;
 mod tcp_close;
 mod tcp_data;
 mod udp;

@@ -102,6 +102,7 @@ fn received_messages_are_laid_out_byte_for_byte_as_the_kernel_does() {
             kind,
             code,
             info: 0,
+            data: 0,
             offender: Some(SocketAddr::new(offender, 0)),
             interface: Some(IfIndex::LO),
         })

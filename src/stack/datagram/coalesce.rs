@@ -18,6 +18,7 @@ impl Queue {
             && last.from == datagram.from
             && (last.destination, last.interface) == (datagram.destination, datagram.interface)
             && (last.ttl, last.tos) == (datagram.ttl, datagram.tos)
+            && (last.data.mark, last.data.priority) == (datagram.data.mark, datagram.data.priority)
             && last.options == datagram.options;
         // One that is shorter than the first ends the row.
         let fits = size > 0 && len % size == 0 && (1..=size).contains(&add);

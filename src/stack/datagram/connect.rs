@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 
 use crate::base::{Result, SocketId};
-use crate::stack::Stack;
+use crate::stack::{SendTo, Stack};
 
 impl Stack {
     /// connect(2) of UDP and ping sockets: the peer is noted, and the source that leads to it.
     pub(in crate::stack) fn datagram_connect(&mut self, id: SocketId, remote: SocketAddr) -> Result<()> {
-        let way = self.datagram_way(id, remote, &[])?;
+        let way = self.datagram_way(id, remote, &SendTo::default())?;
         let entry = self.sockets.get_mut(id)?;
         if let Some(local) = &mut entry.local
             && local.ip().is_unspecified()

@@ -2,8 +2,10 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `queue.rs` | a socket's queue of datagrams and of errors, bounded by SO_RCVBUF; recvmsg(2), poll(2) |
+//! | `queue.rs` | a socket's queue of datagrams, bounded by SO_RCVBUF; recvmsg(2), poll(2) |
 //! | `coalesce.rs` | datagrams that come together (UDP_GRO) |
+//! | `errors.rs` | its queue of errors and notices (MSG_ERRQUEUE) |
+//! | `asked.rs` | what a call asks of its own datagram beside the way: mark, priority, times |
 //! | `way.rs` | the way of a datagram out: source, interface, header fields, fragments or EMSGSIZE |
 //! | `connect.rs` | connect(2): a peer and a source, no packet |
 //! | `address.rs` | IPv4-mapped addresses, scopes of link-local ones |
@@ -11,8 +13,10 @@
 //! Their owners are udp/, icmp.rs and raw/.
 
 mod address;
+mod asked;
 mod coalesce;
 mod connect;
+mod errors;
 mod queue;
 mod way;
 
@@ -22,6 +26,9 @@ use std::io::IoSlice;
 use crate::base::{Errno, Reason, Result, SocketId};
 
 pub(crate) use address::{WithScope, needs_scope, scoped};
+
+pub(in crate::stack) use asked::{priority_of, span};
+pub(crate) use errors::ErrorQueue;
 pub(crate) use queue::{Queue, Queued};
 pub(in crate::stack) use queue::{charge, facts, scatter};
 pub(crate) use way::{Outgoing, gather};

@@ -6,16 +6,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::address::mapped;
-use crate::base::cmsg::ExtendedError;
+
 use crate::base::constants::{
-    AF_INET6, ARPHRD_ETHER, ARPHRD_LOOPBACK, ETH_P_IP, ETH_P_IPV6, IP_PMTUDISC_DONT, MSG_DONTWAIT,
-    MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_TRUNC, PACKET_BROADCAST, PACKET_HOST, PACKET_MULTICAST, POLLERR,
-    POLLHUP, POLLIN, POLLOUT, POLLRDHUP,
+    AF_INET6, ARPHRD_ETHER, ARPHRD_LOOPBACK, ETH_P_IP, ETH_P_IPV6, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB,
+    MSG_PEEK, MSG_TRUNC, PACKET_BROADCAST, PACKET_HOST, PACKET_MULTICAST, POLLERR, POLLHUP, POLLIN, POLLOUT,
+    POLLPRI, POLLRDHUP,
 };
-use crate::base::{ControlMessage, Errno, Error, Frame, IfIndex, Instant, Reason, Result, SocketId};
+use crate::base::{ControlMessage, Errno, Frame, IfIndex, Instant, Reason, Result, SocketId};
 use crate::stack::ip::{options_of, returned_options};
 use crate::stack::table::{Entry, Part};
-use crate::stack::{Cast, Datagram, Hints, NetError, Received, Stack};
+use crate::stack::{Cast, Datagram, Hints, Received, Stack};
 use crate::wire::filter::Facts;
 
 /// A datagram in a socket's queue, with what is known of it.
@@ -65,26 +65,18 @@ impl Queued {
     /// What a filter may ask beside the bytes, which still begin with the IP header.
     fn facts(&self, random: u32) -> Facts {
         let packet_type = self.packet_type;
-        Facts { packet_type, ..facts(self.data.bytes(), self.filter_from, self.interface, random) }
+        Facts {
+            packet_type,
+            mark: self.data.mark,
+            ..facts(self.data.bytes(), self.filter_from, self.interface, random)
+        }
     }
 }
 
-/// An entry of the error queue (MSG_ERRQUEUE).
-#[derive(Debug)]
-struct QueuedError {
-    error: ExtendedError,
-    reason: Reason,
-    /// Where the lost datagram should have gone.
-    destination: SocketAddr,
-    /// What is quoted of its data.
-    data: Vec<u8>,
-}
-
-/// What a datagram socket has received. Data and errors together are bounded by SO_RCVBUF.
+/// What a datagram socket has received. Data and errors ([`ErrorQueue`](super::ErrorQueue)) together are bounded by SO_RCVBUF.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     pub(super) datagrams: VecDeque<Queued>,
-    errors: VecDeque<QueuedError>,
     /// Memory charged, in bytes.
     pub(super) charged: usize,
     /// Datagrams for which there was no room (sk_drops).
@@ -111,23 +103,6 @@ impl Queue {
         true
     }
 
-    fn push_error(&mut self, error: QueuedError, limit: usize) -> bool {
-        let cost = charge(error.data.len());
-        if self.charged + cost >= limit {
-            return false;
-        }
-        self.charged += cost;
-        self.errors.push_back(error);
-        true
-    }
-
-    /// IP_RECVERR or IPV6_RECVERR is switched off (skb_errqueue_purge).
-    pub(crate) fn forget_errors(&mut self) {
-        for error in self.errors.drain(..) {
-            self.charged -= charge(error.data.len());
-        }
-    }
-
     /// Memory charged, in bytes.
     pub(crate) fn charged(&self) -> usize {
         self.charged
@@ -143,19 +118,21 @@ impl Queue {
         self.datagrams.front().map_or(0, |datagram| datagram.data.len())
     }
 
-    /// True if something waits to be read, and if something is in the error queue.
-    pub(crate) fn has(&self) -> (bool, bool) {
-        (!self.datagrams.is_empty(), !self.errors.is_empty())
+    /// True if something waits to be read.
+    pub(crate) fn has_data(&self) -> bool {
+        !self.datagrams.is_empty()
     }
-}
 
-impl Stack {
-    /// What POLLERR of a datagram socket stands for: the pending error, and those in the queue of errors.
-    #[cfg(feature = "cli")]
-    pub(crate) fn errors_waiting(&self, id: SocketId) -> usize {
-        self.sockets.get(id).map_or(0, |entry| {
-            usize::from(entry.error.is_some()) + entry.queue().map_or(0, |queue| queue.errors.len())
-        })
+    /// The datagram that a peek `offset` bytes into the queue begins in, and where in it (__skb_try_recv_from_queue).
+    fn at(&self, mut offset: usize) -> Option<(&Queued, usize)> {
+        for datagram in &self.datagrams {
+            let len = datagram.data.len();
+            if offset == 0 || offset < len {
+                return Some((datagram, offset));
+            }
+            offset -= len;
+        }
+        None
     }
 }
 
@@ -184,16 +161,14 @@ impl Entry {
         if destination.is_ipv4() { self.options.mtu_discover } else { self.options.mtu_discover6 }
     }
 
-    /// True if errors about this destination go to the error queue.
-    fn records_errors(&self, destination: IpAddr) -> bool {
-        if destination.is_ipv4() { self.options.recv_error } else { self.options.recv_error6 }
-    }
-
-    /// What poll(2) says of a datagram socket (datagram_poll): is something `waiting` to be read, are there `errors` in its queue?
-    pub(crate) fn poll_datagram(&self, waiting: bool, errors: bool) -> i32 {
-        let mut events = POLLOUT;
+    /// What poll(2) says of a datagram socket (datagram_poll): is something `waiting` to be read?
+    pub(crate) fn poll_datagram(&self, waiting: bool) -> i32 {
+        let (mut events, errors) = (POLLOUT, !self.errors.is_empty());
         if self.error.is_some() || errors {
             events |= POLLERR;
+        }
+        if errors && self.options.select_error_queue {
+            events |= POLLPRI;
         }
         if self.read_shut {
             events |= POLLRDHUP | POLLIN;
@@ -210,10 +185,16 @@ impl Entry {
     /// The control messages that the options ask for, in Linux's order.
     fn control(&self, datagram: &Queued, epoch: Duration) -> Vec<ControlMessage> {
         let options = &self.options;
-        let mut control: Vec<_> = options.timestamp_message(epoch, datagram.time).into_iter().collect();
+        let mut control: Vec<_> = options.timestamp_messages(epoch, datagram.time, false).collect();
         // sock_recv_drops: nothing is told of nothing.
         if options.recv_dropped && datagram.dropped != 0 {
             control.push(ControlMessage::Dropped(datagram.dropped));
+        }
+        if options.recv_mark {
+            control.push(ControlMessage::Mark(datagram.data.mark));
+        }
+        if options.recv_priority {
+            control.push(ControlMessage::Priority(datagram.data.priority));
         }
         let v4 = datagram.destination.is_ipv4();
         if options.packet_info6 && self.domain == AF_INET6 {
@@ -311,7 +292,8 @@ impl Stack {
     /// Puts a datagram in a socket's queue, as much of it as the socket's filter lets through; or counts why not.
     pub(in crate::stack) fn deliver(&mut self, id: SocketId, mut datagram: Queued) {
         let Ok(entry) = self.sockets.get_mut(id) else { return };
-        let (limit, interface) = (entry.options.recv_buffer, datagram.interface);
+        let limit = entry.options.recv_buffer.saturating_sub(entry.errors.charged());
+        let interface = datagram.interface;
         if entry.filter.is_some() {
             let facts = datagram.facts(self.net.random() as u32);
             let Some(kept) = entry.admits(datagram.data.bytes(), &facts) else {
@@ -353,7 +335,10 @@ impl Stack {
         let entry = self.sockets.get_mut(id)?;
         entry.take_error()?;
         let read_shut = entry.read_shut;
-        let Some(datagram) = entry.queue().and_then(|queue| queue.datagrams.front()) else {
+        let peeks = flags & MSG_PEEK != 0;
+        // SO_PEEK_OFF
+        let offset = if peeks { usize::try_from(entry.options.peek_offset).unwrap_or(0) } else { 0 };
+        let Some((datagram, offset)) = entry.queue().and_then(|queue| queue.at(offset)) else {
             // __skb_wait_for_more_packets: only who would wait is told of the shutdown by 0 bytes.
             return if read_shut && flags & MSG_DONTWAIT == 0 {
                 Ok(Received::default())
@@ -362,110 +347,19 @@ impl Stack {
             };
         };
         let whole = datagram.data.len();
-        let copied = scatter(buffers, datagram.data.bytes());
+        let copied = scatter(buffers, &datagram.data.bytes()[offset.min(whole)..]);
+        let room: usize = buffers.iter().map(|slice| slice.len()).sum();
         let received = Received {
             len: if flags & MSG_TRUNC != 0 { whole } else { copied },
             from: Some(entry.shown(datagram.from)),
-            flags: if copied < whole { MSG_TRUNC } else { 0 },
+            flags: if room < whole && room <= whole - offset { MSG_TRUNC } else { 0 },
             control: entry.control(datagram, epoch),
         };
-        if flags & MSG_PEEK == 0
-            && let Some(queue) = entry.queue_mut()
-        {
+        if !peeks && let Some(queue) = entry.queue_mut() {
             queue.charged -= charge(whole);
             queue.datagrams.pop_front();
         }
+        entry.options.peeked(received.len, peeks);
         Ok(received)
-    }
-
-    /// MSG_ERRQUEUE, ip(7): the quoted data, where it should have gone, and what happened.
-    fn recv_error(&mut self, id: SocketId, buffers: &mut [IoSliceMut<'_>]) -> Result<Received> {
-        let entry = self.sockets.get_mut(id)?;
-        let queue = entry.queue_mut().ok_or(Errno::EAGAIN)?;
-        let error = queue.errors.pop_front().ok_or(Errno::EAGAIN.because(Reason::NoData))?;
-        queue.charged -= charge(error.data.len());
-        // sock_dequeue_err_skb: the next one becomes the pending error.
-        let next = queue.errors.front().map(|next| next.error.errno.because(next.reason));
-        entry.error = next;
-        let copied = scatter(buffers, &error.data);
-        Ok(Received {
-            len: copied,
-            from: Some(entry.shown(error.destination)),
-            flags: MSG_ERRQUEUE | if copied < error.data.len() { MSG_TRUNC } else { 0 },
-            control: vec![ControlMessage::ExtendedError(error.error)],
-        })
-    }
-
-    /// An error about a datagram that this socket sent (__udp4_lib_err, ping_err). `data` is what the error queue keeps.
-    pub(in crate::stack) fn datagram_error(
-        &mut self,
-        id: SocketId,
-        error: &NetError,
-        destination: SocketAddr,
-        data: &[u8],
-    ) {
-        let Ok(entry) = self.sockets.get_mut(id) else { return };
-        let too_big = error.errno == Errno::EMSGSIZE;
-        let discovers = entry.mtu_discover(error.destination) != IP_PMTUDISC_DONT;
-        if too_big && !discovers {
-            return;
-        }
-        let records = entry.records_errors(error.destination);
-        if !records && (!(error.hard || too_big) || entry.remote.is_none()) {
-            return;
-        }
-        let six = entry.domain == AF_INET6;
-        entry.error = Some(error.errno.because(error.reason));
-        if records {
-            let queued = QueuedError {
-                error: ExtendedError {
-                    errno: error.errno,
-                    origin: error.origin,
-                    kind: error.kind,
-                    code: error.code,
-                    info: error.info,
-                    offender: error
-                        .offender
-                        .map(|offender| SocketAddr::new(if six { mapped(offender) } else { offender }, 0)),
-                    interface: error.interface,
-                },
-                reason: error.reason,
-                destination,
-                data: data.to_vec(),
-            };
-            let limit = entry.options.recv_buffer;
-            if entry.queue_mut().is_some_and(|queue| !queue.push_error(queued, limit)) {
-                self.net.note(Reason::ErrorQueueFull, error.interface, Some(id));
-            }
-        }
-        self.ready.wake(id);
-    }
-
-    /// EMSGSIZE at once, and in the error queue if the program wants it (ip_local_error).
-    pub(in crate::stack) fn too_long(&mut self, id: SocketId, to: SocketAddr, mtu: usize) -> Error {
-        let error = Errno::EMSGSIZE.because(Reason::MessageTooLong);
-        if let Ok(entry) = self.sockets.get_mut(id)
-            && entry.records_errors(to.ip())
-        {
-            let queued = QueuedError {
-                error: ExtendedError {
-                    errno: Errno::EMSGSIZE,
-                    origin: 1, // SO_EE_ORIGIN_LOCAL
-                    kind: 0,
-                    code: 0,
-                    info: u32::try_from(mtu).unwrap_or(u32::MAX),
-                    offender: None,
-                    interface: None,
-                },
-                reason: Reason::MessageTooLong,
-                destination: to,
-                data: Vec::new(),
-            };
-            let limit = entry.options.recv_buffer;
-            if let Some(queue) = entry.queue_mut() {
-                queue.push_error(queued, limit);
-            }
-        }
-        error
     }
 }

@@ -4,13 +4,14 @@ use std::io::IoSlice;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::address::{WithScope, needs_scope};
+use super::asked::Asked;
 use crate::base::constants::{
     IP_PMTUDISC_DO, IP_PMTUDISC_DONT, IP_PMTUDISC_INTERFACE, IP_PMTUDISC_OMIT, IP_PMTUDISC_PROBE,
-    IP_PMTUDISC_WANT,
+    IP_PMTUDISC_WANT, MSG_DONTROUTE,
 };
 use crate::base::{ControlMessage, Errno, Frame, IfIndex, Instant, Reason, Result, SocketId};
 use crate::stack::table::Entry;
-use crate::stack::{Cast, Hints, IpHead, Path, Stack};
+use crate::stack::{Cast, Hints, IpHead, Path, SendTo, Stack};
 
 /// A datagram's way out, once all questions are answered.
 #[derive(Clone)]
@@ -19,6 +20,7 @@ pub(crate) struct Outgoing {
     pub(crate) path: Path,
     pub(crate) head: IpHead,
     pub(crate) hints: Hints,
+    pub(crate) asked: Asked,
 }
 
 impl Outgoing {
@@ -55,28 +57,30 @@ impl Stack {
         &mut self,
         id: SocketId,
         to: SocketAddr,
-        control: &[ControlMessage],
+        how: &SendTo<'_>,
     ) -> Result<Outgoing> {
         let entry = self.sockets.get(id)?;
         let options = &entry.options;
+        let mut asked = Asked::of(entry);
         let (mut ttl, mut tos) = (None, options.service(to.ip()));
         let mut interface = entry.device;
         let mut source = entry.local.map(|local| local.ip()).filter(|local| is_source(*local));
-        for message in control {
+        for message in how.control {
+            asked.take(entry, &self.net.config, message)?;
             match *message {
                 ControlMessage::Ttl(0) if to.is_ipv4() => {
                     return Err(Errno::EINVAL.because(Reason::OptionValue));
                 }
                 ControlMessage::Ttl(value) => ttl = Some(value),
                 ControlMessage::Tos(value) => tos = value,
-                ControlMessage::PacketInfo { interface: asked, local, .. } => {
-                    if asked != 0 {
-                        let asked = IfIndex(asked);
-                        if interface.is_some_and(|bound| bound != asked) {
+                ControlMessage::PacketInfo { interface: wanted, local, .. } => {
+                    if wanted != 0 {
+                        let wanted = IfIndex(wanted);
+                        if interface.is_some_and(|bound| bound != wanted) {
                             return Err(Errno::EINVAL.because(Reason::NoInterface));
                         }
-                        self.net.interface_name(asked).ok_or(Errno::ENODEV.because(Reason::NoInterface))?;
-                        interface = Some(asked);
+                        self.net.interface_name(wanted).ok_or(Errno::ENODEV.because(Reason::NoInterface))?;
+                        interface = Some(wanted);
                     }
                     let local = local.to_canonical();
                     if !local.is_unspecified() && local.is_ipv4() == to.is_ipv4() {
@@ -106,7 +110,9 @@ impl Stack {
         {
             return Err(Errno::EINVAL.because(Reason::NoInterface));
         }
-        let mut hints = Hints { interface: interface.or(scope), source };
+        // RFC 3493 knows no such flag for IPv6, and Linux passes it over.
+        let direct = to.is_ipv4() && (options.dont_route || how.flags & MSG_DONTROUTE != 0);
+        let mut hints = Hints { interface: interface.or(scope), source, direct };
         if destination.is_multicast() {
             let (by_option, from) = match destination {
                 IpAddr::V4(_) => (options.multicast_interface, options.multicast_source.map(IpAddr::V4)),
@@ -147,6 +153,7 @@ impl Stack {
             path,
             head,
             hints,
+            asked,
         })
     }
 
@@ -190,7 +197,7 @@ impl Stack {
         };
         way.head.ignore_path_mtu = device_only;
         if options == 0 {
-            return self.net.send(frame, way.head, way.hints);
+            return self.depart(id, frame, way.asked, |net, frame| net.send(frame, way.head, way.hints));
         }
         let clock = self.net.config.epoch + self.net.now.since(Instant::ZERO);
         let asked = &self.sockets.get(id)?.options.ip_options;
@@ -199,6 +206,8 @@ impl Stack {
         });
         // A source route's first hop stands in the header, the destination at the route's end.
         way.head.destination = asked.first_hop().map_or(way.head.destination, IpAddr::V4);
-        self.net.send_with_options(frame, way.head, way.hints, &options)
+        self.depart(id, frame, way.asked, |net, frame| {
+            net.send_with_options(frame, way.head, way.hints, &options)
+        })
     }
 }

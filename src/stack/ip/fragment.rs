@@ -52,6 +52,7 @@ impl Net {
         }
         for (n, chunk) in payload.chunks(step).enumerate() {
             let mut piece = self.pool.frame(header.length + chunk.len());
+            piece.belongs_with(packet);
             let (head, rest) = piece.bytes_mut().split_at_mut(header.length);
             head.copy_from_slice(&bytes[..header.length]);
             rest.copy_from_slice(chunk);
@@ -80,6 +81,7 @@ impl Net {
         let identification = (self.random() as u32).to_be_bytes();
         for (n, chunk) in payload.chunks(step).enumerate() {
             let mut piece = self.pool.frame(HEAD + chunk.len());
+            piece.belongs_with(packet);
             let (head, rest) = piece.bytes_mut().split_at_mut(HEAD);
             head[..V6_LEN].copy_from_slice(header);
             head[4..6].copy_from_slice(&((8 + chunk.len()) as u16).to_be_bytes());

@@ -66,7 +66,8 @@ impl Net {
         if !self.config.echo || self.is_shadow(request.interface) || self.is_stray(request) {
             return;
         }
-        let hints = Hints { interface: self.zone(request.source, request.interface), source: None };
+        let hints =
+            Hints { interface: self.zone(request.source, request.interface), source: None, direct: false };
         let source = match request.cast {
             Cast::Unicast => request.destination,
             _ => match self.path(request.source, hints) {

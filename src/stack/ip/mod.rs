@@ -8,6 +8,7 @@
 //! | `reassembly.rs` | fragments to datagrams |
 //! | `forward.rs` | a router's work |
 //! | `output.rs` | a packet to a link: header, path, fragments, copies for this host's own members |
+//! | `departure.rs` | packets that wait for their time |
 //! | `options.rs` | IPv4's options that a socket sends (IP_OPTIONS) |
 //! | `record.rs` | IPv4's options that every host on the way writes into |
 //! | `fragment.rs` | datagrams to fragments, identifications |
@@ -20,6 +21,7 @@
 //! | `multicast.rs` | groups that sockets joined; IGMPv2 (RFC 2236) |
 //! | `mld.rs` | MLDv2 (RFC 3810) |
 
+mod departure;
 mod extension;
 mod forward;
 mod fragment;
@@ -44,6 +46,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+pub(super) use departure::Departures;
 pub(super) use fragment::Identifications;
 pub(super) use header::{Header, V6_LEN, icmpv6_checksum};
 pub(super) use icmp_error::ErrorLimit;

@@ -129,6 +129,7 @@ impl Partial {
         frame.push(fragment.header).copy_from_slice(first.frame.bytes().get(..fragment.header)?);
         frame.time = first.frame.time;
         frame.direction = first.frame.direction;
+        frame.belongs_with(&first.frame);
         frame.checksum = Checksum::Unverified;
         let (header, _) = frame.bytes_mut().split_at_mut(fragment.header);
         if first.destination.is_ipv4() {

@@ -284,6 +284,10 @@ impl Net {
             cast: Cast::Unicast,
         };
         match (self.lookup(destination, hinted), hinted) {
+            // ip_route_output_key_hash with RT_SCOPE_LINK: what is behind a gateway is further away than that.
+            (Ok(route), _) if hints.direct && route.via.is_some() => {
+                Err(Errno::ENETUNREACH.because(Reason::IpNoRoute))
+            }
             (Ok(route), _) => Ok(hop(route)),
             // Linux: "Apparently, routing tables are wrong. Assume, that the destination is on link."
             (Err(_), Some(interface)) if destination.is_ipv4() => {

@@ -64,8 +64,8 @@ fn the_longest_prefix_wins() {
 fn hints_are_kept() {
     let mut lan = crossroads();
     let net = &lan.hosts[0];
-    let on = |interface| Hints { interface: Some(interface), source: None };
-    let from = |source| Hints { interface: None, source: Some(ip(source)) };
+    let on = |interface| Hints { interface: Some(interface), ..Hints::default() };
+    let from = |source| Hints { source: Some(ip(source)), ..Hints::default() };
     assert_eq!(net.path(ip("fe80::7"), on(SECOND)).unwrap().interface, SECOND);
     assert_eq!(net.path(ip("239.1.1.1"), on(SECOND)).unwrap().source, ip("198.51.100.1"));
     assert_eq!(net.path(ip("239.1.1.1"), from("198.51.100.1")).unwrap().interface, SECOND);
@@ -75,6 +75,10 @@ fn hints_are_kept() {
     assert_eq!(net.path(ip("192.0.2.7"), from("198.51.100.1")).unwrap().source, ip("198.51.100.1"));
     assert_eq!(net.path(ip("192.0.2.7"), from("192.0.2.99")).unwrap_err().errno(), Errno::EINVAL);
     assert_eq!(net.path(ip("192.0.2.7"), on(IfIndex(9))).unwrap_err().errno(), Errno::ENODEV);
+    // SO_DONTROUTE: over no gateway.
+    let direct = Hints { direct: true, ..Hints::default() };
+    assert_eq!(net.path(ip("203.0.113.1"), direct).unwrap_err().errno(), Errno::ENETUNREACH);
+    assert_eq!(net.path(ip("192.0.2.7"), direct).unwrap().interface, WIRE);
     // A link that is down: its routes are not used.
     lan.hosts[0].set_link(SECOND, false);
     assert_eq!(path(&lan, "203.0.113.1").unwrap().1, ip("192.0.2.254"));

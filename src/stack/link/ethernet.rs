@@ -75,6 +75,9 @@ impl Net {
 
     /// An IP packet to its next hop.
     pub(in crate::stack) fn emit(&mut self, hop: &Hop, frame: Frame) -> Result<(), Error> {
+        if frame.leave.is_some_and(|at| at > self.now) {
+            return self.hold(hop, frame);
+        }
         if hop.interface == IfIndex::LO {
             return self.ethernet_out(IfIndex::LO, Mac::ZERO, ethertype(hop.next_hop), frame);
         }

@@ -147,7 +147,7 @@ impl Family for Netlink {
     }
 
     fn poll(&self, _stack: &Stack, _id: SocketId, entry: &Entry) -> i32 {
-        entry.poll_datagram(entry.netlink().is_ok_and(|netlink| !netlink.queue.is_empty()), false)
+        entry.poll_datagram(entry.netlink().is_ok_and(|netlink| !netlink.queue.is_empty()))
     }
 
     fn readable(&self, _stack: &Stack, _id: SocketId, entry: &Entry) -> Result<usize> {
@@ -274,7 +274,7 @@ impl Stack {
         let destination = request.address(change::ROUTE, RTA_DST, v4)?;
         let destination = destination.ok_or_else(|| Errno::EINVAL.with("the request names no address"))?;
         let interface = request.number(change::ROUTE, RTA_OIF)?.filter(|index| *index != 0).map(IfIndex);
-        let path = self.net.path(destination, Hints { interface, source: None })?;
+        let path = self.net.path(destination, Hints { interface, ..Hints::default() })?;
         let own = path.interface == IfIndex::LO;
         let (kind, cache) = match path.cast {
             super::Cast::Broadcast => (dump::RTN_BROADCAST, RTCF_LOCAL | RTCF_BROADCAST),

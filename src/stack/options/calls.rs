@@ -119,9 +119,6 @@ impl Stack {
             Value::Field { get, .. } => ints(get(&entry.options)),
             Value::Special | Value::SpecialReadOnly => self.get_special(id, level, name, len)?,
             Value::Stored { default, .. } => stored.cloned().unwrap_or_else(|| ints(*default)),
-            Value::StoredWide { default, .. } => {
-                stored.cloned().unwrap_or_else(|| default.to_ne_bytes().to_vec())
-            }
             Value::StoredBytes { default, .. } => stored.cloned().unwrap_or_else(|| default.to_vec()),
             Value::WriteOnly { .. } | Value::WriteOnlyBytes { .. } => return Err(unknown()),
             Value::ReadOnly(value, _) => ints(*value),
@@ -175,10 +172,6 @@ impl Stack {
                 return self.option_changed(id, level, name);
             }
             Value::Stored { fix, .. } => fix(number).ok_or_else(out_of_range)?.to_ne_bytes().to_vec(),
-            Value::StoredWide { fix, .. } => match *value {
-                [a, b, c, d, e, f, g, h, ..] => vec![a, b, c, d, e, f, g, h],
-                _ => fix(number).ok_or_else(out_of_range)?.to_ne_bytes().to_vec(),
-            },
             Value::WriteOnly { fix } => fix(number).ok_or_else(out_of_range)?.to_ne_bytes().to_vec(),
             Value::StoredBytes { none: true, .. } if value.is_empty() => Vec::new(),
             Value::StoredBytes { least, most, .. } | Value::WriteOnlyBytes { least, most } => {
@@ -205,8 +198,8 @@ impl Stack {
             (SOL_IPV6, IPV6_RECVERR) => !entry.options.recv_error6,
             _ => false,
         };
-        if off && let Some(queue) = entry.queue_mut() {
-            queue.forget_errors();
+        if off {
+            entry.errors.forget();
         }
         if (level, name) == (SOL_UDP, UDP_CORK) {
             return self.udp_uncork(id);

@@ -29,7 +29,8 @@ use std::time::Duration;
 
 use crate::base::constants::{
     AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, IP_PMTUDISC_WANT, IPPROTO_ICMP, IPPROTO_ICMPV6, SOCK_DGRAM,
-    SOCK_RAW, SOCK_STREAM,
+    SOCK_RAW, SOCK_STREAM, SOF_TIMESTAMPING_OPT_RX_FILTER, SOF_TIMESTAMPING_RX_SOFTWARE,
+    SOF_TIMESTAMPING_SOFTWARE,
 };
 use crate::base::{ControlMessage, IfIndex, Instant};
 use crate::stack::Config;
@@ -66,6 +67,26 @@ pub(crate) struct Options {
     pub(crate) recv_lowat: usize,
     /// SO_RXQ_OVFL: tell with a datagram how many were dropped before it.
     pub(crate) recv_dropped: bool,
+    /// SO_SELECT_ERR_QUEUE: POLLPRI while something is in the error queue.
+    pub(crate) select_error_queue: bool,
+    pub(crate) priority: i32,
+    pub(crate) mark: u32,
+    /// SO_RCVMARK, SO_RCVPRIORITY: tell with a datagram what its sender, on this host, has given it.
+    pub(crate) recv_mark: bool,
+    pub(crate) recv_priority: bool,
+    /// SO_DONTROUTE: only what is on a link of this host.
+    pub(crate) dont_route: bool,
+    /// SO_PEEK_OFF: where the next MSG_PEEK begins; -1 = at the beginning, always.
+    pub(crate) peek_offset: i32,
+    /// SO_ZEROCOPY: MSG_ZEROCOPY is reported.
+    pub(crate) zerocopy: bool,
+    /// SO_TIMESTAMPING: SOF_TIMESTAMPING_*; and whether it was asked for as SO_TIMESTAMPING_NEW.
+    pub(crate) timestamping: u32,
+    timestamping_new: bool,
+    /// SO_TXTIME: the clock and the flags of struct sock_txtime.
+    pub(crate) transmit_time: Option<(i32, u32)>,
+    /// SO_MAX_PACING_RATE, in bytes a second.
+    pub(crate) pacing_rate: u64,
     pub(crate) timestamp: Timestamp,
     /// Under which of its names it was asked for.
     timestamp_name: i32,
@@ -195,7 +216,6 @@ impl Options {
             linger: None,
             linger_seconds: 0,
             broadcast: false,
-            no_check: false,
             recv_buffer: if stream { config.tcp_recv_buffer } else { config.recv_buffer },
             send_buffer: if stream { config.tcp_send_buffer } else { config.send_buffer },
             recv_buffer_set: false,
@@ -205,6 +225,19 @@ impl Options {
             filter_locked: false,
             recv_lowat: 1,
             recv_dropped: false,
+            select_error_queue: false,
+            priority: 0,
+            mark: 0,
+            recv_mark: false,
+            recv_priority: false,
+            dont_route: false,
+            no_check: false,
+            peek_offset: -1,
+            zerocopy: false,
+            timestamping: 0,
+            timestamping_new: false,
+            transmit_time: None,
+            pacing_rate: u64::MAX,
             timestamp: Timestamp::Off,
             timestamp_name: 0,
             nodelay: false,
@@ -272,13 +305,38 @@ impl Options {
         if self.send_buffer_set { self.send_buffer / 2 } else { self.send_buffer }
     }
 
-    /// SO_TIMESTAMP, SO_TIMESTAMPNS: the control message of what came at `time`; `epoch` is the clock's beginning since 1970.
-    pub(crate) fn timestamp_message(&self, epoch: Duration, time: Instant) -> Option<ControlMessage> {
+    /// SO_TIMESTAMP, SO_TIMESTAMPNS, SO_TIMESTAMPING: the control messages of what came at `time`; `epoch` is the clock's beginning since
+    /// 1970. `sent`: the time is one of the error queue (__sock_recv_timestamp).
+    pub(crate) fn timestamp_messages(
+        &self,
+        epoch: Duration,
+        time: Instant,
+        sent: bool,
+    ) -> impl Iterator<Item = ControlMessage> {
         let since_1970 = epoch + time.since(Instant::ZERO);
-        match self.timestamp {
+        let plain = match self.timestamp {
             Timestamp::Off => None,
             Timestamp::Micro => Some(ControlMessage::Timestamp(since_1970)),
             Timestamp::Nano => Some(ControlMessage::TimestampNs(since_1970)),
+        };
+        let asked = |flag: i32| self.timestamping & flag as u32 != 0;
+        let reported = asked(SOF_TIMESTAMPING_SOFTWARE)
+            && (sent
+                || asked(SOF_TIMESTAMPING_RX_SOFTWARE)
+                || plain.is_some() && !asked(SOF_TIMESTAMPING_OPT_RX_FILTER));
+        plain.into_iter().chain(reported.then_some(ControlMessage::Timestamping(since_1970)))
+    }
+
+    /// SO_PEEK_OFF: `len` bytes were peeked at, or taken away (sk_peek_offset_fwd, sk_peek_offset_bwd).
+    pub(crate) fn peeked(&mut self, len: usize, peeks: bool) {
+        let len = i32::try_from(len).unwrap_or(i32::MAX);
+        if self.peek_offset >= 0 {
+            let moved = if peeks {
+                self.peek_offset.saturating_add(len)
+            } else {
+                self.peek_offset.saturating_sub(len)
+            };
+            self.peek_offset = moved.max(0);
         }
     }
 

@@ -64,17 +64,35 @@ impl Stack {
                 let peer = self.getpeername(id).map_err(|_| Errno::ENOTCONN.because(Reason::NotConnected))?;
                 return Ok(sockaddr(peer));
             }
+            SO_TIMESTAMPING | SO_TIMESTAMPING_NEW => {
+                // struct so_timestamping. sk_getsockopt: the new name tells only what was set by it.
+                let told = name == SO_TIMESTAMPING || options.timestamping_new;
+                let flags = if told { options.timestamping } else { 0 };
+                return Ok([flags, 0].iter().flat_map(|word| word.to_ne_bytes()).collect());
+            }
+            SO_TXTIME => {
+                let (clock, flags) = options.transmit_time.unwrap_or_default();
+                return Ok([clock.to_ne_bytes(), flags.to_ne_bytes()].concat());
+            }
+            // An unsigned long, to who has room for it.
+            SO_MAX_PACING_RATE if len >= 8 => return Ok(options.pacing_rate.to_ne_bytes().to_vec()),
+            SO_MAX_PACING_RATE => u32::try_from(options.pacing_rate).unwrap_or(u32::MAX) as i32,
             SO_COOKIE if len < 8 => return Err(wrong_length()),
             SO_COOKIE => return Ok(id.0.to_ne_bytes().to_vec()),
             SO_NETNS_COOKIE if len != 8 => return Err(wrong_length()),
             SO_NETNS_COOKIE => return Ok(self.net.config.cookie.to_ne_bytes().to_vec()),
             SO_MEMINFO => {
+                let unsent = self.tcp_unsent(id).unwrap_or(0);
+                let entry = self.sockets.get(id)?;
+                let (options, errors) = (&entry.options, entry.errors.charged());
                 let (charged, drops) = match &entry.protocol_part {
+                    Part::Tcp(_) => (self.tcp_readable(id).unwrap_or(0), 0),
                     Part::Packet(packet) => (packet.charged(), packet.dropped()),
                     Part::Netlink(netlink) => (netlink.charged(), 0),
                     _ => entry.queue().map_or((0, 0), |queue| (queue.charged(), queue.dropped())),
                 };
-                let words = [charged, options.recv_buffer, 0, options.send_buffer, 0, 0, 0, 0, drops];
+                let words =
+                    [charged + errors, options.recv_buffer, 0, options.send_buffer, 0, unsent, 0, 0, drops];
                 return Ok(words.iter().flat_map(|v| (*v as u32).to_ne_bytes()).collect());
             }
             _ => return Err(Errno::ENOPROTOOPT.because(Reason::UnknownOption)),
@@ -88,6 +106,9 @@ impl Stack {
         match name {
             SO_BINDTODEVICE => return self.bind_to_device(id, value),
             SO_ATTACH_FILTER | SO_DETACH_FILTER | SO_LOCK_FILTER => return self.set_filter(id, name, value),
+            SO_ATTACH_REUSEPORT_CBPF => return self.attach_balance(id, value),
+            SO_DETACH_REUSEPORT_BPF => return self.detach_balance(id),
+            SO_TIMESTAMPING | SO_TIMESTAMPING_NEW => return self.set_timestamping(id, name, value),
             SO_BINDTOIFINDEX => {
                 let index = u32::try_from(number).map_err(|_| out_of_range())?;
                 self.sockets.get_mut(id)?.device = (index != 0).then_some(IfIndex(index));
@@ -148,8 +169,53 @@ impl Stack {
                 };
                 options.timestamp_name = name;
             }
+            SO_TXTIME => {
+                let (Some(clock), Some(flags), 8) = (word(value, 0), word(value, 4), value.len()) else {
+                    return Err(wrong_length());
+                };
+                // SOF_TXTIME_FLAGS_MASK.
+                if flags & !3 != 0 {
+                    return Err(out_of_range());
+                }
+                options.transmit_time = Some((clock as i32, flags));
+            }
+            SO_MAX_PACING_RATE => {
+                options.pacing_rate = match value.first_chunk() {
+                    Some(long) => u64::from_ne_bytes(*long),
+                    None if number == -1 => u64::MAX,
+                    None => u64::from(number as u32),
+                };
+            }
             _ => return Err(unknown()),
         }
+        Ok(())
+    }
+
+    /// sock_set_timestamping: an int, or a struct so_timestamping.
+    fn set_timestamping(&mut self, id: SocketId, name: i32, value: &[u8]) -> Result<()> {
+        /// SOF_TIMESTAMPING_MASK.
+        const KNOWN: i32 = 0x7_ffff;
+        let flags = int(SOL_SOCKET, value);
+        let entry = self.sockets.get_mut(id)?;
+        let asked = |flag: i32| flags & flag != 0;
+        let tcp = matches!(entry.protocol_part, Part::Tcp(_));
+        let begins = asked(SOF_TIMESTAMPING_OPT_ID)
+            && entry.options.timestamping & SOF_TIMESTAMPING_OPT_ID as u32 == 0;
+        let wrong = flags & !KNOWN != 0
+            || asked(SOF_TIMESTAMPING_OPT_ID_TCP) && !asked(SOF_TIMESTAMPING_OPT_ID)
+            // Bytes of a stream can't be counted before there is one.
+            || begins && tcp && entry.remote.is_none()
+            || asked(SOF_TIMESTAMPING_OPT_STATS) && !asked(SOF_TIMESTAMPING_OPT_TSONLY)
+            // There is no hardware clock to bind to.
+            || asked(SOF_TIMESTAMPING_BIND_PHC);
+        if wrong {
+            return Err(out_of_range());
+        }
+        if begins {
+            entry.errors.stamp_key = 0;
+        }
+        entry.options.timestamping = flags as u32;
+        entry.options.timestamping_new = name == SO_TIMESTAMPING_NEW;
         Ok(())
     }
 

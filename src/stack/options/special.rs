@@ -8,6 +8,7 @@ use super::bytes::{in_addr, in6_addr, word};
 use super::calls::{int, out_of_range, unknown, wrong_length};
 use crate::base::constants::*;
 use crate::base::{Errno, IfIndex, Reason, Result, SocketId};
+use crate::stack::datagram::priority_of;
 use crate::stack::ip::IpOptions;
 use crate::stack::table::{Entry, Part};
 use crate::stack::{Hints, Stack};
@@ -161,7 +162,13 @@ impl Stack {
         let entry = self.sockets.get_mut(id)?;
         let byte = u8::try_from(number).ok();
         match (level, name) {
-            (SOL_IP, IP_TOS) => entry.options.tos = service(entry, entry.options.tos, number),
+            (SOL_IP, IP_TOS) => {
+                let tos = service(entry, entry.options.tos, number);
+                // __ip_sock_set_tos: a new one brings its priority along.
+                if tos != entry.options.tos {
+                    (entry.options.tos, entry.options.priority) = (tos, priority_of(tos));
+                }
+            }
             (SOL_IP, IP_OPTIONS) => {
                 entry.options.ip_options = IpOptions::new(value).ok_or_else(out_of_range)?;
                 if matches!(entry.protocol_part, Part::Tcp(_)) {
@@ -260,7 +267,11 @@ impl Stack {
     /// The path's MTU as IP_MTU tells it: of connected sockets only.
     fn path_mtu(&self, entry: &Entry) -> Result<i32> {
         let remote = entry.remote.ok_or(Errno::ENOTCONN.because(Reason::NotConnected))?;
-        let hints = Hints { interface: entry.device, source: entry.local.map(|local| local.ip()) };
+        let hints = Hints {
+            interface: entry.device,
+            source: entry.local.map(|local| local.ip()),
+            direct: entry.options.dont_route,
+        };
         let mtu = self.net.path(remote.ip(), hints)?.mtu;
         // IP_MAX_MTU: IPv4's total length has 16 bits, whatever the link takes.
         let most = if remote.is_ipv4() { 0xffff } else { usize::MAX };

@@ -39,8 +39,6 @@ pub(crate) enum Value {
     SpecialReadOnly,
     /// An int that nothing here acts on: kept as `fix` makes it (`None` = EINVAL), and returned.
     Stored { default: i32, fix: fn(i32) -> Option<i32> },
-    /// Eight bytes, settable by an int too: kept and returned.
-    StoredWide { default: u64, fix: fn(i32) -> Option<u64> },
     /// Bytes, from `least` to `most`, or none where that means "no longer": kept and returned, `default` before.
     StoredBytes { least: usize, most: usize, none: bool, default: &'static [u8] },
     /// Bytes, from `least` to `most`, that can only be written: kept.
@@ -77,13 +75,6 @@ pub(super) fn netlink_group(value: i32) -> Option<i32> {
 }
 pub(super) fn ignored(_: i32) -> Option<i32> {
     Some(0)
-}
-pub(super) fn pacing_rate(value: i32) -> Option<u64> {
-    Some(if value == -1 { u64::MAX } else { u64::from(value as u32) })
-}
-pub(super) fn timestamping(value: i32) -> Option<u64> {
-    // SOF_TIMESTAMPING_* has sixteen bits and a few.
-    u64::try_from(value).ok().filter(|flags| *flags < 1 << 16)
 }
 /// "The value is at least half the smallest receive buffer", or 0 = none.
 pub(super) fn window_clamp(value: i32) -> Option<i32> {

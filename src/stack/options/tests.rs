@@ -40,8 +40,6 @@ const OURS: &[(&str, &str)] = &[
     ("TCP_TIMESTAMP", "a number of the moment"),
     ("TCP_INFO", "as much as is known"),
     ("TCP_CC_INFO", "the kernel's congestion control tells of itself"),
-    ("SO_TIMESTAMPING", "kept unchecked: nothing is stamped"),
-    ("SO_TIMESTAMPING_NEW", "kept unchecked: nothing is stamped"),
     ("SO_RESERVE_MEM", "no memory control groups"),
     ("IP_MSFILTER", "no source filters"),
     ("MCAST_MSFILTER", "no source filters"),

@@ -184,7 +184,7 @@ impl Stack {
         let whole = captured.frame.len();
         let copied = scatter(data, captured.frame.bytes());
         let mut control: Vec<_> =
-            entry.options.timestamp_message(epoch, captured.frame.time).into_iter().collect();
+            entry.options.timestamp_messages(epoch, captured.frame.time, false).collect();
         if entry.options.packet_auxdata {
             control.push(ControlMessage::PacketAuxiliary(auxiliary(entry, captured)));
         }

@@ -129,7 +129,7 @@ impl Family for Packet {
     }
 
     fn poll(&self, _stack: &Stack, _id: SocketId, entry: &Entry) -> i32 {
-        entry.poll_datagram(entry.packet().is_ok_and(PacketSocket::is_readable), false)
+        entry.poll_datagram(entry.packet().is_ok_and(PacketSocket::is_readable))
     }
 
     fn readable(&self, _stack: &Stack, _id: SocketId, entry: &Entry) -> Result<usize> {

@@ -52,7 +52,7 @@ impl Stack {
         if !whole && protocol == icmp && length < 2 {
             return Err(Errno::EFAULT.because(Reason::IcmpMalformed));
         }
-        let mut way = self.datagram_way(id, SocketAddr::new(to.ip(), 0).with_scope_of(to), how.control)?;
+        let mut way = self.datagram_way(id, SocketAddr::new(to.ip(), 0).with_scope_of(to), how)?;
         way.head.protocol = protocol as u8;
         if whole {
             self.raw_send_packet(id, data, length, way)?;
@@ -117,6 +117,6 @@ impl Stack {
             }
             (IpAddr::V6(_), _) => {}
         }
-        self.net.send_whole(frame, way.head, way.hints)
+        self.depart(id, frame, way.asked, |net, frame| net.send_whole(frame, way.head, way.hints))
     }
 }

@@ -9,10 +9,11 @@ use super::flows::FlowId;
 use super::output::Cause;
 use super::{Rest, Stack, Tcp, TcpSocket};
 use crate::base::constants::{
-    MSG_MORE, MSG_OOB, MSG_PEEK, MSG_TRUNC, SHUT_RD, SHUT_RDWR, SHUT_WR, SOL_TCP, TCP_QUICKACK,
+    MSG_MORE, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_ZEROCOPY, SHUT_RD, SHUT_RDWR, SHUT_WR, SOL_TCP, TCP_QUICKACK,
 };
 use crate::base::{Errno, Reason, Result, SocketId, TcpState};
 use crate::stack::Received;
+use crate::stack::datagram::scatter;
 use crate::stack::ports::{Binding, Space, Stage};
 use crate::stack::table::{Entry, Part, Table};
 
@@ -150,6 +151,14 @@ impl Stack {
         if wanted > 0 && written == 0 {
             return Err(Errno::EAGAIN.because(Reason::SendQueueFull));
         }
+        if flags & MSG_ZEROCOPY != 0 && written > 0 {
+            // The bytes are in the ring by now.
+            let entry = rest.sockets.get_mut(id)?;
+            if entry.options.zerocopy {
+                entry.tell_zerocopy();
+                rest.ready.wake(id);
+            }
+        }
         if let Some(flow_id) = flow_id {
             tcp.transmit(&mut rest, flow_id, was, Cause::Here);
         }
@@ -174,7 +183,10 @@ impl Stack {
             return Err(Errno::ENOTCONN.because(Reason::NotConnected));
         };
         let was = flow.snapshot();
-        if flow.connection.readable() == 0 {
+        let peeks = flags & MSG_PEEK != 0;
+        // SO_PEEK_OFF
+        let offset = if peeks { usize::try_from(entry.options.peek_offset).unwrap_or(0) } else { 0 };
+        if flow.connection.readable() <= offset {
             // The peer's FIN stays the end, whatever went wrong with our own sending since.
             if flow.eof {
                 return Ok(Received::default());
@@ -189,7 +201,8 @@ impl Stack {
             };
             return Err(Errno::EAGAIN.because(reason));
         }
-        let len = if flags & MSG_PEEK != 0 { peek(flow, data) } else { take(flow, data, flags) };
+        let len = if peeks { peek(flow, data, offset) } else { take(flow, data, flags) };
+        entry.options.peeked(len, peeks);
         if !flow.dead {
             // The window may have opened by a good part: the peer should hear of it.
             tcp.transmit(&mut rest, flow_id, was, Cause::Here);
@@ -377,20 +390,15 @@ impl Flow {
     }
 }
 
-fn peek(flow: &mut Flow, data: &mut [IoSliceMut<'_>]) -> usize {
+/// Copies what is there from byte `offset` on.
+fn peek(flow: &mut Flow, data: &mut [IoSliceMut<'_>], offset: usize) -> usize {
     match data {
-        [one] => flow.connection.peek(one),
+        [one] if offset == 0 => flow.connection.peek(one),
         many => {
             let wanted: usize = many.iter().map(|slice| slice.len()).sum();
-            let mut copy = vec![0; wanted.min(flow.connection.readable())];
+            let mut copy = vec![0; wanted.saturating_add(offset).min(flow.connection.readable())];
             let len = flow.connection.peek(&mut copy);
-            let mut rest = &copy[..len];
-            for slice in many {
-                let (head, tail) = rest.split_at(rest.len().min(slice.len()));
-                slice[..head.len()].copy_from_slice(head);
-                rest = tail;
-            }
-            len
+            scatter(many, copy.get(offset..len).unwrap_or_default())
         }
     }
 }

@@ -54,6 +54,8 @@ pub(super) struct Flow {
     /// What TCP_CORK or MSG_MORE holds back: less than a segment; and until when.
     pub(super) corked: Vec<u8>,
     pub(super) uncork_at: Option<Instant>,
+    /// When its next segment may leave.
+    pub(super) paced_until: Instant,
     /// The timer that is set for it.
     pub(super) armed: Option<Instant>,
     /// The last state that was told.
@@ -77,6 +79,10 @@ pub(super) struct Settings {
     /// IP_RECVERR: ICMP errors are told at once.
     pub(super) recv_error: bool,
     pub(super) cork: bool,
+    pub(super) mark: u32,
+    pub(super) priority: u32,
+    /// SO_MAX_PACING_RATE, in bytes a second.
+    pub(super) pacing_rate: u64,
 }
 
 impl Settings {
@@ -106,6 +112,9 @@ impl Settings {
             },
             recv_error: if remote.is_ipv4() { options.recv_error } else { options.recv_error6 },
             cork: options.cork,
+            mark: options.mark,
+            priority: options.priority as u32,
+            pacing_rate: options.pacing_rate,
         }
     }
 }
@@ -155,6 +164,7 @@ impl Flow {
             uncork_at: None,
             armed: None,
             told,
+            paced_until: Instant::ZERO,
         };
         flow.connection.tune(settings.tuning);
         flow

@@ -55,7 +55,11 @@ impl Tcp {
             rest.net.note(Reason::TcpSynQueueFull, Some(interface), Some(id));
             self.forget_half_open(&victim);
         }
-        let hints = Hints { interface: scope(entry.device, &tuple, interface), source: Some(tuple.local) };
+        let hints = Hints {
+            interface: scope(entry.device, &tuple, interface),
+            source: Some(tuple.local),
+            direct: entry.options.dont_route,
+        };
         let path = match rest.net.path(tuple.remote, hints) {
             Ok(path) => path,
             Err(error) => {

@@ -62,6 +62,7 @@ impl Tcp {
                         let hints = Hints {
                             interface: handshake::scope(None, &tuple, interface),
                             source: Some(tuple.local),
+                            direct: false,
                         };
                         handshake::send(rest, frame, hints);
                     }
@@ -149,7 +150,11 @@ impl Tcp {
         } else {
             Bare { seq: 0, ack: Some(segment.end()), window: 0, flag: Flag::Rst }
         };
-        let hints = Hints { interface: handshake::scope(None, tuple, interface), source: Some(tuple.local) };
+        let hints = Hints {
+            interface: handshake::scope(None, tuple, interface),
+            source: Some(tuple.local),
+            direct: false,
+        };
         let frame = reset.frame(tuple, rest.net.config.ttl, &rest.net.pool);
         handshake::send(rest, frame, hints);
     }

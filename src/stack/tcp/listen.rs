@@ -14,6 +14,7 @@ use crate::base::constants::AF_INET;
 use crate::base::{IfIndex, Instant, SocketId};
 use crate::stack::Hints;
 use crate::stack::table::{Entry, Table};
+use crate::wire::filter::Facts;
 
 /// What a listening socket has.
 #[derive(Debug)]
@@ -82,6 +83,17 @@ impl Listeners {
         let scored =
             || ids.iter().filter_map(|id| Some((score(table.get(*id).ok()?, local, interface)?, *id)));
         let best = scored().map(|(score, _)| score).max()?;
+        // SO_ATTACH_REUSEPORT_CBPF: it sees what is behind the header, which of a SYN is nothing.
+        let mut group = scored().filter(|(score, _)| *score == best).map(|(_, id)| id);
+        let balance = |id| Some((id, table.get(id).ok()?.balance.as_ref()?));
+        if let Some((_, program)) = group.find_map(balance) {
+            let facts = Facts { random: lot as u32, interface: interface.0, ..Facts::default() };
+            let chosen = usize::try_from(program.run(&[], &facts)).ok()?;
+            let mut group = scored().filter(|(score, _)| *score == best);
+            if let Some((_, id)) = group.nth(chosen) {
+                return Some(id);
+            }
+        }
         let equal = scored().filter(|(score, _)| *score == best).count() as u64;
         scored().filter(|(score, _)| *score == best).nth((lot % equal) as usize).map(|(_, id)| id)
     }

@@ -8,6 +8,7 @@ use super::time_wait::TimeWait;
 use super::{Rest, Tcp, segment};
 use crate::base::{Checksum, Errno, Error, Event, Frame, Reason, TcpSample, TcpState};
 use crate::stack::Hints;
+use crate::stack::datagram::span;
 use crate::stack::ports::{Binding, Claim, Stage};
 
 /// What the engine was doing when a state changed.
@@ -112,6 +113,11 @@ impl Tcp {
                 segment::set_tos(frame.bytes_mut(), flow.settings.tos);
             }
             (frame.time, frame.checksum) = (now, Checksum::Unverified);
+            (frame.mark, frame.priority) = (flow.settings.mark, flow.settings.priority);
+            frame.leave = (flow.paced_until > now).then_some(flow.paced_until);
+            if flow.settings.pacing_rate != u64::MAX && segment.payload > 0 {
+                flow.paced_until = flow.paced_until.max(now) + span(frame.len(), flow.settings.pacing_rate);
+            }
             if let Err(error) = rest.net.send_packet(frame, flow.hints) {
                 let hints = Hints { source: Some(flow.tuple.local), ..flow.hints };
                 if let (Errno::EMSGSIZE, Ok(path)) = (error.errno(), rest.net.path(flow.tuple.remote, hints))

@@ -2,7 +2,7 @@
 
 use super::calls::part;
 use super::{Stack, TcpSocket};
-use crate::base::constants::{POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLRDHUP};
+use crate::base::constants::{POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI, POLLRDHUP};
 use crate::base::{Errno, Reason, Result, SocketId, TcpState};
 
 impl Stack {
@@ -26,6 +26,10 @@ impl Stack {
         let read_shut = entry.read_shut || flow.eof || flow.dead;
         let write_shut = entry.write_shut || flow.dead;
         let mut bits = error;
+        // tcp_poll: what is in the error queue counts.
+        if !entry.errors.is_empty() {
+            bits |= POLLERR | if entry.options.select_error_queue { POLLPRI } else { 0 };
+        }
         if flow.dead || read_shut && write_shut {
             bits |= POLLHUP;
         }

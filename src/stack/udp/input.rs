@@ -9,6 +9,7 @@ use crate::stack::datagram::scoped;
 use crate::stack::table::{Entry, Membership};
 use crate::stack::{Cast, Datagram, NetError, Stack, keyed_hash};
 use crate::wire::Sum;
+use crate::wire::filter::Facts;
 
 /// What a header says.
 #[derive(Clone, Copy, Debug)]
@@ -141,7 +142,10 @@ impl Stack {
             protocol: datagram.protocol.into(),
         };
         let mut receivers = match datagram.cast {
-            Cast::Unicast => self.udp_receiver(&arrival).into_iter().collect(),
+            Cast::Unicast => {
+                let payload = datagram.payload().get(HEADER..head.length).unwrap_or_default();
+                self.udp_receiver(&arrival, payload).into_iter().collect()
+            }
             Cast::Broadcast | Cast::Multicast => self.udp_receivers(&arrival),
         };
         if head.without_checksum && datagram.destination.is_ipv6() {
@@ -174,8 +178,8 @@ impl Stack {
     }
 
     /// The one socket for a unicast datagram: the best fit, of equals the one bound last, of a SO_REUSEPORT group the one
-    /// that the hash of the four numbers says.
-    fn udp_receiver(&self, arrival: &Arrival) -> Option<SocketId> {
+    /// that its program (SO_ATTACH_REUSEPORT_CBPF) says, else the hash of the four numbers.
+    fn udp_receiver(&self, arrival: &Arrival, payload: &[u8]) -> Option<SocketId> {
         let fits = self.udp.bound(arrival.protocol).get(arrival.destination.port()).iter().filter_map(|id| {
             let entry = self.sockets.get(*id).ok()?;
             let balanced = entry.options.reuse_port && entry.remote.is_none();
@@ -187,6 +191,15 @@ impl Stack {
             return Some(last);
         }
         let mut group = fits.filter(|(score, _, balanced)| *score == best && *balanced).map(|(_, id, _)| id);
+        let program = |id| self.sockets.get(id).ok()?.balance.as_ref();
+        if let Some(program) = group.clone().find_map(program) {
+            // run_bpf_filter: "temporarily advance data past protocol header".
+            let facts = Facts { interface: arrival.interface.0, ..Facts::of_len(payload.len()) };
+            let chosen = usize::try_from(program.run(payload, &facts)).ok()?;
+            if let Some(id) = group.clone().nth(chosen) {
+                return Some(id);
+            }
+        }
         let hash = keyed_hash(&self.net.config.secret, (arrival.source, arrival.destination));
         let members = group.clone().count() as u64;
         group.nth(usize::try_from(hash % members.max(1)).ok()?)
@@ -219,7 +232,7 @@ impl Stack {
             interface: error.interface.unwrap_or(IfIndex::LO),
             protocol: error.protocol.into(),
         };
-        match self.udp_receiver(&arrival) {
+        match self.udp_receiver(&arrival, &[]) {
             Some(id) => {
                 let data = error.quoted.get(HEADER..).unwrap_or_default();
                 self.datagram_error(id, error, arrival.source, data);

@@ -56,6 +56,8 @@ struct Corked {
     to: SocketAddr,
     data: Vec<u8>,
     control: Vec<ControlMessage>,
+    /// MSG_* of the first call.
+    flags: i32,
     /// UDP_SEGMENT as it was at the first piece.
     segment: u16,
 }

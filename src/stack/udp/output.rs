@@ -4,7 +4,7 @@ use std::io::IoSlice;
 use std::net::SocketAddr;
 
 use super::{Corked, HEADER};
-use crate::base::constants::{IPPROTO_UDPLITE, MSG_MORE, MSG_OOB};
+use crate::base::constants::{IPPROTO_UDPLITE, MSG_MORE, MSG_OOB, MSG_ZEROCOPY};
 use crate::base::{ControlMessage, Errno, Frame, Reason, Result, SocketId};
 use crate::stack::datagram::{Outgoing, gather, length};
 use crate::stack::table::{Entry, Part};
@@ -28,7 +28,8 @@ impl Stack {
         let entry = self.sockets.get_mut(id)?;
         let more = how.flags & MSG_MORE != 0 || entry.options.udp.cork;
         if entry.corked()?.is_some() {
-            return self.udp_append(id, data, more).map(|()| length);
+            self.udp_append(id, data, more)?;
+            return self.udp_sent(id, length, how.flags);
         }
         let to = match to {
             Some(to) if to.port() == 0 => return Err(Errno::EINVAL.because(Reason::NoDestination)),
@@ -46,10 +47,22 @@ impl Stack {
         });
         let segment = asked.unwrap_or(entry.options.udp.segment);
         if more {
-            *entry.corked()? = Some(Corked { to, data: Vec::new(), control: how.control.to_vec(), segment });
-            return self.udp_append(id, data, true).map(|()| length);
+            let (control, flags) = (how.control.to_vec(), how.flags);
+            *entry.corked()? = Some(Corked { to, data: Vec::new(), control, flags, segment });
+            self.udp_append(id, data, true)?;
+        } else {
+            self.udp_out(id, data, to, how, segment)?;
         }
-        self.udp_out(id, data, to, how.control, segment)?;
+        self.udp_sent(id, length, how.flags)
+    }
+
+    /// A call that has sent all it was given: with MSG_ZEROCOPY its sender is told that the buffer is free.
+    fn udp_sent(&mut self, id: SocketId, length: usize, flags: i32) -> Result<usize> {
+        let entry = self.sockets.get_mut(id)?;
+        if flags & MSG_ZEROCOPY != 0 && entry.options.zerocopy {
+            entry.tell_zerocopy();
+            self.ready.wake(id);
+        }
         Ok(length)
     }
 
@@ -75,7 +88,8 @@ impl Stack {
 
     fn udp_push(&mut self, id: SocketId) -> Result<()> {
         let Some(corked) = self.sockets.get_mut(id)?.corked()?.take() else { return Ok(()) };
-        self.udp_out(id, &[IoSlice::new(&corked.data)], corked.to, &corked.control, corked.segment)
+        let how = SendTo { to: None, flags: corked.flags, control: &corked.control };
+        self.udp_out(id, &[IoSlice::new(&corked.data)], corked.to, &how, corked.segment)
     }
 
     /// Sends the data as one datagram, or as many of `segment` bytes (UDP_SEGMENT); 0 = one.
@@ -84,10 +98,10 @@ impl Stack {
         id: SocketId,
         data: &[IoSlice<'_>],
         to: SocketAddr,
-        control: &[ControlMessage],
+        how: &SendTo<'_>,
         segment: u16,
     ) -> Result<()> {
-        let way = self.datagram_way(id, to, control)?;
+        let way = self.datagram_way(id, to, how)?;
         self.may_send(id)?;
         let length = length(data)?;
         if segment == 0 {

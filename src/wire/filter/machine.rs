@@ -19,6 +19,8 @@ pub struct Facts {
     pub interface: u32,
     /// ARPHRD_* (SKF_AD_HATYPE).
     pub hardware: u16,
+    /// SO_MARK of its sender (SKF_AD_MARK).
+    pub mark: u32,
     /// The VLAN tag that is not in the bytes, if there is one: TPID and TCI (SKF_AD_VLAN_TPID, _VLAN_TAG, _VLAN_TAG_PRESENT).
     pub vlan: Option<(u16, u16)>,
     /// Where the network header begins in the bytes (SKF_NET_OFF).
@@ -43,6 +45,7 @@ impl Facts {
             SKF_AD_PKTTYPE => self.packet_type.into(),
             SKF_AD_IFINDEX => self.interface,
             SKF_AD_HATYPE => self.hardware.into(),
+            SKF_AD_MARK => self.mark,
             SKF_AD_VLAN_TAG => self.vlan.map_or(0, |(_, tci)| tci.into()),
             SKF_AD_VLAN_TAG_PRESENT => self.vlan.is_some().into(),
             SKF_AD_VLAN_TPID => self.vlan.map_or(0, |(tpid, _)| tpid.into()),

@@ -67,6 +67,7 @@ pub(super) const SKF_LL_OFF: u32 = -0x20_0000_i32 as u32;
 pub(super) const SKF_AD_PROTOCOL: u32 = 0;
 pub(super) const SKF_AD_PKTTYPE: u32 = 4;
 pub(super) const SKF_AD_IFINDEX: u32 = 8;
+pub(super) const SKF_AD_MARK: u32 = 20;
 pub(super) const SKF_AD_HATYPE: u32 = 28;
 pub(super) const SKF_AD_ALU_XOR_X: u32 = 40;
 pub(super) const SKF_AD_VLAN_TAG: u32 = 44;
