@@ -44,3 +44,8 @@ pub use socket::Socket;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
+
+/// So are the programs of the page about Python's names.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/socket-module.md")]
+pub struct SocketModule;

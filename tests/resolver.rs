@@ -111,6 +111,13 @@ fn dns_over_udp_and_tcp() {
     );
     assert_eq!(alias[0].address.to_string(), "198.51.100.7:80");
     assert_eq!(client.gethostbyname("www.example").unwrap().to_string(), "198.51.100.7");
+    let HostEntry { name, aliases, addresses: found } = client.gethostbyname_ex("alias.example").unwrap();
+    assert_eq!(
+        (name.as_str(), aliases),
+        ("www.example", vec!["alias.example".into(), "second.example".into()])
+    );
+    assert_eq!(found, ["198.51.100.7".parse::<IpAddr>().unwrap()]);
+    assert_eq!(client.getfqdn("198.51.100.7"), "www.example");
     assert_eq!(
         client.getnameinfo(([198, 51, 100, 7], 443), 0).unwrap(),
         ("www.example".into(), "https".into())
@@ -158,7 +165,18 @@ fn names_that_need_no_server() {
     assert_eq!(addresses(&host, "127.1", AF_UNSPEC, 0).unwrap(), ["127.0.0.1"]);
     assert!(addresses(&host, "parrot", AF_UNSPEC, 0).is_ok());
     let printer: IpAddr = "192.0.2.50".parse().unwrap();
-    assert_eq!(host.gethostbyaddr(printer).unwrap(), ["printer"]);
+    let entry = host.gethostbyaddr(printer).unwrap();
+    assert_eq!((entry.name.as_str(), entry.aliases.len(), entry.addresses), ("printer", 0, vec![printer]));
+    assert_eq!(host.gethostbyaddr("printer").unwrap().name, "printer");
+    assert_eq!(host.gethostbyaddr("192.0.2.51").unwrap_err().errno(), Errno::EAI_NONAME);
+    assert_eq!(host.gethostbyname("").unwrap().to_string(), "0.0.0.0");
+    assert_eq!(host.gethostbyname("<broadcast>").unwrap().to_string(), "255.255.255.255");
+    assert_eq!(host.gethostbyname_ex("127.1").unwrap().addresses, ["127.0.0.1".parse::<IpAddr>().unwrap()]);
+    assert_eq!(host.gethostbyname_ex("::1").unwrap_err().errno(), Errno::EAI_ADDRFAMILY);
+    assert_eq!((host.getfqdn(""), host.getfqdn("192.0.2.50")), ("localhost".into(), "printer".into()));
+    host.sethostname("bird.example").unwrap();
+    assert_eq!((host.gethostname(), host.getfqdn("")), ("bird.example".into(), "localhost".into()));
+    assert_eq!(host.sethostname(&"x".repeat(65)).unwrap_err().errno(), Errno::EINVAL);
     let scoped = host.getaddrinfo(Some("fe80::1%lo"), Some("80"), AF_INET6, SOCK_STREAM, 0, 0).unwrap();
     assert_eq!(scoped[0].address.to_string(), "[fe80::1%1]:80");
 }

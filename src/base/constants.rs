@@ -1,10 +1,13 @@
 //! Linux's numbers under their names, the same on x86_64 and aarch64. See socket(2), ip(7), ipv6(7), tcp(7).
-#![allow(missing_docs)] // the names are the documentation
+#![allow(missing_docs, non_upper_case_globals)] // the names are the documentation, AF_DECnet's too
 
 macro_rules! constants {
     ($type:ident: $($name:ident = $value:expr;)*) => { $(pub const $name: $type = $value;)* };
     ($($name:ident = $value:expr;)*) => { $(pub const $name: i32 = $value;)* };
 }
+
+mod families;
+pub use families::*;
 
 // packet(7): the fields of struct sockaddr_ll, as wide as they are there, so that `htons(ETH_P_ALL)` is what it is in C.
 constants! { u16:
@@ -14,7 +17,12 @@ constants! { u16:
 }
 constants! { u8:
     PACKET_HOST = 0; PACKET_BROADCAST = 1; PACKET_MULTICAST = 2; PACKET_OTHERHOST = 3; PACKET_OUTGOING = 4;
-    PACKET_LOOPBACK = 5;
+    PACKET_LOOPBACK = 5; PACKET_FASTROUTE = 6;
+}
+// netinet/in.h: addresses as numbers, in the machine's order.
+constants! { u32:
+    INADDR_ANY = 0; INADDR_LOOPBACK = 0x7f00_0001; INADDR_BROADCAST = 0xffff_ffff; INADDR_NONE = 0xffff_ffff;
+    INADDR_UNSPEC_GROUP = 0xe000_0000; INADDR_ALLHOSTS_GROUP = 0xe000_0001; INADDR_MAX_LOCAL_GROUP = 0xe000_00ff;
 }
 
 constants! {
@@ -27,7 +35,9 @@ constants! {
     IPPROTO_IP = 0; IPPROTO_ICMP = 1; IPPROTO_IGMP = 2; IPPROTO_TCP = 6; IPPROTO_UDP = 17; IPPROTO_IPV6 = 41;
     IPPROTO_ROUTING = 43; IPPROTO_FRAGMENT = 44; IPPROTO_ESP = 50; IPPROTO_AH = 51; IPPROTO_ICMPV6 = 58;
     IPPROTO_NONE = 59; IPPROTO_DSTOPTS = 60; IPPROTO_HOPOPTS = 0; IPPROTO_SCTP = 132; IPPROTO_UDPLITE = 136;
-    IPPROTO_RAW = 255;
+    IPPROTO_RAW = 255; IPPROTO_IPIP = 4; IPPROTO_EGP = 8; IPPROTO_PUP = 12; IPPROTO_IDP = 22; IPPROTO_TP = 29;
+    IPPROTO_RSVP = 46; IPPROTO_GRE = 47; IPPROTO_PIM = 103; IPPROTO_MPTCP = 262;
+    IPPORT_RESERVED = 1024; IPPORT_USERRESERVED = 5000;
 
     MSG_OOB = 1; MSG_PEEK = 2; MSG_DONTROUTE = 4; MSG_CTRUNC = 8; MSG_TRUNC = 0x20; MSG_DONTWAIT = 0x40;
     MSG_EOR = 0x80; MSG_WAITALL = 0x100; MSG_CONFIRM = 0x800; MSG_ERRQUEUE = 0x2000; MSG_NOSIGNAL = 0x4000;
@@ -104,8 +114,12 @@ constants! {
     EAI_BADFLAGS = -1; EAI_NONAME = -2; EAI_AGAIN = -3; EAI_FAIL = -4; EAI_NODATA = -5; EAI_FAMILY = -6; EAI_SOCKTYPE = -7;
     EAI_SERVICE = -8; EAI_ADDRFAMILY = -9; EAI_MEMORY = -10; EAI_SYSTEM = -11; EAI_OVERFLOW = -12;
     NI_NUMERICHOST = 1; NI_NUMERICSERV = 2; NI_NOFQDN = 4; NI_NAMEREQD = 8; NI_DGRAM = 16;
+    NI_MAXHOST = 1025; NI_MAXSERV = 32;
 
-    NETLINK_ROUTE = 0; SOL_NETLINK = 270;
+    SCM_RIGHTS = 1; SCM_CREDENTIALS = 2;
+
+    NETLINK_ROUTE = 0; NETLINK_USERSOCK = 2; NETLINK_FIREWALL = 3; NETLINK_NFLOG = 5; NETLINK_XFRM = 6; NETLINK_IP6_FW = 13;
+    NETLINK_DNRTMSG = 14; NETLINK_CRYPTO = 21; SOL_NETLINK = 270;
     NETLINK_ADD_MEMBERSHIP = 1; NETLINK_DROP_MEMBERSHIP = 2; NETLINK_PKTINFO = 3; NETLINK_BROADCAST_ERROR = 4;
     NETLINK_NO_ENOBUFS = 5; NETLINK_LISTEN_ALL_NSID = 8; NETLINK_LIST_MEMBERSHIPS = 9; NETLINK_CAP_ACK = 10;
     NETLINK_EXT_ACK = 11; NETLINK_GET_STRICT_CHK = 12;
@@ -123,7 +137,17 @@ constants! {
     ICMP_FILTER = 1; ICMP6_FILTER = 1;
 
     // Ours: no kernel has them (there they are ENOPROTOOPT).
-    SO_VERBATIM = 0x5001; IP_CSUM_BAD = 0x5002;
+    SO_VERBATIM = 0x5001; IP_CSUM_BAD = 0x5002; SO_RCVALL = 0x5003;
 
     SIOCINQ = 0x541b; FIONREAD = 0x541b; SIOCOUTQ = 0x5411; FIONBIO = 0x5421; SIOCATMARK = 0x8905;
+    // netdevice(7), arp(7)
+    SIOCGIFNAME = 0x8910; SIOCGIFCONF = 0x8912; SIOCGIFFLAGS = 0x8913; SIOCGIFADDR = 0x8915; SIOCGIFDSTADDR = 0x8917;
+    SIOCGIFBRDADDR = 0x8919; SIOCGIFNETMASK = 0x891b; SIOCGIFMETRIC = 0x891d; SIOCGIFMTU = 0x8921; SIOCGIFHWADDR = 0x8927;
+    SIOCGIFINDEX = 0x8933; SIOCGIFTXQLEN = 0x8942; SIOCGARP = 0x8954; SIOCGIFMAP = 0x8970;
+    // Windows' requests, which its tutorials make of any socket: winsock2.h, mstcpip.h
+    SIO_RCVALL = 0x9800_0001_u32 as i32; SIO_KEEPALIVE_VALS = 0x9800_0004_u32 as i32;
+    RCVALL_OFF = 0; RCVALL_ON = 1; RCVALL_SOCKETLEVELONLY = 2; RCVALL_IPLEVEL = 3;
+    // epoll(7); the other events are poll(2)'s
+    EPOLLIN = 1; EPOLLPRI = 2; EPOLLOUT = 4; EPOLLERR = 8; EPOLLHUP = 0x10; EPOLLRDHUP = 0x2000;
+    EPOLLEXCLUSIVE = 1 << 28; EPOLLONESHOT = 1 << 30; EPOLLET = 1 << 31;
 }

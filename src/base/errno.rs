@@ -41,6 +41,8 @@ errnos! {
     EAI_SOCKTYPE = -7, "ai_socktype not supported";
     EAI_SERVICE = -8, "Servname not supported for ai_socktype";
     EAI_ADDRFAMILY = -9, "Address family for hostname not supported";
+    EAI_MEMORY = -10, "Memory allocation failure";
+    EAI_SYSTEM = -11, "System error";
     EAI_OVERFLOW = -12, "Argument buffer overflow";
     EPERM = 1, "Operation not permitted";
     ENOENT = 2, "No such file or directory";

@@ -8,7 +8,7 @@
 //! | `addr.rs` | [`Mac`], [`Cidr`], [`SockAddr`], [`LinkAddr`], [`NetlinkAddr`], [`IfIndex`] |
 //! | `time.rs` | [`Instant`]: a point on a host's own clock |
 //! | `frame.rs` | [`Frame`] and its [`Pool`]: one packet's bytes, with room in front and what is known of them |
-//! | `constants.rs` | AF_* SOCK_* IPPROTO_* SO_* MSG_*: Linux's numbers, under their names |
+//! | `constants.rs` | AF_* SOCK_* IPPROTO_* SO_* MSG_*: Linux's numbers, under their names; `constants/families.rs`: those of further families |
 //! | `cmsg.rs` | control messages of recvmsg(2) and sendmsg(2) |
 //! | `netlink.rs` | netlink(7)'s form: messages and their attributes, read and written |
 //! | `verb.rs` | the socket verbs as data, for hosts in other processes |

@@ -1,4 +1,4 @@
-//! Names of services and their ports: the well-known ones, built in.
+//! Names of services and their ports, of protocols and their numbers: the well-known ones, built in.
 
 /// Name, port, and whether TCP and UDP have it.
 const SERVICES: &[(&str, u16, bool, bool)] = &[
@@ -44,6 +44,31 @@ const SERVICES: &[(&str, u16, bool, bool)] = &[
     ("xmpp-client", 5222, true, false),
     ("http-alt", 8080, true, true),
 ];
+
+/// protocols(5): name, alias, number.
+#[rustfmt::skip]
+const PROTOCOLS: &[(&str, &str, i32)] = &[
+    ("ip", "IP", 0), ("hopopt", "HOPOPT", 0), ("icmp", "ICMP", 1), ("igmp", "IGMP", 2), ("ggp", "GGP", 3),
+    ("ipencap", "IP-ENCAP", 4), ("st", "ST", 5), ("tcp", "TCP", 6), ("egp", "EGP", 8), ("igp", "IGP", 9),
+    ("pup", "PUP", 12), ("udp", "UDP", 17), ("hmp", "HMP", 20), ("xns-idp", "XNS-IDP", 22),
+    ("rdp", "RDP", 27), ("iso-tp4", "ISO-TP4", 29), ("dccp", "DCCP", 33), ("xtp", "XTP", 36),
+    ("ddp", "DDP", 37), ("idpr-cmtp", "IDPR-CMTP", 38), ("ipv6", "IPv6", 41),
+    ("ipv6-route", "IPv6-Route", 43), ("ipv6-frag", "IPv6-Frag", 44), ("idrp", "IDRP", 45),
+    ("rsvp", "RSVP", 46), ("gre", "GRE", 47), ("esp", "IPSEC-ESP", 50), ("ah", "IPSEC-AH", 51),
+    ("skip", "SKIP", 57), ("ipv6-icmp", "IPv6-ICMP", 58), ("ipv6-nonxt", "IPv6-NoNxt", 59),
+    ("ipv6-opts", "IPv6-Opts", 60), ("rspf", "RSPF", 73), ("vmtp", "VMTP", 81), ("eigrp", "EIGRP", 88),
+    ("ospf", "OSPFIGP", 89), ("ax.25", "AX.25", 93), ("ipip", "IPIP", 94), ("etherip", "ETHERIP", 97),
+    ("encap", "ENCAP", 98), ("pim", "PIM", 103), ("ipcomp", "IPCOMP", 108), ("vrrp", "VRRP", 112),
+    ("l2tp", "L2TP", 115), ("isis", "ISIS", 124), ("sctp", "SCTP", 132), ("fc", "FC", 133),
+    ("mobility-header", "Mobility-Header", 135), ("udplite", "UDPLite", 136),
+    ("mpls-in-ip", "MPLS-in-IP", 137), ("manet", "MANET", 138), ("hip", "HIP", 139), ("shim6", "Shim6", 140),
+    ("wesp", "WESP", 141), ("rohc", "ROHC", 142), ("ethernet", "Ethernet", 143), ("mptcp", "MPTCP", 262),
+];
+
+/// The number of a protocol.
+pub(crate) fn protocol_called(name: &str) -> Option<i32> {
+    PROTOCOLS.iter().find(|p| p.0 == name || p.1 == name).map(|p| p.2)
+}
 
 /// The port of a service; `protocol` is `"tcp"`, `"udp"` or `""` for any.
 pub(crate) fn port_of(service: &str, protocol: &str) -> Option<u16> {

@@ -80,6 +80,10 @@ pub(crate) enum Verb {
     Sockets(usize),
     /// How often each thing happened that has a reason. Answers [`Answer::Counters`].
     Counters,
+    /// gethostname(2). Answers [`Answer::Text`].
+    Hostname,
+    /// sethostname(2).
+    SetHostname(String),
 }
 
 /// What a verb gives.
@@ -101,6 +105,7 @@ pub(crate) enum Answer {
     Neighbours(Vec<NeighbourRow>),
     Sockets(Vec<SocketRow>),
     Counters(Vec<(Reason, u64)>),
+    Text(String),
     /// To a supervisor of programs: these sockets' descriptors are to be given a byte.
     Errands(Vec<SocketId>),
 }

@@ -20,8 +20,8 @@ pub(crate) trait Far: Debug + Send + Sync {
     fn now(&self) -> Instant;
     /// The wall clock at the beginning of its clock.
     fn epoch(&self) -> Duration;
-    /// What gethostname(2) says there.
-    fn hostname(&self) -> &str;
+    /// What gethostname(2) says there; after its end what it said first.
+    fn hostname(&self) -> String;
     fn names(&self) -> Result<Names>;
     fn interfaces(&self) -> Result<Vec<Interface>>;
     fn census(&self) -> Result<Census>;

@@ -227,7 +227,7 @@ impl Host {
     pub fn hostname(&self) -> String {
         match self.door() {
             Door::Here(here) => here.shared.lock().stack.net.config.hostname.clone(),
-            Door::There(far) => far.hostname().to_owned(),
+            Door::There(far) => far.hostname(),
         }
     }
 

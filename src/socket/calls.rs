@@ -1,12 +1,11 @@
-//! bind, listen, accept, connect, shutdown, names, ioctl.
+//! bind, listen, accept, connect, shutdown, names.
 
 use super::blocking::Patience;
 use super::handle::Description;
 use super::remote::connection::unexpected;
 use super::{Socket, ToSockAddr};
 use crate::base::constants::{
-    FIONBIO, FIONREAD, POLLERR, POLLHUP, POLLNVAL, POLLOUT, SIOCOUTQ, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_CLOEXEC,
-    SOCK_NONBLOCK,
+    POLLERR, POLLHUP, POLLNVAL, POLLOUT, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_CLOEXEC, SOCK_NONBLOCK,
 };
 use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Error, Reason, Result, SockAddr};
@@ -164,34 +163,6 @@ impl Socket {
         self.look("getpeername", Verb::Peer).and_then(address_of)
     }
 
-    /// ioctl(2): `FIONREAD` (bytes to read; of a datagram socket the next datagram's length), `SIOCOUTQ` (bytes not yet
-    /// acknowledged or sent), `FIONBIO` (`argument` 1 = non-blocking).
-    ///
-    /// # Errors
-    /// EINVAL (`FIONREAD` of a listener), ENOTTY for other requests.
-    ///
-    /// ```
-    /// # use sockatoo::{Host, socket::*};
-    /// # let host = Host::builder().build()?;
-    /// let (one, other) = host.socketpair(AF_INET, SOCK_STREAM, 0)?;
-    /// one.sendall(b"12345", 0)?;
-    /// other.recv(1, 0)?;
-    /// assert_eq!(other.ioctl(FIONREAD, 0)?, 4);
-    /// # Ok::<(), sockatoo::Error>(())
-    /// ```
-    pub fn ioctl(&self, request: i32, argument: i32) -> Result<i32> {
-        let length = |answer| count_of(answer).map(|n| i32::try_from(n).unwrap_or(i32::MAX));
-        match request {
-            FIONREAD => self.look("ioctl", Verb::Readable).and_then(length),
-            SIOCOUTQ => self.look("ioctl", Verb::Unsent).and_then(length),
-            FIONBIO => self.setblocking(argument == 0).map(|()| 0),
-            _ => {
-                self.open()?;
-                Err(Errno::ENOTTY.with(format!("sockets have no ioctl {request:#x}")))
-            }
-        }
-    }
-
     /// What poll(2) would say now: `POLLIN`, `POLLOUT`, `POLLERR`, `POLLHUP`, `POLLRDHUP`; `POLLNVAL` of a closed socket.
     pub fn poll(&self) -> i32 {
         match self.open() {
@@ -221,11 +192,6 @@ impl Description {
 fn address_of(answer: Answer) -> Result<SockAddr> {
     let Answer::Address(address) = answer else { return Err(unexpected()) };
     Ok(address)
-}
-
-fn count_of(answer: Answer) -> Result<usize> {
-    let Answer::Count(count) = answer else { return Err(unexpected()) };
-    Ok(count)
 }
 
 /// The handshake has begun, or had before.

@@ -1,4 +1,4 @@
-//! Addresses and numbers between their text, their bytes and the machine's order: inet(3), byteorder(3).
+//! Addresses and numbers between their text, their bytes and the machine's order: inet(3), byteorder(3); cmsg(3)'s lengths.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -112,6 +112,30 @@ pub const fn ntohs(number: u16) -> u16 {
 /// ntohl(3): a 32-bit number from the network's to the machine's order.
 pub const fn ntohl(number: u32) -> u32 {
     u32::from_be(number)
+}
+
+/// True: IPv6 is always there. Python's `has_ipv6`.
+#[allow(non_upper_case_globals)] // Python's name
+pub const has_ipv6: bool = true;
+
+/// sizeof(struct cmsghdr), which is a multiple of the alignment.
+const CMSG_HEADER: usize = 16;
+
+/// cmsg(3): the length of a control message that carries so many bytes, without what aligns the next one.
+///
+/// ```
+/// use sockatoo::socket::*;
+/// assert_eq!((CMSG_LEN(4), CMSG_SPACE(4)), (20, 24)); // one descriptor, SCM_RIGHTS
+/// ```
+#[allow(non_snake_case)] // the name that everybody knows
+pub const fn CMSG_LEN(length: usize) -> usize {
+    CMSG_HEADER.saturating_add(length)
+}
+
+/// cmsg(3): the room that a control message with so many bytes takes.
+#[allow(non_snake_case)]
+pub const fn CMSG_SPACE(length: usize) -> usize {
+    CMSG_HEADER.saturating_add(length.saturating_add(7) & !7)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use super::Socket;
 use super::handle::Description;
 use crate::base::{Errno, Result};
-use crate::sys::descriptor::cookie;
+use crate::sys::descriptor::{self, cookie};
 
 /// The sockets that have a descriptor, by its cookie.
 static OUT: LazyLock<Mutex<HashMap<u64, Out>>> = LazyLock::new(Mutex::default);
@@ -26,7 +26,7 @@ fn out() -> MutexGuard<'static, HashMap<u64, Out>> {
 }
 
 impl Description {
-    fn descriptor(self: &Arc<Self>) -> Result<BorrowedFd<'_>> {
+    pub(super) fn descriptor(self: &Arc<Self>) -> Result<BorrowedFd<'_>> {
         if let Some(fd) = self.readiness.get() {
             return Ok(fd.as_fd());
         }
@@ -71,6 +71,33 @@ impl Socket {
         Ok(self.open()?.descriptor()?.as_raw_fd())
     }
 
+    /// True if programs that this one executes get the socket's descriptor, too (no FD_CLOEXEC). They can wait on it; the socket
+    /// itself stays this process's.
+    ///
+    /// # Errors
+    /// EBADF, EMFILE.
+    ///
+    /// ```
+    /// # use sockatoo::{Host, socket::*};
+    /// # let host = Host::builder().build()?;
+    /// let socket = host.socket(AF_INET, SOCK_STREAM, 0)?;
+    /// assert!(!socket.get_inheritable()?);
+    /// socket.set_inheritable(true)?;
+    /// assert!(socket.get_inheritable()?);
+    /// # Ok::<(), sockatoo::Error>(())
+    /// ```
+    pub fn get_inheritable(&self) -> Result<bool> {
+        Ok(!descriptor::is_cloexec(self.open()?.descriptor()?)?)
+    }
+
+    /// Sets what [`Socket::get_inheritable`] tells.
+    ///
+    /// # Errors
+    /// EBADF, EMFILE.
+    pub fn set_inheritable(&self, inheritable: bool) -> Result<()> {
+        Ok(descriptor::set_cloexec(self.open()?.descriptor()?, !inheritable)?)
+    }
+
     /// Gives up this handle without closing the socket, and gives its descriptor: [`take_fileno`] makes a handle of it again.
     ///
     /// # Errors
@@ -99,6 +126,26 @@ impl Socket {
     }
 }
 
+/// Closes what [`Socket::detach`] left to this descriptor: Python's `socket.close(fd)`.
+///
+/// # Errors
+/// EBADF, also of a descriptor whose socket was not detached: its handles close it. ENOTSOCK for one that is no Sockatoo socket's.
+///
+/// ```
+/// # use sockatoo::{Host, socket::*};
+/// # let host = Host::builder().build()?;
+/// let fd = host.socket(AF_INET, SOCK_STREAM, 0)?.detach()?;
+/// close(fd)?;
+/// assert_eq!(host.census().sockets, 0);
+/// # Ok::<(), sockatoo::Error>(())
+/// ```
+pub fn close(fd: RawFd) -> Result<()> {
+    match detached(fd)? {
+        Some(socket) => socket.close(),
+        None => Err(Errno::EBADF.with("the socket was not detached: close its handle")),
+    }
+}
+
 /// Another handle of the socket behind a descriptor that [`Socket::fileno`] or [`Socket::detach`] gave, or behind a dup(2) of
 /// it. Python's `fromfd`; family, type and protocol are known.
 ///
@@ -116,9 +163,14 @@ pub fn fromfd(fd: RawFd) -> Result<Socket> {
 /// # Errors
 /// As [`fromfd`].
 pub fn take_fileno(fd: RawFd) -> Result<Socket> {
+    detached(fd)?.map_or_else(|| fromfd(fd), Ok)
+}
+
+/// A handle that was left to this descriptor.
+fn detached(fd: RawFd) -> Result<Option<Socket>> {
     let key = key_of(fd)?;
     let detached = out().get_mut(&key).and_then(|out| out.detached.pop());
-    detached.map(Socket::counted_handle_of).map_or_else(|| fromfd(fd), Ok)
+    Ok(detached.map(Socket::counted_handle_of))
 }
 
 fn key_of(fd: RawFd) -> Result<u64> {

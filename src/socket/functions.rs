@@ -7,6 +7,7 @@ use crate::base::constants::{
     AF_INET, AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, SOCK_DGRAM, SOCK_STREAM,
     SOL_SOCKET,
 };
+use crate::base::verb::Verb;
 use crate::base::{Errno, Reason, Result, SockAddr};
 use crate::driver::Host;
 
@@ -162,5 +163,22 @@ impl Host {
     /// gethostname(2).
     pub fn gethostname(&self) -> String {
         self.hostname()
+    }
+
+    /// sethostname(2): this host's name from now on; the machine's stays.
+    ///
+    /// # Errors
+    /// EINVAL (over 64 bytes), ENETDOWN.
+    ///
+    /// ```
+    /// use sockatoo::Host;
+    /// let host = Host::builder().build()?;
+    /// host.sethostname("parrot")?;
+    /// assert_eq!(host.gethostname(), "parrot");
+    /// # Ok::<(), sockatoo::Error>(())
+    /// ```
+    pub fn sethostname(&self, name: &str) -> Result<()> {
+        self.alive()?;
+        self.perform(Verb::SetHostname(name.to_owned())).map(drop)
     }
 }

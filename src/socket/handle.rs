@@ -3,7 +3,7 @@
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::remote::Patience;
@@ -28,12 +28,20 @@ pub(super) struct Description {
     handles: AtomicUsize,
     /// What `fileno()` gives, made at its first use.
     pub(super) readiness: OnceLock<Arc<OwnedFd>>,
+    /// SIO_RCVALL: the packet socket that keeps interfaces promiscuous.
+    receive_all: Mutex<Option<Socket>>,
 }
 
 impl Description {
+    /// SIO_RCVALL: from now on this one, or none.
+    pub(super) fn set_receive_all(&self, listener: Option<Socket>) {
+        *self.receive_all.lock().unwrap_or_else(PoisonError::into_inner) = listener;
+    }
+
     /// The last handle was closed.
     fn close(&self) -> Result<()> {
         self.forget_descriptor();
+        self.set_receive_all(None);
         let here = match self.host.door() {
             Door::Here(here) => here,
             Door::There(far) => {
@@ -158,6 +166,7 @@ impl Socket {
             nonblocking: AtomicBool::new(false),
             handles: AtomicUsize::new(0),
             readiness: OnceLock::new(),
+            receive_all: Mutex::new(None),
         });
         Self::handle_of(description)
     }

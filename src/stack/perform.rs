@@ -69,7 +69,18 @@ impl Stack {
             Verb::Neighbours(from) => Ok(Answer::Neighbours(self.neighbour_rows(from))),
             Verb::Sockets(from) => Ok(Answer::Sockets(self.socket_rows(from))),
             Verb::Counters => Ok(Answer::Counters(self.counter_rows())),
+            Verb::Hostname => Ok(Answer::Text(self.net.config.hostname.clone())),
+            Verb::SetHostname(ref name) => self.set_hostname(name).map(done),
         }
+    }
+
+    /// sethostname(2): at most __NEW_UTS_LEN (64) bytes.
+    fn set_hostname(&mut self, name: &str) -> Result<()> {
+        if name.len() > 64 {
+            return Err(Errno::EINVAL.with("a host's name has at most 64 bytes"));
+        }
+        self.net.config.hostname = name.to_owned();
+        Ok(())
     }
 
     fn perform_send(&mut self, id: SocketId, letters: &[Letter]) -> Result<usize> {

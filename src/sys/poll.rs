@@ -18,6 +18,16 @@ impl PollFd {
         Self(libc::pollfd { fd, events: readable | writable, revents: 0 })
     }
 
+    /// The same for any events: POLLIN, POLLPRI, POLLOUT, POLLRDHUP.
+    pub(crate) const fn for_events(fd: RawFd, events: i32) -> Self {
+        Self(libc::pollfd { fd, events: events as i16, revents: 0 })
+    }
+
+    /// After [`poll`]: what was found, POLLERR, POLLHUP and POLLNVAL unasked.
+    pub(crate) const fn revents(&self) -> i32 {
+        self.0.revents as i32
+    }
+
     /// After [`poll`]: something can be read or written, as was asked, or the descriptor has failed or hung up (reading and
     /// writing tell which).
     pub(crate) const fn is_ready(&self) -> bool {

@@ -55,6 +55,8 @@ pub trait Arm {
     fn set_nonblocking(&mut self, fd: Fd, on: bool) -> Outcome<()>;
     /// FIONREAD, SIOCOUTQ.
     fn ioctl(&mut self, fd: Fd, request: i32) -> Outcome<i32>;
+    /// A struct of netdevice(7), at least a struct ifreq's 40 bytes: what becomes of it.
+    fn ioctl_bytes(&mut self, fd: Fd, request: i32, value: &[u8]) -> Outcome<Vec<u8>>;
     /// The name of an interface of the socket's host.
     fn interface_name(&mut self, fd: Fd, index: u32) -> String;
     /// The index of an interface of the socket's host.

@@ -369,6 +369,12 @@ impl Arm for Kernel {
         Ok(value)
     }
 
+    fn ioctl_bytes(&mut self, fd: Fd, request: i32, value: &[u8]) -> Outcome<Vec<u8>> {
+        let mut value = value.to_vec();
+        value.resize(value.len().max(40), 0);
+        check(unsafe { libc::ioctl(self.raw(fd), request as _, value.as_mut_ptr()) }).map(|_| value)
+    }
+
     fn interface_name(&mut self, fd: Fd, index: u32) -> String {
         if self.namespaces.len() > 1 {
             enter(&self.namespaces[self.sockets[fd.0].1]);

@@ -38,6 +38,7 @@ mod bind;
 mod connect;
 mod control;
 mod filter;
+mod ioctl;
 mod listen;
 mod multicast;
 mod names;

@@ -139,6 +139,10 @@ impl Arm for Ours {
         self.at(fd)?.ioctl(request, 0).map_err(number)
     }
 
+    fn ioctl_bytes(&mut self, fd: Fd, request: i32, value: &[u8]) -> Outcome<Vec<u8>> {
+        self.at(fd)?.ioctl(request, value).map_err(number)
+    }
+
     fn interface_name(&mut self, fd: Fd, index: u32) -> String {
         let host = self.sockets.get(fd.0).map_or(0, |s| s.1);
         let all = self.hosts[host].interfaces();

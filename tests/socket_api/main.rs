@@ -1,7 +1,10 @@
 //! The socket API as a program sees it: over the loopback of one host, and between two hosts on a cable.
 #![allow(unsafe_code, clippy::unwrap_used)]
 
+mod ioctls;
+mod notes;
 mod waiting;
+mod watching;
 
 use std::io::{BufRead, Cursor, IoSlice, Read, Write};
 use std::net::Shutdown;

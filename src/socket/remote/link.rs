@@ -208,8 +208,11 @@ impl Far for Link {
         self.facts.epoch
     }
 
-    fn hostname(&self) -> &str {
-        &self.facts.hostname
+    fn hostname(&self) -> String {
+        match self.perform(Verb::Hostname, Patience::Now) {
+            Ok(Answer::Text(name)) => name,
+            _ => self.facts.hostname.clone(),
+        }
     }
 
     fn names(&self) -> Result<Names> {

@@ -26,6 +26,8 @@ const MAX_ANSWER: usize = 4096;
 pub(super) struct Answer {
     /// The name at the end of the aliases.
     pub(super) canonical: String,
+    /// The names on the way there, the asked one first.
+    pub(super) aliases: Vec<String>,
     pub(super) addresses: Vec<IpAddr>,
     /// Of a reverse lookup.
     pub(super) names: Vec<String>,
@@ -172,6 +174,9 @@ fn merge(name: &str, kinds: &[u16], answers: &[Message]) -> Result<Answer> {
             Data::Cname(target) if r.name == owner => Some(target),
             _ => None,
         }) {
+            if !result.aliases.contains(&owner) {
+                result.aliases.push(owner.clone());
+            }
             if !seen.insert(owner) || seen.len() > MAX_ALIASES {
                 return Err(Errno::EAI_FAIL.with(format!("the aliases of `{name}` go in circles")));
             }

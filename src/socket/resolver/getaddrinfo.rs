@@ -1,11 +1,11 @@
 //! getaddrinfo(3): a host and a service become addresses to connect to or to bind.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV6};
 
-use super::facts;
 use super::lookup::{self, Families};
 use super::order::{self, Candidate};
 use super::services::getservbyname;
+use super::{dns, facts};
 use crate::base::constants::{
     AF_INET, AF_INET6, AF_UNSPEC, AI_ADDRCONFIG, AI_ALL, AI_CANONNAME, AI_NUMERICHOST, AI_NUMERICSERV,
     AI_PASSIVE, AI_V4MAPPED, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
@@ -90,21 +90,6 @@ impl Host {
         Ok(found)
     }
 
-    /// gethostbyname(3): a name's first IPv4 address.
-    ///
-    /// # Errors
-    /// As [`Host::getaddrinfo`].
-    pub fn gethostbyname(&self, name: &str) -> Result<Ipv4Addr> {
-        let found = self.getaddrinfo(Some(name), None, AF_INET, SOCK_STREAM, 0, 0)?;
-        found
-            .iter()
-            .find_map(|info| match info.address.inet() {
-                Some(SocketAddr::V4(a)) => Some(*a.ip()),
-                _ => None,
-            })
-            .ok_or_else(|| Errno::EAI_NODATA.into())
-    }
-
     /// The addresses of a name or number with their scope, sorted.
     fn addresses_of(&self, name: &str, family: i32, flags: i32) -> Result<(String, Vec<(IpAddr, u32)>)> {
         if let Some((address, scope)) = self.numeric_with_scope(name)? {
@@ -129,7 +114,7 @@ impl Host {
         if !families.v4 && !families.v6 {
             return Err(Errno::EAI_NONAME.with("this host has no address of the wanted family"));
         }
-        let (canonical, mut found) = lookup::addresses(self, name, families)?;
+        let dns::Answer { canonical, addresses: mut found, .. } = lookup::addresses(self, name, families)?;
         if mapped {
             let some_v6 = found.iter().any(IpAddr::is_ipv6);
             if some_v6 && flags & AI_ALL == 0 {
@@ -149,7 +134,7 @@ impl Host {
     }
 
     /// A number, of IPv6 with its scope: RFC 4007 11, `fe80::1%tap0` or `fe80::1%2`.
-    fn numeric_with_scope(&self, text: &str) -> Result<Option<(IpAddr, u32)>> {
+    pub(super) fn numeric_with_scope(&self, text: &str) -> Result<Option<(IpAddr, u32)>> {
         let Some((address, zone)) = text.split_once('%') else {
             return Ok(numeric(text).map(|a| (a, 0)));
         };

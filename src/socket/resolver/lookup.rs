@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{dns, facts};
+use super::dns::{self, Answer};
+use super::facts;
 use crate::base::Result;
 use crate::driver::Host;
 use crate::wire::dns::{TYPE_A, TYPE_AAAA};
@@ -20,10 +21,10 @@ impl Families {
     }
 }
 
-/// The canonical name and the addresses, in no particular order.
-pub(super) fn addresses(host: &Host, name: &str, families: Families) -> Result<(String, Vec<IpAddr>)> {
-    if let Some(found) = known_here(host, name, families) {
-        return Ok((name.to_owned(), found));
+/// The canonical name, the aliases that lead to it, and the addresses, in no particular order.
+pub(super) fn addresses(host: &Host, name: &str, families: Families) -> Result<Answer> {
+    if let Some(addresses) = known_here(host, name, families) {
+        return Ok(Answer { canonical: name.to_owned(), addresses, ..Answer::default() });
     }
     let mut kinds = Vec::with_capacity(2);
     if families.v4 {
@@ -32,8 +33,7 @@ pub(super) fn addresses(host: &Host, name: &str, families: Families) -> Result<(
     if families.v6 {
         kinds.push(TYPE_AAAA);
     }
-    let answer = dns::ask(host, name, &kinds)?;
-    Ok((answer.canonical, answer.addresses))
+    dns::ask(host, name, &kinds)
 }
 
 /// What needs no question to anybody. `None`: the name is not known here; an empty list never.

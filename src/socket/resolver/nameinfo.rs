@@ -1,20 +1,22 @@
-//! The way back: from an address to names.
+//! The way back: from an address to a name and a service.
 
 use std::net::IpAddr;
 
 use super::services::getservbyport;
 use super::{dns, facts};
-use crate::base::constants::{NI_DGRAM, NI_NAMEREQD, NI_NUMERICHOST, NI_NUMERICSERV};
+use crate::base::constants::{NI_DGRAM, NI_NAMEREQD, NI_NOFQDN, NI_NUMERICHOST, NI_NUMERICSERV};
 use crate::base::{Errno, Result, SockAddr};
 use crate::driver::Host;
 use crate::wire::dns::{TYPE_PTR, reverse_name};
+
+const ALL_FLAGS: i32 = NI_NUMERICHOST | NI_NUMERICSERV | NI_NOFQDN | NI_NAMEREQD | NI_DGRAM;
 
 impl Host {
     /// getnameinfo(3): the names of an address's host and service, or their numbers where there is no name.
     /// `flags` are NI_*.
     ///
     /// # Errors
-    /// EAI_FAMILY ([`SockAddr::Unspec`]), EAI_NONAME (`NI_NAMEREQD`).
+    /// EAI_FAMILY ([`SockAddr::Unspec`]), EAI_NONAME (`NI_NAMEREQD`), EAI_BADFLAGS.
     ///
     /// ```
     /// use sockatoo::{Host, socket::*};
@@ -25,12 +27,16 @@ impl Host {
     /// ```
     pub fn getnameinfo(&self, address: impl Into<SockAddr>, flags: i32) -> Result<(String, String)> {
         let address = address.into();
+        if flags & !ALL_FLAGS != 0 {
+            return Err(Errno::EAI_BADFLAGS.into());
+        }
         let inet = address.inet().ok_or(Errno::EAI_FAMILY)?;
         let named = match flags & NI_NUMERICHOST {
             0 => self.names_of(inet.ip()).and_then(|names| names.into_iter().next()),
             _ => None,
         };
         let name = match named {
+            Some(name) if flags & NI_NOFQDN != 0 => self.without_own_domain(name),
             Some(name) => name,
             None if flags & NI_NAMEREQD != 0 => {
                 return Err(Errno::EAI_NONAME.with(format!("{} has no name", inet.ip())));
@@ -48,16 +54,8 @@ impl Host {
         Ok((name, service))
     }
 
-    /// gethostbyaddr(3): all names of an address, the first one the true one.
-    ///
-    /// # Errors
-    /// EAI_NONAME.
-    pub fn gethostbyaddr(&self, address: IpAddr) -> Result<Vec<String>> {
-        self.names_of(address).ok_or_else(|| Errno::EAI_NONAME.with(format!("{address} has no name")))
-    }
-
     /// Names from the hosts table, else by a reverse lookup.
-    fn names_of(&self, address: IpAddr) -> Option<Vec<String>> {
+    pub(super) fn names_of(&self, address: IpAddr) -> Option<Vec<String>> {
         let known = facts::by_address(self, address);
         if !known.is_empty() {
             return Some(known);
@@ -73,6 +71,15 @@ impl Host {
         }
         let answer = dns::ask(self, &reverse_name(address), &[TYPE_PTR]).ok()?;
         Some(answer.names).filter(|names| !names.is_empty())
+    }
+
+    /// RFC 3493 6.2, NI_NOFQDN: "only the node name portion of the FQDN" of a host of our own domain.
+    fn without_own_domain(&self, name: String) -> String {
+        let own = self.gethostname();
+        match (name.split_once('.'), own.split_once('.')) {
+            (Some((node, domain)), Some((_, own))) if domain.eq_ignore_ascii_case(own) => node.to_owned(),
+            _ => name,
+        }
     }
 
     /// An interface's name, or its number if it has none.

@@ -1,4 +1,5 @@
-//! Options that raw sockets alone have: raw(7), ipv6(7), icmp(7), and the two that are ours (SO_VERBATIM, IP_CSUM_BAD).
+//! Options that raw sockets alone have: raw(7), ipv6(7), icmp(7), and those that are ours (SO_VERBATIM, SO_RCVALL,
+//! IP_CSUM_BAD).
 
 use super::calls::{int, out_of_range, unknown, wrong_length};
 use crate::base::constants::*;
@@ -44,6 +45,7 @@ impl Stack {
             }
             (SOL_RAW, ICMP_FILTER) if six => return Err(unknown()),
             (SOL_SOCKET, SO_VERBATIM) => raw.verbatim.number(),
+            (SOL_SOCKET, SO_RCVALL) => i32::from(raw.receives_all),
             (SOL_IP, IP_CSUM_BAD) => i32::from(raw.tells_checksums),
             (SOL_IPV6 | SOL_RAW, IPV6_HDRINCL) if six => i32::from(raw.header_included),
             (SOL_IPV6 | SOL_RAW, IPV6_CHECKSUM) if six => {
@@ -74,6 +76,7 @@ impl Stack {
             (SOL_SOCKET, SO_VERBATIM) => {
                 raw.verbatim = Verbatim::from_number(number).ok_or_else(out_of_range)?;
             }
+            (SOL_SOCKET, SO_RCVALL) => raw.receives_all = number != 0,
             (SOL_IP, IP_CSUM_BAD) => raw.tells_checksums = number != 0,
             (SOL_IP, IP_HDRINCL) => raw.header_included = number != 0,
             // ip_ra_control, ip6_ra_control

@@ -36,7 +36,7 @@ fn is_raw(level: i32, name: i32) -> bool {
     matches!(
         (level, name),
         (SOL_RAW | SOL_ICMPV6, _)
-            | (SOL_SOCKET, SO_VERBATIM)
+            | (SOL_SOCKET, SO_VERBATIM | SO_RCVALL)
             | (SOL_IP, IP_HDRINCL | IP_CSUM_BAD | IP_ROUTER_ALERT)
             | (SOL_IPV6, IPV6_HDRINCL | IPV6_CHECKSUM | IPV6_ROUTER_ALERT)
     )

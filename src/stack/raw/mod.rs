@@ -65,6 +65,8 @@ pub(crate) struct RawSocket {
     pub(crate) router_alert: Option<bool>,
     /// IP_CSUM_BAD: tell of wrong checksums.
     pub(crate) tells_checksums: bool,
+    /// SO_RCVALL: its own address says only what it sends from; packets to others are heard, too.
+    pub(crate) receives_all: bool,
 }
 
 impl RawSocket {
@@ -80,6 +82,7 @@ impl RawSocket {
             checksum6: (domain == AF_INET6 && protocol == IPPROTO_ICMPV6).then_some(2),
             router_alert: None,
             tells_checksums: false,
+            receives_all: false,
         }
     }
 }

@@ -15,6 +15,7 @@ fn fits(entry: &Entry, source: IpAddr, destination: IpAddr, interface: Option<If
     let local = entry.local.map(|local| local.ip()).filter(|local| !local.is_unspecified());
     let peer = entry.remote.map(|remote| remote.ip()).filter(|peer| !peer.is_unspecified());
     let heard = local.is_none_or(|local| local == destination)
+        || entry.raw().is_ok_and(|raw| raw.receives_all)
         // inet6_mc_check: of IPv6, a socket bound to its own address still hears the groups that it may hear.
         || matches!(destination, IpAddr::V6(v6) if v6.is_multicast())
             && interface.is_some_and(|interface| entry.hears_group(destination, interface));

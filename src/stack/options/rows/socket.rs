@@ -80,5 +80,6 @@ SOL_SOCKET: {
     SO_PASSPIDFD = NOT_HERE;
     SO_PEERPIDFD = Value::Refused(Errno::ENODATA, Errno::ENOPROTOOPT);
     SO_VERBATIM = Value::Special, not !RAW => ENOPROTOOPT;
+    SO_RCVALL = Value::Special, not !RAW => ENOPROTOOPT;
 }
 }
