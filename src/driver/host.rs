@@ -232,6 +232,7 @@ impl Host {
     }
 
     /// SO_NETNS_COOKIE of the sockets of a host in this process.
+    #[cfg(feature = "cli")]
     pub(crate) fn netns_cookie(&self) -> u64 {
         match self.door() {
             Door::Here(here) => here.shared.lock().stack.net.config.cookie,

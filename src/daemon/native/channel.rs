@@ -345,6 +345,12 @@ impl Channel {
         descriptor::unsent(self.fd.as_fd()).unwrap_or(0)
     }
 
+    /// From now on the program's sends give EPIPE; what it has sent is thrown away, since AF_UNIX would make ECONNRESET of it.
+    pub(super) fn turn_away(&self, bench: &mut Bench) {
+        let _ = descriptor::shutdown(self.fd.as_fd(), SHUT_RD);
+        while descriptor::recv(self.fd.as_fd(), &mut bench.buffer, MSG_DONTWAIT).is_ok_and(|n| n > 0) {}
+    }
+
     /// No more events of it.
     pub(super) fn fall_silent(&mut self, tools: &Tools<'_>) {
         if self.watched.take().is_some() {
@@ -352,9 +358,11 @@ impl Channel {
         }
     }
 
-    /// SO_LINGER with 0 seconds: a close is a reset, and nothing waits to be sent.
-    pub(super) fn note_close(&mut self, tools: &Tools<'_>, id: SocketId) {
+    /// SO_LINGER with 0 seconds: a close is a reset. What the program wrote before has left, as far as the windows had room, as
+    /// Linux's send(2) would have sent it; the rest is lost.
+    pub(super) fn note_close(&mut self, tools: &Tools<'_>, bench: &mut Bench, id: SocketId) {
         if self.closed && !self.program_ended && lingers_not(tools, id) {
+            while self.plug.is_none() && matches!(self.outgoing(tools, &mut bench.buffer, id), Step::Moved) {}
             (self.program_ended, self.reset) = (true, true);
         }
     }

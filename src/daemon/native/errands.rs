@@ -61,7 +61,12 @@ impl Natives {
                 let client = known.client;
                 self.give_errands(client);
             }
-            _ => known.part = Part::Failed { named: channel.named, since: tools.now },
+            _ => {
+                if channel.has_peer_ended() {
+                    channel.turn_away(&mut self.bench);
+                }
+                known.part = Part::Failed { named: channel.named, since: tools.now };
+            }
         }
     }
 

@@ -72,7 +72,7 @@ impl Natives {
             Part::Channel(channel) if !channel.is_opening() && channel.unheard() == 0 => {
                 channel.shutdown(tools, &mut self.bench, id, SHUT_RDWR);
                 channel.buried();
-                channel.note_close(tools, id);
+                channel.note_close(tools, &mut self.bench, id);
                 self.pump(tools, id);
             }
             Part::Channel(_) => {

@@ -279,7 +279,7 @@ impl Natives {
         match self.known.get_mut(&id).map(|known| &mut known.part) {
             Some(Part::Channel(channel)) => {
                 channel.ready(events);
-                channel.note_close(tools, id);
+                channel.note_close(tools, &mut self.bench, id);
             }
             Some(Part::Datagrams(datagrams)) => datagrams.ready(),
             _ => return,
