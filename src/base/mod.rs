@@ -35,4 +35,4 @@ pub use event::{Event, SocketCall, SocketId, TcpSample, TcpState};
 pub use frame::{Checksum, Direction, Frame, HEADROOM, LinkType, Pool};
 pub use reason::Reason;
 pub use time::Instant;
-pub use verb::{NeighbourRow, NeighbourState, RouteRow, SocketRow};
+pub use verb::{NeighbourRow, NeighbourState, RouteRow, SocketRow, SocketTimer};

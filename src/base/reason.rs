@@ -117,6 +117,7 @@ reasons! {
     TcpDataAfterClose = "tcp.data-after-close", "data arrived after close: the peer is told by RST";
     TcpOrphanTimeout = "tcp.orphan-timeout", "a closed connection's peer stayed silent in FIN_WAIT2";
     TcpAborted = "tcp.aborted", "the connection was given up on this side";
+    TcpDestroyed = "tcp.destroyed", "the socket was destroyed by SOCK_DESTROY";
     TcpAddressGone = "tcp.address-gone", "the connection's local address was removed";
     TcpWriteShut = "tcp.write-shut", "this side has shut down writing";
     TcpTooManyFlows = "tcp.too-many-flows", "the host has reached its limit of connections";
@@ -130,6 +131,7 @@ reasons! {
     UdpEncapsulated = "udp.encapsulated", "the datagram carries ESP (UDP_ENCAP), and there is no security association";
     UdpSegments = "udp.segments", "datagrams of UDP_SEGMENT need a checksum, and one call makes 128 of them at most";
     UdpMalformed = "udp.malformed", "the UDP header is malformed";
+    UdpDestroyed = "udp.destroyed", "the socket was destroyed by SOCK_DESTROY";
     UdpNoSocket = "udp.no-socket", "no socket is bound to the port; answered with ICMP port unreachable";
     PingNoSocket = "ping.no-socket", "no ping socket has the echo reply's identifier";
     PingNotEcho = "ping.not-echo", "a ping socket sends echo requests only";

@@ -263,4 +263,22 @@ pub struct SocketRow {
     pub device: Option<IfIndex>,
     /// IPV6_V6ONLY: its IPv6 address stands for no IPv4 one.
     pub v6only: bool,
+    /// Its number among the files of programs; 0 = it has none.
+    pub inode: u32,
+    /// Who made it.
+    pub uid: u32,
+    /// What its connection waits for.
+    pub timer: Option<SocketTimer>,
+}
+
+/// A connection's timer, as `ss -o` shows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SocketTimer {
+    /// 1 retransmission, 2 keepalive, 3 the end of TIME_WAIT, 4 a probe of a closed window.
+    pub kind: u8,
+    /// Until it runs out.
+    pub left: Duration,
+    /// How often it has run out in a row.
+    pub tries: u8,
 }

@@ -7,8 +7,8 @@
 //! ```
 
 use crate::base::constants::{
-    AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, MSG_ERRQUEUE, SO_RCVTIMEO, SO_RCVTIMEO_NEW, SO_SNDTIMEO,
-    SO_SNDTIMEO_NEW, SOL_SOCKET,
+    AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, MSG_ERRQUEUE, NETLINK_ROUTE, NETLINK_SOCK_DIAG, SO_RCVTIMEO,
+    SO_RCVTIMEO_NEW, SO_SNDTIMEO, SO_SNDTIMEO_NEW, SOL_SOCKET,
 };
 use crate::sys::number;
 use crate::sys::seccomp::{ARCH, Instruction, NARROW, NATIVE, NUMBER, high_half, low_half};
@@ -169,8 +169,9 @@ fn condition(when: When) -> Vec<Step> {
             If(EQUAL, AF_PACKET as u32, Stop, Next),
             If(EQUAL, AF_NETLINK as u32, Next, Allow),
             Load(low_half(2)),
-            // NETLINK_ROUTE; the other protocols are about the machine, not its network.
-            If(EQUAL, 0, Stop, Allow),
+            // The other protocols are about the machine, not its network.
+            If(EQUAL, NETLINK_ROUTE as u32, Stop, Next),
+            If(EQUAL, NETLINK_SOCK_DIAG as u32, Stop, Allow),
         ],
         When::Given(argument) => given(argument, Allow).to_vec(),
         When::GivenOrErrors(argument) => {

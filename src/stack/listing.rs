@@ -94,13 +94,27 @@ impl Stack {
         let rows = sockets.iter().skip(from).take(PIECE).map(|(id, entry)| self.socket_row(*id, entry));
         let mut rows: Vec<_> = rows.collect();
         if let Some(room @ 1..) = PIECE.checked_sub(rows.len()) {
-            let orphans = self.tcp.rows_without_socket(&self.sockets);
+            let orphans = self.tcp.rows_without_socket(&self.sockets, self.net.now);
             rows.extend(orphans.into_iter().skip(from.saturating_sub(sockets.len())).take(room));
         }
         rows
     }
 
-    fn socket_row(&self, id: SocketId, entry: &Entry) -> SocketRow {
+    /// The file that a program has of a socket.
+    #[cfg(feature = "cli")]
+    pub(crate) fn set_inode(&mut self, id: SocketId, inode: u32) {
+        if let Ok(entry) = self.sockets.get_mut(id) {
+            entry.inode = Some(inode);
+        }
+    }
+
+    /// True if it was told.
+    #[cfg(feature = "cli")]
+    pub(crate) fn has_inode(&self, id: SocketId) -> bool {
+        self.sockets.get(id).is_ok_and(|entry| entry.inode.is_some())
+    }
+
+    pub(super) fn socket_row(&self, id: SocketId, entry: &Entry) -> SocketRow {
         let mut row = SocketRow {
             socket: Some(id),
             domain: entry.domain,
@@ -113,6 +127,9 @@ impl Stack {
             send_queue: 0,
             device: entry.device,
             v6only: entry.domain == AF_INET6 && entry.options.v6only,
+            inode: entry.shown_inode(id),
+            uid: entry.uid,
+            timer: None,
         };
         match &entry.protocol_part {
             Part::Tcp(_) => self.tcp_row(id, &mut row),

@@ -21,6 +21,8 @@ pub(crate) struct Entry {
     pub(crate) protocol: i32,
     /// Who made it; SO_REUSEPORT is shared by one user only.
     pub(crate) uid: u32,
+    /// The inode of the file that a program has of it, where the host was told of one.
+    pub(crate) inode: Option<u32>,
     pub(crate) options: Options,
     /// SO_BINDTODEVICE.
     pub(crate) device: Option<IfIndex>,
@@ -67,6 +69,7 @@ impl Entry {
             kind,
             protocol,
             uid: 0,
+            inode: None,
             options,
             device: None,
             error: None,
@@ -99,6 +102,11 @@ impl Entry {
             port_chosen: true,
             ..Self::new(self.domain, self.kind, self.protocol, self.options.clone(), protocol_part)
         }
+    }
+
+    /// Its number among the files of programs; in the program's own process it has none, and is known by its own number.
+    pub(crate) fn shown_inode(&self, id: SocketId) -> u32 {
+        self.inode.unwrap_or(id.0 as u32)
     }
 
     /// Whose ports it uses.

@@ -181,6 +181,15 @@ pub(crate) fn set_timeout(fd: BorrowedFd<'_>, option: i32, time: Option<Duration
     set_option(fd, libc::SOL_SOCKET, option, &value)
 }
 
+/// The number of the file that a descriptor is of; of sockets the kernel uses 32 bits.
+pub(crate) fn inode(fd: BorrowedFd<'_>) -> io::Result<u32> {
+    // SAFETY: stat is plain data; all zeros is a value of it.
+    let mut status: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer leads to a stat, which may be written.
+    super::check(unsafe { libc::fstat(fd.as_raw_fd(), &mut status) })?;
+    Ok(status.st_ino as u32)
+}
+
 /// SO_COOKIE: the number by which the kernel knows a socket, the same for all its descriptors. Takes a number that may be no
 /// descriptor at all.
 pub(crate) fn cookie(fd: RawFd) -> io::Result<u64> {

@@ -7,6 +7,7 @@
 //! | `eventfd.rs` | [`EventFd`]: wakes whoever polls it |
 //! | `descriptor.rs` | read, write, O_NONBLOCK, AF_UNIX pairs |
 //! | `unix.rs` | AF_UNIX sockets with names, messages with descriptors |
+//! | `unix_diag.rs` | who is at the other end of an AF_UNIX socket |
 //! | `clock.rs` | the monotonic clock and the wall clock |
 //! | `random.rs` | getrandom |
 //! | `memory.rs` | how large buffers are allocated |
@@ -72,6 +73,8 @@ pub(crate) mod terminal;
 pub(crate) mod thread;
 #[allow(dead_code)]
 pub(crate) mod unix;
+#[cfg(feature = "cli")]
+pub(crate) mod unix_diag;
 
 pub(crate) use eventfd::EventFd;
 pub(crate) use poll::{PollFd, poll};

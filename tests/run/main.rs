@@ -12,6 +12,7 @@
 //! | `wire_probes.rs` | over a TAP: ping, traceroute, dig, hping3, nmap, tcpdump, arping, scapy |
 //! | `cpython.rs` | CPython's own tests, compared with the kernel case by case (`cpython.toml`) |
 //! | `looks.rs` | what a host tells of itself: `ip` as on the kernel; `ss`, `addr`, `route` ... as a person sees them (`looks.txt`) |
+//! | `diag.rs` | what sockets there are: `ss` and sock_diag(7) |
 //! | `resolving.rs` | names: the host's name server is the one that programs ask |
 //! | `deviations.rs` | what stays different from Linux (`deviations.toml`) differs exactly so |
 //! | `published.rs` | `--publish`: the kernel's programs reach the host's |
@@ -25,6 +26,7 @@ mod beginners;
 mod cpython;
 mod descriptors;
 mod deviations;
+mod diag;
 mod lives;
 mod looks;
 mod place;

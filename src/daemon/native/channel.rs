@@ -4,7 +4,7 @@
 //! when the descriptor has.
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use super::bench::{self, Bench};
@@ -42,6 +42,12 @@ pub(super) struct Channel {
     blocked: bool,
     /// What TCP did not take though it had room. Empty in all but odd moments.
     rest: Vec<u8>,
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
 }
 
 /// How a channel has ended.

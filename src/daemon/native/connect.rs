@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use super::bench::{self, Bench};
 use super::channel::Channel;
 use super::natives::{Known, Part, sends_without_address};
-use super::{Natives, Ticket, Tools, plug};
+use super::{Natives, Ticket, Tools, inodes, plug};
 use crate::base::constants::{SO_SNDBUF, SOCK_NONBLOCK, SOCK_STREAM};
 use crate::base::{Errno, Error, Instant, Result, SockAddr, SocketId};
 use crate::driver::Host;
@@ -146,6 +146,7 @@ impl Natives {
         // The old end has gone, and its name with it, if it had this one.
         unix::bind(end.as_fd(), Place::Abstract(&self.bench.name(&Name::Connection(id))))?;
         bench::size_as(tools.host, id, fd.as_fd(), SO_SNDBUF);
+        inodes::tell(tools, id, fd.as_fd());
         let plug = plug::put_in(fd.as_fd(), &self.bench.buffer)?;
         known.part = Part::Channel(Channel::new(tools, id, end, Some(plug), false));
         self.woken(tools, id);

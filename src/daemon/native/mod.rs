@@ -15,6 +15,7 @@
 //! | `connect.rs` | connect(2) of streams: blocking, non-blocking, interrupted |
 //! | `listener.rs` | connections that are ready go into the program's own listen queue |
 //! | `errands.rs` | failures that a program sees only by the help of its supervisor |
+//! | `inodes.rs` | which file of a program is which socket |
 //! | `plug.rs` | a descriptor that is connected before its connection stands must not look writable |
 //! | `datagram.rs` | all other sockets: what came for them goes in, what a connected one sends comes out, errors are shown |
 //! | `senders.rs` | the senders of those datagrams, whose names say the rest |
@@ -26,6 +27,7 @@ mod channel;
 mod connect;
 mod datagram;
 mod errands;
+mod inodes;
 mod listener;
 mod liveness;
 mod natives;

@@ -9,11 +9,13 @@ use super::channel::{Channel, End};
 use super::connect::Connecting;
 use super::datagram::Datagrams;
 use super::errands::{Errands, Failing};
+use super::inodes;
 use super::listener::{self, Listener};
 use super::liveness::Prober;
 use super::senders::Senders;
 use crate::base::constants::{
-    AF_NETLINK, AF_PACKET, SHUT_RDWR, SHUT_WR, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM,
+    AF_NETLINK, AF_PACKET, NETLINK_SOCK_DIAG, SHUT_RDWR, SHUT_WR, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK,
+    SOCK_STREAM,
 };
 use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Instant, Result, SocketId};
@@ -178,6 +180,10 @@ impl Natives {
                 }
                 Ok(Answer::Done)
             }
+            Native::Inodes => {
+                self.find_inodes(tools);
+                Ok(Answer::Done)
+            }
             Native::Sweep => {
                 self.sweep(tools);
                 Ok(Answer::Done)
@@ -211,6 +217,10 @@ impl Natives {
         });
         match made {
             Ok((fd, kind, part)) => {
+                inodes::tell(tools, id, fd.as_fd());
+                if (domain, protocol) == (AF_NETLINK, NETLINK_SOCK_DIAG) {
+                    self.find_inodes(tools);
+                }
                 self.known.insert(id, Known { client, domain, kind, part });
                 self.look.get_or_insert(tools.now + LOOK);
                 Ok((id, fd))

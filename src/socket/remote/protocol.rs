@@ -91,6 +91,10 @@ pub(crate) enum Native {
     /// What told a program of errors of a datagram socket has been read. `again`: it shall be told of those that are left; else of
     /// those that come.
     Told { socket: SocketId, again: bool },
+    /// Sockets are about to be listed: the files that programs have of them get their numbers ([`SocketRow::inode`]).
+    ///
+    /// [`SocketRow::inode`]: crate::base::SocketRow::inode
+    Inodes,
     /// A process has ended: sockets whose last descriptor went with it are closed now, not at the next look.
     Sweep,
 }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::diag::Question;
 use crate::base::constants::{AF_INET, AF_INET6, ARPHRD_ETHER, ARPHRD_LOOPBACK};
 use crate::base::netlink::{Draft, Message};
 use crate::base::{Cidr, IfIndex, Instant, Mac};
@@ -42,19 +43,21 @@ pub(super) const METRIC_KERNEL: u32 = 256;
 const METRIC_USER: u32 = 1024;
 
 /// What a dump goes through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Listing {
     Links,
     Addresses,
     Routes,
     Neighbours,
     Rules,
+    /// Those that are asked for by sock_diag(7).
+    Sockets(Question),
     /// What Linux has tables of and this host has nothing in.
     Nothing,
 }
 
 /// A dump under way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Dump {
     pub(super) listing: Listing,
     /// AF_*; 0 = all.
@@ -63,7 +66,7 @@ pub(super) struct Dump {
     pub(super) interface: u32,
     /// Of the request.
     pub(super) sequence: u32,
-    /// Messages that have gone.
+    /// Messages that have gone; of sockets those that were looked at.
     pub(super) done: usize,
 }
 
@@ -96,7 +99,7 @@ impl Net {
     /// The messages of a dump, in Linux's order.
     pub(super) fn dump<'a>(&'a self, dump: &'a Dump) -> Box<dyn Iterator<Item = Draft> + 'a> {
         let here = move |interface: IfIndex| dump.interface == 0 || dump.interface == interface.0;
-        match dump.listing {
+        match &dump.listing {
             Listing::Links => Box::new(self.interfaces().iter().map(link)),
             Listing::Addresses => {
                 let of = move |v4: bool| {
@@ -128,7 +131,8 @@ impl Net {
                 Box::new(entries.into_iter().map(|entry| neighbour(entry, self.now)))
             }
             Listing::Rules => Box::new(rules(dump.family).into_iter()),
-            Listing::Nothing => Box::new(std::iter::empty()),
+            // The sockets are not the lower half's.
+            Listing::Nothing | Listing::Sockets(_) => Box::new(std::iter::empty()),
         }
     }
 

@@ -1,16 +1,18 @@
-//! AF_NETLINK, NETLINK_ROUTE (rtnetlink(7)): what `ip`, getifaddrs(3), getaddrinfo(3) and scapy ask a host, answered from its
-//! tables.
+//! AF_NETLINK: what `ip`, getifaddrs(3), getaddrinfo(3) and scapy ask a host by NETLINK_ROUTE (rtnetlink(7)), and `ss` by
+//! NETLINK_SOCK_DIAG (sock_diag(7)), answered from its tables.
 //!
 //! | file | what |
 //! |---|---|
 //! | `mod.rs` | the socket: bind, send, recv, names; which request is answered by what |
 //! | `dump.rs` | links, addresses, routes, neighbours, rules as messages |
 //! | `change.rs` | requests that change the host |
+//! | `diag/` | NETLINK_SOCK_DIAG: sockets as messages |
 //!
 //! A request is answered before send(2) returns: the answer is in the socket's queue. Of a listing that is longer than one
 //! datagram the next piece is made when one is taken out. Nothing is told unasked: groups can be joined, and stay silent.
 
 mod change;
+mod diag;
 mod dump;
 #[cfg(test)]
 mod tests;
@@ -24,7 +26,9 @@ use super::family::Family;
 use super::options::Options;
 use super::table::{Entry, Part};
 use super::{Hints, Received, SendTo, Stack};
-use crate::base::constants::{MSG_OOB, MSG_PEEK, MSG_TRUNC, NETLINK_ROUTE, SOCK_DGRAM, SOCK_RAW};
+use crate::base::constants::{
+    MSG_OOB, MSG_PEEK, MSG_TRUNC, NETLINK_ROUTE, NETLINK_SOCK_DIAG, SOCK_DGRAM, SOCK_RAW,
+};
 use crate::base::netlink::{
     Draft, Message, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_MULTI, NLM_F_REQUEST,
     NLMSG_DONE, NLMSG_ERROR, NLMSG_MIN_TYPE, messages,
@@ -93,7 +97,10 @@ impl Entry {
 }
 
 /// A listing is asked for. It says its own end: no acknowledgement, even if one is asked for.
-fn is_dump(request: &Message<'_>) -> bool {
+fn is_dump(protocol: i32, request: &Message<'_>) -> bool {
+    if protocol == NETLINK_SOCK_DIAG {
+        return diag::is_dump(request);
+    }
     // RTM_NEW*, RTM_DEL*, RTM_GET*, RTM_SET* come in turn.
     request.kind >= NLMSG_MIN_TYPE && request.kind % 4 == 2 && request.flags & NLM_F_DUMP == NLM_F_DUMP
 }
@@ -103,9 +110,9 @@ pub(super) struct Netlink;
 
 impl Family for Netlink {
     fn socket(&self, stack: &mut Stack, domain: i32, kind: i32, protocol: i32) -> Result<SocketId> {
-        // netlink_create; of its protocols we have one.
+        // netlink_create; of its protocols we have two.
         match (kind, protocol) {
-            (SOCK_RAW | SOCK_DGRAM, NETLINK_ROUTE) => {}
+            (SOCK_RAW | SOCK_DGRAM, NETLINK_ROUTE | NETLINK_SOCK_DIAG) => {}
             (SOCK_RAW | SOCK_DGRAM, _) => return Err(Errno::EPROTONOSUPPORT.because(Reason::WrongProtocol)),
             _ => return Err(Errno::ESOCKTNOSUPPORT.because(Reason::WrongType)),
         }
@@ -161,12 +168,16 @@ impl Stack {
         let SockAddr::Netlink(NetlinkAddr { pid, groups }) = address else {
             return Err(Errno::EINVAL.because(Reason::WrongFamily));
         };
-        let bound = self.sockets.get(id)?.netlink()?.port;
+        let entry = self.sockets.get(id)?;
+        let (bound, protocol) = (entry.netlink()?.port, entry.protocol);
         if bound != 0 && pid != bound {
             return Err(Errno::EINVAL.because(Reason::AlreadyBound));
         }
-        let taken =
-            |(other, entry): (SocketId, &Entry)| other != id && entry.netlink().is_ok_and(|n| n.port == pid);
+        let taken = |(other, entry): (SocketId, &Entry)| {
+            (other, protocol) != (id, entry.protocol)
+                && entry.protocol == protocol
+                && entry.netlink().is_ok_and(|n| n.port == pid)
+        };
         if pid != 0 && self.sockets.iter().any(taken) {
             return Err(Errno::EADDRINUSE.because(Reason::AddressInUse));
         }
@@ -203,6 +214,7 @@ impl Stack {
             self.netlink_connect(id, address)?;
         }
         self.netlink_autobind(id)?;
+        let protocol = self.sockets.get(id)?.protocol;
         let len = data.iter().map(|slice| slice.len()).sum();
         // netlink_sendmsg: "if (len > sk->sk_sndbuf - 32) goto out;" (EMSGSIZE)
         if len > self.sockets.get(id)?.options.send_buffer.saturating_sub(32) {
@@ -212,7 +224,7 @@ impl Stack {
         gather(&mut bytes, data);
         for request in messages(&bytes) {
             let result = self.netlink_request(id, &request);
-            if result.is_err() || request.flags & NLM_F_ACK != 0 && !is_dump(&request) {
+            if result.is_err() || request.flags & NLM_F_ACK != 0 && !is_dump(protocol, &request) {
                 self.netlink_acknowledge(id, &request, result.err())?;
             }
         }
@@ -225,10 +237,13 @@ impl Stack {
         if request.flags & NLM_F_REQUEST == 0 || request.kind < NLMSG_MIN_TYPE {
             return Ok(());
         }
+        if self.sockets.get(id)?.protocol == NETLINK_SOCK_DIAG {
+            return self.netlink_diag(id, request);
+        }
         if request.kind > LAST {
             return Err(Errno::EOPNOTSUPP.because(Reason::WrongKind));
         }
-        if is_dump(request) {
+        if is_dump(NETLINK_ROUTE, request) {
             return self.netlink_dump(id, request);
         }
         let net = &mut self.net;
@@ -260,6 +275,17 @@ impl Stack {
                 );
             }
         };
+        let port = self.sockets.get(id)?.netlink()?.port;
+        self.netlink_push(id, answer.finish(0, request.sequence, port))
+    }
+
+    /// sock_diag_rcv_msg.
+    fn netlink_diag(&mut self, id: SocketId, request: &Message<'_>) -> Result<()> {
+        if diag::is_dump(request) {
+            let question = diag::question(request)?;
+            return self.netlink_start(id, Dump::new(Listing::Sockets(question), request));
+        }
+        let Some(answer) = self.diag_one(request)? else { return Ok(()) };
         let port = self.sockets.get(id)?.netlink()?.port;
         self.netlink_push(id, answer.finish(0, request.sequence, port))
     }
@@ -329,13 +355,17 @@ impl Stack {
         let entry = self.sockets.get_mut(id)?;
         if entry.options.netlink_strict {
             const NDA_IFINDEX: u16 = 8;
-            dump.interface = match listing {
+            dump.interface = match dump.listing {
                 Listing::Addresses => request.word(4),
                 Listing::Neighbours => request.number(change::NEIGHBOUR, NDA_IFINDEX)?.unwrap_or(0),
                 _ => 0,
             };
         }
-        let netlink = entry.netlink_mut()?;
+        self.netlink_start(id, dump)
+    }
+
+    fn netlink_start(&mut self, id: SocketId, dump: Dump) -> Result<()> {
+        let netlink = self.sockets.get_mut(id)?.netlink_mut()?;
         if netlink.dump.is_some() {
             return Err(Errno::EBUSY.with("another listing of this socket is under way"));
         }
@@ -347,18 +377,26 @@ impl Stack {
     fn netlink_go_on(&mut self, id: SocketId) -> Result<()> {
         let netlink = self.sockets.get_mut(id)?.netlink_mut()?;
         let (Some(mut dump), port) = (netlink.dump.take(), netlink.port) else { return Ok(()) };
-        let done = Draft::new(NLMSG_DONE, &0_i32.to_ne_bytes());
         let mut datagram = Vec::new();
-        let mut ended = true;
-        let before = dump;
-        for message in self.net.dump(&before).skip(before.done) {
+        let (mut ended, mut past, mut end) = (true, dump.done, 0);
+        let messages: Box<dyn Iterator<Item = (usize, Draft)> + '_> = match &dump.listing {
+            Listing::Sockets(question) => {
+                end = question.end();
+                let candidates = self.diag_candidates(question).into_iter().enumerate().skip(dump.done);
+                Box::new(candidates.filter_map(|(n, it)| Some((n, self.diag_message(question, &it)?))))
+            }
+            _ => Box::new(self.net.dump(&dump).enumerate().skip(dump.done)),
+        };
+        for (n, message) in messages {
             if !datagram.is_empty() && datagram.len() + message.len() > DATAGRAM {
                 ended = false;
                 break;
             }
             datagram.extend(message.finish(NLM_F_MULTI, dump.sequence, port));
-            dump.done += 1;
+            past = n + 1;
         }
+        dump.done = past;
+        let done = Draft::new(NLMSG_DONE, &end.to_ne_bytes());
         if ended && (datagram.is_empty() || datagram.len() + done.len() <= DATAGRAM) {
             datagram.extend(done.finish(NLM_F_MULTI, dump.sequence, port));
         } else {

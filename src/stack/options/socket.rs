@@ -9,7 +9,7 @@ use crate::base::constants::*;
 use crate::base::{Errno, IfIndex, Reason, Result, SocketId};
 use crate::stack::Stack;
 use crate::stack::ports::Stage;
-use crate::stack::table::Part;
+use crate::stack::table::{Entry, Part};
 
 /// SOCK_MIN_SNDBUF and SOCK_MIN_RCVBUF.
 const MIN_SEND_BUFFER: usize = 4608;
@@ -20,6 +20,21 @@ const MAX_FORCED: usize = 256 << 20;
 const NAME_LENGTH: usize = 16;
 
 impl Stack {
+    /// sk_get_meminfo: rmem, rcvbuf, wmem, sndbuf, forward, queued, options, backlog, drops; four bytes each.
+    pub(in crate::stack) fn memory(&self, id: Option<SocketId>, entry: &Entry) -> Vec<u8> {
+        let tcp =
+            |bytes: fn(&Self, SocketId) -> Result<usize>| id.map_or(0, |id| bytes(self, id).unwrap_or(0));
+        let (options, errors) = (&entry.options, entry.errors.charged());
+        let (charged, unsent, drops) = match &entry.protocol_part {
+            Part::Tcp(_) => (tcp(Self::tcp_readable), tcp(Self::tcp_unsent), 0),
+            Part::Packet(packet) => (packet.charged(), 0, packet.dropped()),
+            Part::Netlink(netlink) => (netlink.charged(), 0, 0),
+            _ => entry.queue().map_or((0, 0, 0), |queue| (queue.charged(), 0, queue.dropped())),
+        };
+        let words = [charged + errors, options.recv_buffer, 0, options.send_buffer, 0, unsent, 0, 0, drops];
+        words.iter().flat_map(|v| (*v as u32).to_ne_bytes()).collect()
+    }
+
     pub(super) fn get_socket_level(&mut self, id: SocketId, name: i32, len: usize) -> Result<Vec<u8>> {
         let entry = self.sockets.get_mut(id)?;
         let options = &entry.options;
@@ -81,20 +96,7 @@ impl Stack {
             SO_COOKIE => return Ok(id.0.to_ne_bytes().to_vec()),
             SO_NETNS_COOKIE if len != 8 => return Err(wrong_length()),
             SO_NETNS_COOKIE => return Ok(self.net.config.cookie.to_ne_bytes().to_vec()),
-            SO_MEMINFO => {
-                let unsent = self.tcp_unsent(id).unwrap_or(0);
-                let entry = self.sockets.get(id)?;
-                let (options, errors) = (&entry.options, entry.errors.charged());
-                let (charged, drops) = match &entry.protocol_part {
-                    Part::Tcp(_) => (self.tcp_readable(id).unwrap_or(0), 0),
-                    Part::Packet(packet) => (packet.charged(), packet.dropped()),
-                    Part::Netlink(netlink) => (netlink.charged(), 0),
-                    _ => entry.queue().map_or((0, 0), |queue| (queue.charged(), queue.dropped())),
-                };
-                let words =
-                    [charged + errors, options.recv_buffer, 0, options.send_buffer, 0, unsent, 0, 0, drops];
-                return Ok(words.iter().flat_map(|v| (*v as u32).to_ne_bytes()).collect());
-            }
+            SO_MEMINFO => return Ok(self.memory(Some(id), self.sockets.get(id)?)),
             _ => return Err(Errno::ENOPROTOOPT.because(Reason::UnknownOption)),
         };
         Ok(number.to_ne_bytes().to_vec())

@@ -143,6 +143,28 @@ impl Stack {
         Ok(())
     }
 
+    /// tcp_abort: RST, and the socket finds ECONNABORTED; a listener is none any more.
+    pub(in crate::stack) fn tcp_abort(&mut self, id: SocketId) -> Result<()> {
+        let told = || Errno::ECONNABORTED.because(Reason::TcpDestroyed);
+        match part(&self.sockets, id)? {
+            TcpSocket::Fresh => {}
+            TcpSocket::Listening => self.tcp_disconnect(id)?,
+            TcpSocket::Flow { id: flow_id, .. } => {
+                let (tcp, mut rest) = self.tcp_and_rest();
+                let Some(flow) = tcp.flows.get_mut(flow_id).filter(|flow| !flow.dead) else { return Ok(()) };
+                rest.net.note(Reason::TcpDestroyed, None, Some(id));
+                let was = flow.snapshot();
+                flow.connection.abort();
+                tcp.transmit(&mut rest, flow_id, was, Cause::Here);
+                if tcp.flows.get(flow_id).is_some_and(|flow| !flow.dead) {
+                    tcp.end(&mut rest, flow_id, None);
+                }
+            }
+        }
+        self.set_pending_error(id, told());
+        Ok(())
+    }
+
     /// Takes the connection away; the socket is as it was before connect.
     fn tcp_undo(&mut self, id: SocketId, reason: Reason) -> Result<()> {
         if let TcpSocket::Flow { id: flow, .. } = part(&self.sockets, id)? {

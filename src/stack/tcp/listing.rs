@@ -1,19 +1,41 @@
 //! Connections as rows for `ss`: those of a socket, and those that have none.
 
+use std::time::Duration;
+
 use super::flow::Flow;
 use super::segment::Tuple;
 use super::{Stack, Tcp, TcpSocket};
 use crate::base::constants::{AF_INET, AF_INET6, IPPROTO_TCP, SOCK_STREAM};
-use crate::base::verb::SocketRow;
-use crate::base::{SocketId, TcpState};
+use crate::base::verb::{SocketRow, SocketTimer};
+use crate::base::{Instant, SocketId, TcpState};
 use crate::stack::table::{Part, Table};
 
 impl Flow {
+    /// What it waits for (inet_sk_diag_fill's idiag_timer).
+    fn timer(&self, now: Instant) -> Option<SocketTimer> {
+        const RETRANSMISSION: u8 = 1;
+        const KEEPALIVE: u8 = 2;
+        const PROBE: u8 = 4;
+        let left = |until: Instant| until.since(now);
+        let tries = |count: u32| u8::try_from(count).unwrap_or(u8::MAX);
+        let due = self.armed.map_or(Duration::ZERO, left);
+        let seen = &self.seen;
+        if seen.waiting_since.is_some() {
+            return Some(SocketTimer { kind: RETRANSMISSION, left: due, tries: tries(seen.stuck) });
+        }
+        if seen.probing_since.is_some() {
+            return Some(SocketTimer { kind: PROBE, left: due, tries: 0 });
+        }
+        let keepalive = self.keepalive_at().filter(|_| !self.dead)?;
+        Some(SocketTimer { kind: KEEPALIVE, left: left(keepalive), tries: tries(self.probes) })
+    }
+
     fn shown_state(&self) -> TcpState {
         if self.dead { TcpState::Closed } else { self.state() }
     }
 
-    fn fill(&self, row: &mut SocketRow) {
+    fn fill(&self, row: &mut SocketRow, now: Instant) {
+        row.timer = self.timer(now);
         row.state = Some(self.shown_state());
         row.receive_queue = self.connection.readable();
         row.send_queue = self.connection.unacknowledged() + self.corked.len();
@@ -35,23 +57,30 @@ fn bare(tuple: &Tuple, domain: Option<i32>, state: TcpState) -> SocketRow {
         send_queue: 0,
         device: None,
         v6only: false,
+        inode: 0,
+        uid: 0,
+        timer: None,
     }
 }
 
 impl Tcp {
     /// Closed by their programs, not accepted yet, half open, in TIME_WAIT; ordered by their ends.
-    pub(in crate::stack) fn rows_without_socket(&self, sockets: &Table) -> Vec<SocketRow> {
+    pub(in crate::stack) fn rows_without_socket(&self, sockets: &Table, now: Instant) -> Vec<SocketRow> {
+        const TIME_WAIT: u8 = 3;
         let domain = |listener: SocketId| sockets.get(listener).ok().map(|entry| entry.domain);
         let flows = self.flows.iter().filter(|flow| flow.owner.is_none() && !flow.dead).map(|flow| {
             let mut row = bare(&flow.tuple, flow.listener.and_then(domain), flow.state());
-            flow.fill(&mut row);
+            flow.fill(&mut row, now);
             row
         });
         let half_open = self
             .half_open
             .iter()
             .map(|(tuple, half)| bare(tuple, domain(half.listener), TcpState::SynReceived));
-        let time_waits = self.time_waits.tuples().map(|tuple| bare(tuple, None, TcpState::TimeWait));
+        let time_waits = self.time_waits.entries().map(|(tuple, entry)| {
+            let timer = SocketTimer { kind: TIME_WAIT, left: entry.until.since(now), tries: 0 };
+            SocketRow { timer: Some(timer), ..bare(tuple, None, TcpState::TimeWait) }
+        });
         let mut rows: Vec<_> = flows.chain(half_open).chain(time_waits).collect();
         rows.sort_by_key(|row| (row.local, row.remote));
         rows
@@ -72,7 +101,7 @@ impl Stack {
             }
             TcpSocket::Flow { id, .. } => {
                 if let Some(flow) = self.tcp.flows.get(*id) {
-                    flow.fill(row);
+                    flow.fill(row, self.net.now);
                 }
             }
         }

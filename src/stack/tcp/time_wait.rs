@@ -74,6 +74,10 @@ impl TimeWaits {
         self.by_tuple.len()
     }
 
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&Tuple, &TimeWait)> {
+        self.by_tuple.iter()
+    }
+
     pub(super) fn tuples(&self) -> impl Iterator<Item = &Tuple> {
         self.by_tuple.keys()
     }

@@ -29,7 +29,7 @@ impl Flow {
     }
 
     /// When the next keepalive probe is due.
-    fn keepalive_at(&self) -> Option<Instant> {
+    pub(super) fn keepalive_at(&self) -> Option<Instant> {
         use TcpState::{CloseWait, Established, FinWait1, FinWait2};
         let idle = self.settings.keepalive?;
         if !matches!(self.state(), Established | CloseWait | FinWait1 | FinWait2) {
