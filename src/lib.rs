@@ -36,7 +36,7 @@ pub(crate) mod sys;
 pub mod trace;
 pub mod wire;
 
-pub use base::{Cidr, Errno, Error, IfIndex, Instant, LinkAddr, Mac, NetlinkAddr, Result, SockAddr};
+pub use base::{CanAddr, Cidr, Errno, Error, IfIndex, Instant, LinkAddr, Mac, NetlinkAddr, Result, SockAddr};
 pub use driver::{Host, HostBuilder, World};
 pub use socket::Socket;
 

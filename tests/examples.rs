@@ -28,6 +28,7 @@ exercises! {
     protocol_253 = "../examples/protocol_253.rs";
     rst_injection = "../examples/rst_injection.rs";
     syn_flood = "../examples/syn_flood.rs";
+    can_bus = "../examples/can_bus.rs";
 }
 
 /// `None`, and the reason is printed, where namespaces are not allowed.
@@ -175,4 +176,17 @@ fn a_flood_finds_its_bound() {
     let [flooded, later] = syn_flood::in_memory().unwrap();
     assert_eq!((flooded.half_open, flooded.flows), (1024, 0), "as many as there is room for");
     assert_eq!(later.half_open, 0, "{later:?}");
+}
+
+#[test]
+fn a_bus() {
+    let heard = can_bus::in_memory().unwrap();
+    let frames: Vec<_> = heard.iter().map(|line| line.split_once("ms  ").unwrap().1).collect();
+    assert_eq!(
+        frames,
+        ["301   [2]  03 20", "010   [1]  3E", "301   [2]  03 B6", "301   [2]  04 B0"],
+        "{heard:?}"
+    );
+    // A bit until it is decided, 63 of the frame, 8 us each.
+    assert_eq!(heard[0].split_whitespace().next(), Some("0.51"), "{heard:?}");
 }

@@ -216,6 +216,8 @@ pub enum SockAddr {
     Link(LinkAddr),
     /// AF_NETLINK, netlink(7).
     Netlink(NetlinkAddr),
+    /// AF_CAN.
+    Can(CanAddr),
 }
 
 /// Serde's own form of a `SocketAddrV6` leaves its scope out.
@@ -232,6 +234,13 @@ mod sockaddr_in6 {
         let (ip, port, flowinfo, scope) = <(Ipv6Addr, u16, u32, u32)>::deserialize(from)?;
         Ok(SocketAddrV6::new(ip, port, flowinfo, scope))
     }
+}
+
+/// struct sockaddr_can: a CAN interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+pub struct CanAddr {
+    /// [`IfIndex`]; 0 = every CAN interface.
+    pub interface: u32,
 }
 
 /// struct sockaddr_nl, netlink(7).
@@ -296,7 +305,7 @@ impl SockAddr {
         match self {
             Self::V4(a) => Some(SocketAddr::V4(*a)),
             Self::V6(a) => Some(SocketAddr::V6(*a)),
-            Self::Unspec | Self::Link(_) | Self::Netlink(_) => None,
+            Self::Unspec | Self::Link(_) | Self::Netlink(_) | Self::Can(_) => None,
         }
     }
 
@@ -316,6 +325,7 @@ impl SockAddr {
             Self::V6(_) => super::constants::AF_INET6,
             Self::Link(_) => super::constants::AF_PACKET,
             Self::Netlink(_) => super::constants::AF_NETLINK,
+            Self::Can(_) => super::constants::AF_CAN,
         }
     }
 }
@@ -347,6 +357,12 @@ impl From<NetlinkAddr> for SockAddr {
     }
 }
 
+impl From<CanAddr> for SockAddr {
+    fn from(address: CanAddr) -> Self {
+        Self::Can(address)
+    }
+}
+
 impl From<LinkAddr> for SockAddr {
     fn from(address: LinkAddr) -> Self {
         Self::Link(address)
@@ -366,6 +382,7 @@ impl fmt::Display for SockAddr {
             Self::V6(address) => write!(f, "{address}"),
             Self::Link(address) => write!(f, "{address}"),
             Self::Netlink(NetlinkAddr { pid, groups }) => write!(f, "pid {pid}, groups 0x{groups:08x}"),
+            Self::Can(CanAddr { interface }) => write!(f, "CAN interface {interface}"),
             Self::Unspec => write!(f, "(unspecified)"),
         }
     }

@@ -9,7 +9,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use super::Instant;
+use super::{Instant, SocketId};
 
 /// Room in front of a transport header: IPv6 with a fragment header (48), Ethernet (14), virtio-net (12), rounded up.
 pub const HEADROOM: usize = 128;
@@ -21,6 +21,8 @@ pub enum LinkType {
     Ethernet,
     /// An IP header, version in its first nibble (a TUN, a capture of LINKTYPE_RAW).
     Ip,
+    /// struct can_frame (16 bytes) or struct canfd_frame (72), linux/can.h, the identifier in the machine's byte order.
+    Can,
 }
 
 /// Which way a frame goes, seen from its host.
@@ -58,6 +60,8 @@ pub struct Frame {
     pub direction: Direction,
     /// Of TCP or UDP inside.
     pub checksum: Checksum,
+    /// The socket that sent it and wants to hear that it has left (skb->sk): a CAN bus gives the frame back with it.
+    pub(crate) sender: Option<SocketId>,
     /// The size of a segment if this is a super-frame to be cut, else 0.
     pub gso_size: u16,
     /// SO_MARK and SO_PRIORITY of its sender, as far as its host knows them: they do not travel over a wire.
@@ -87,6 +91,7 @@ impl Frame {
             time: Instant::ZERO,
             direction: Direction::Out,
             checksum: Checksum::Unverified,
+            sender: None,
             gso_size: 0,
             mark: 0,
             priority: 0,
@@ -183,6 +188,7 @@ impl Clone for Frame {
         copy.bytes_mut().copy_from_slice(self.bytes());
         (copy.link, copy.time, copy.direction) = (self.link, self.time, self.direction);
         (copy.checksum, copy.gso_size) = (self.checksum, self.gso_size);
+        copy.sender = self.sender;
         copy.belongs_with(self);
         copy
     }

@@ -5,7 +5,7 @@
 //! | `errno.rs` | [`Errno`], [`Error`] (a number for the program, a reason for the person), [`Result`] |
 //! | `reason.rs` | [`Reason`]: why a packet was dropped, a RST sent, a call refused; also the name of its counter |
 //! | `event.rs` | [`Event`]: what a host tells those who watch it |
-//! | `addr.rs` | [`Mac`], [`Cidr`], [`SockAddr`], [`LinkAddr`], [`NetlinkAddr`], [`IfIndex`] |
+//! | `addr.rs` | [`Mac`], [`Cidr`], [`SockAddr`], [`LinkAddr`], [`NetlinkAddr`], [`CanAddr`], [`IfIndex`] |
 //! | `time.rs` | [`Instant`]: a point on a host's own clock |
 //! | `frame.rs` | [`Frame`] and its [`Pool`]: one packet's bytes, with room in front and what is known of them |
 //! | `constants.rs` | AF_* SOCK_* IPPROTO_* SO_* MSG_*: Linux's numbers, under their names; `constants/families.rs`: those of further families |
@@ -28,7 +28,7 @@ pub(crate) mod services;
 pub(crate) mod time;
 pub(crate) mod verb;
 
-pub use addr::{Cidr, IfIndex, LinkAddr, Mac, NetlinkAddr, SockAddr};
+pub use addr::{CanAddr, Cidr, IfIndex, LinkAddr, Mac, NetlinkAddr, SockAddr};
 pub use cmsg::{ControlMessage, ExtendedError, PacketAuxiliary};
 pub use errno::{Errno, Error, Result};
 pub use event::{Event, SocketCall, SocketId, TcpSample, TcpState};

@@ -45,6 +45,9 @@ reasons! {
     ImpairLost = "impair.lost", "the link's impairment lost the frame, as it was told to";
     ImpairQueueFull = "impair.queue-full", "too many frames wait for the link's rate or delay";
     RecorderFailed = "recorder.failed", "the recording can't be written any more; traffic goes on without it";
+    CanMalformed = "can.malformed", "the bytes are no CAN frame";
+    CanBusOff = "can.bus-off", "the controller is off the bus";
+    CanFrameTooLong = "can.frame-too-long", "the interface takes classic CAN frames only";
     ArpMalformed = "arp.malformed", "the ARP packet is malformed";
     NdpMalformed = "ndp.malformed", "the NDP message fails the checks of RFC 4861";
     NeighbourFailed = "neighbour.failed", "the neighbour did not answer ARP or NDP";

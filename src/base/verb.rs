@@ -169,6 +169,8 @@ pub(crate) struct InterfaceRow {
     pub(crate) index: IfIndex,
     pub(crate) name: String,
     pub(crate) mac: Mac,
+    /// ARPHRD_*.
+    pub(crate) hardware: u16,
     pub(crate) mtu: usize,
     pub(crate) up: bool,
     /// With those that duplicate address detection is still busy with.

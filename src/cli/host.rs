@@ -72,6 +72,7 @@ pub(super) fn joined(args: &HostArgs) -> Result<Option<Host>, Trouble> {
     let wire = args.interface.is_some()
         || args.tap.is_some()
         || args.link.is_some()
+        || !args.can.is_empty()
         || !(args.addr.is_empty() && args.gateway.is_empty() && args.dns.is_empty());
     let environment = || std::env::var("SOCKATOO_HOST").ok().filter(|name| !name.is_empty() && !wire);
     let Some(name) = args.on.clone().or_else(environment).filter(|name| name != daemon::NEW) else {
@@ -115,6 +116,9 @@ pub(super) fn builder(args: &HostArgs) -> Result<(HostBuilder, Station), Trouble
     }
     for address in &args.addr {
         builder = builder.address(address)?;
+    }
+    for name in &args.can {
+        builder = builder.vcan(name);
     }
     for gateway in &args.gateway {
         builder = builder.gateway(gateway)?;

@@ -13,7 +13,7 @@ pub(super) fn packet(packet: &Dissection) -> Json {
     json!({
         "summary": summary(packet.link, &packet.bytes),
         "expression": packet.packet().to_string(),
-        "link": match packet.link { LinkType::Ethernet => "ether", LinkType::Ip => "ip" },
+        "link": match packet.link { LinkType::Ethernet => "ether", LinkType::Ip => "ip", LinkType::Can => "can" },
         "length": packet.bytes.len(),
         "bytes": hex(&packet.bytes),
         "layers": sections(&packet.sections),

@@ -63,7 +63,7 @@ impl<D: Device> Faulty<D> {
 }
 
 impl<D: Device> Device for Faulty<D> {
-    left_to!(device: name mac mtu fd deadline sleeping is_loopback set_promiscuous notes);
+    left_to!(device: name mac link mtu set_clock fd deadline sleeping is_loopback set_promiscuous notes);
 
     fn recv(&mut self, now: Instant, pool: &Pool) -> Result<Option<Frame>, Error> {
         let is_up = self.switch.fault() != Fault::Down;

@@ -83,7 +83,7 @@ impl<D: Device> Impair<D> {
 }
 
 impl<D: Device> Device for Impair<D> {
-    left_to!(device: name mac mtu fd sleeping is_up is_loopback set_promiscuous);
+    left_to!(device: name mac link mtu set_clock fd sleeping is_up is_loopback set_promiscuous);
 
     fn recv(&mut self, now: Instant, pool: &Pool) -> Result<Option<Frame>, Error> {
         let failure = self.transmit(now).err();

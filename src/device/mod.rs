@@ -6,6 +6,7 @@
 //! | `packet.rs` | [`Packet`]: an existing interface, through AF_PACKET |
 //! | `offload.rs` | what a kernel leaves undone in frames that never saw a wire: checksums, cutting to size |
 //! | `cable.rs` | [`Cable`]: a cable in memory between two hosts |
+//! | `can.rs` | [`CanBus`]: a CAN bus in memory, for any number of hosts |
 //! | `lo.rs` | [`Loopback`]: a cable back to its own host |
 //! | `tee.rs` | [`Tee`] wraps a device: records every frame |
 //! | `impair.rs` | [`Impair`] wraps a device: loss, delay, reordering, duplication, corruption, rate |
@@ -18,10 +19,12 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::os::fd::RawFd;
+use std::time::Duration;
 
-use crate::base::{Error, Frame, Instant, Mac, Pool, Reason};
+use crate::base::{Error, Frame, Instant, LinkType, Mac, Pool, Reason};
 
 mod cable;
+mod can;
 mod faulty;
 mod impair;
 mod impairment;
@@ -33,6 +36,7 @@ mod tee;
 mod within;
 
 pub use cable::{Cable, CableConfig, CableEnd};
+pub use can::{CanBus, CanBusConfig, CanPort, CanSwitch};
 pub use faulty::{Fault, FaultSwitch, Faulty};
 pub use impair::Impair;
 pub use impairment::Impairment;
@@ -50,14 +54,21 @@ pub enum SendError {
     Failed(Error),
 }
 
-/// A device of a host: frames with an Ethernet header, out and in. No call blocks.
+/// A device of a host: frames with an Ethernet header (see [`Device::link`]), out and in. No call blocks.
 pub trait Device: Send + fmt::Debug {
     /// The interface's name: `tap0`.
     fn name(&self) -> &str;
     /// Its station address. The loopback's is [`Mac::ZERO`].
     fn mac(&self) -> Mac;
+    /// What its frames are: Ethernet, or CAN ([`LinkType::Can`]).
+    fn link(&self) -> LinkType {
+        LinkType::Ethernet
+    }
     /// The largest IP packet in bytes, without the Ethernet header. May change while the device lives.
     fn mtu(&self) -> usize;
+    /// When the host's clock began, on the machine's (CLOCK_MONOTONIC); zero in virtual time. Told before anything else, for devices
+    /// that several hosts have: what is one moment for all of them.
+    fn set_clock(&mut self, _born: Duration) {}
     /// The next frame that arrived; `None` if there is none now. An error is a link that has gone down: it is told once, and
     /// [`Device::is_up`] tells when it is back; the device tries again by itself, whenever it is asked.
     fn recv(&mut self, now: Instant, pool: &Pool) -> Result<Option<Frame>, Error>;
@@ -106,8 +117,14 @@ impl<D: Device + ?Sized> Device for Box<D> {
     fn mac(&self) -> Mac {
         (**self).mac()
     }
+    fn link(&self) -> LinkType {
+        (**self).link()
+    }
     fn mtu(&self) -> usize {
         (**self).mtu()
+    }
+    fn set_clock(&mut self, born: Duration) {
+        (**self).set_clock(born);
     }
     fn recv(&mut self, now: Instant, pool: &Pool) -> Result<Option<Frame>, Error> {
         (**self).recv(now, pool)

@@ -24,7 +24,7 @@ impl<D: Device, R: Recorder> Tee<D, R> {
 }
 
 impl<D: Device, R: Recorder> Device for Tee<D, R> {
-    left_to!(device: name mac mtu fd deadline is_up is_loopback set_promiscuous);
+    left_to!(device: name mac link mtu set_clock fd deadline is_up is_loopback set_promiscuous);
 
     fn recv(&mut self, now: Instant, pool: &Pool) -> Result<Option<Frame>, Error> {
         let frame = self.device.recv(now, pool)?;

@@ -5,7 +5,11 @@ macro_rules! left_to {
     ($within:tt: $($method:ident)+) => { $(left_to!(@ $method $within);)+ };
     (@ name $within:tt) => { fn name(&self) -> &str { self.$within.name() } };
     (@ mac $within:tt) => { fn mac(&self) -> $crate::base::Mac { self.$within.mac() } };
+    (@ link $within:tt) => { fn link(&self) -> $crate::base::LinkType { self.$within.link() } };
     (@ mtu $within:tt) => { fn mtu(&self) -> usize { self.$within.mtu() } };
+    (@ set_clock $within:tt) => {
+        fn set_clock(&mut self, born: std::time::Duration) { self.$within.set_clock(born) }
+    };
     (@ fd $within:tt) => { fn fd(&self) -> Option<std::os::fd::RawFd> { self.$within.fd() } };
     (@ deadline $within:tt) => {
         fn deadline(&self) -> Option<$crate::base::Instant> { self.$within.deadline() }

@@ -11,8 +11,8 @@ use super::port::Port;
 use super::shadow::Surroundings;
 use super::state::{Shared, State};
 use super::world::Seat;
-use crate::base::{Cidr, Errno, IfIndex, Mac, Result};
-use crate::device::{Device, Impair, Impairment, Loopback, Packet, Tap, Tee};
+use crate::base::{Cidr, Errno, IfIndex, LinkType, Mac, Result};
+use crate::device::{CanBus, CanPort, Device, Impair, Impairment, Loopback, Packet, Tap, Tee};
 use crate::stack::{Config, NoRst, Stack, Verbatim};
 use crate::sys::{memory, random};
 use crate::trace::{PcapWriter, Recorder};
@@ -150,6 +150,18 @@ impl HostBuilder {
         Ok(self.device(Packet::open(interface)?))
     }
 
+    /// Plugs into a CAN bus: one more interface, of this name.
+    #[must_use]
+    pub fn can(self, name: &str, port: CanPort) -> Self {
+        self.device(port.with_name(name))
+    }
+
+    /// A CAN bus of this host alone (`vcan0`): what a socket sends, the host's other sockets hear.
+    #[must_use]
+    pub fn vcan(self, name: &str) -> Self {
+        self.can(name, CanBus::new().port())
+    }
+
     /// Without IPv6 on the last device: no link-local address, no router solicitation.
     #[must_use]
     pub fn ipv4_only(mut self) -> Self {
@@ -179,7 +191,8 @@ impl HostBuilder {
 
     /// Records every frame of the last device (or `lo`) in a pcap file.
     pub fn pcap(self, path: impl AsRef<Path>) -> Result<Self> {
-        let file = PcapWriter::create(path, self.config.epoch)?;
+        let link = self.plugs.last().map_or(LinkType::Ethernet, |plug| plug.device.link());
+        let file = PcapWriter::create_for(path, link, self.config.epoch)?;
         Ok(self.record(file))
     }
 
@@ -349,7 +362,7 @@ impl HostBuilder {
         state.stack.at(self.clock.now());
         state.ports.push(Port::new(IfIndex::LO, self.lo));
         for plug in self.plugs {
-            state.plug(plug)?;
+            state.plug(plug, &self.clock)?;
         }
         for (network, via) in self.routes {
             state.stack.net.add_route(network, Some(via), None)?;

@@ -31,7 +31,7 @@ impl Clock {
         }
     }
 
-    /// What CLOCK_MONOTONIC reads at the clock's beginning.
+    /// What CLOCK_MONOTONIC reads at the clock's beginning; zero in virtual time.
     pub(super) fn born(&self) -> Duration {
         match self {
             Self::Real { born } => *born,

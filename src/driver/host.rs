@@ -351,7 +351,7 @@ impl Host {
         let mut state = shared.lock();
         let now = shared.now();
         state.stack.at(now);
-        let interface = state.plug(plug)?;
+        let interface = state.plug(plug, &shared.clock)?;
         state.settle(now);
         background::start(shared, &mut state);
         // A driver that sleeps does so without the new descriptor.

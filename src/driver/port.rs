@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
-use crate::base::{Error, Frame, IfIndex, Instant, Reason};
+use crate::base::{Error, Frame, IfIndex, Instant, LinkType, Reason};
 use crate::device::{Device, Loopback, SendError};
 use crate::stack::Stack;
 
@@ -24,11 +24,13 @@ pub(super) struct Port {
     queue: VecDeque<Frame>,
     busy_until: Option<Instant>,
     up: bool,
+    is_can: bool,
 }
 
 impl Port {
     pub(super) fn new(interface: IfIndex, device: Box<dyn Device>) -> Self {
-        Self { interface, device, queue: VecDeque::new(), busy_until: None, up: true }
+        let is_can = device.link() == LinkType::Can;
+        Self { is_can, interface, device, queue: VecDeque::new(), busy_until: None, up: true }
     }
 
     /// A frame that the next [`Port::transmit`] puts on the wire.
@@ -127,6 +129,11 @@ impl Port {
 
     pub(super) fn sleeping(&mut self, asleep: bool) {
         self.device.sleeping(asleep);
+    }
+
+    /// True if what was sent can be back at once: the host's own sockets hear it, as on `lo`.
+    pub(super) fn has_echo(&self, now: Instant) -> bool {
+        self.is_can && self.deadline().is_some_and(|due| due <= now)
     }
 
     /// Puts a wrapper around the device.

@@ -78,14 +78,16 @@ impl State {
     }
 
     /// One more interface.
-    pub(super) fn plug(&mut self, plug: Plug) -> Result<IfIndex> {
-        let Plug { device, addresses, ipv6 } = plug;
+    pub(super) fn plug(&mut self, plug: Plug, clock: &Clock) -> Result<IfIndex> {
+        let Plug { mut device, addresses, ipv6 } = plug;
+        device.set_clock(clock.born());
         if self.closed {
             return Err(Self::shut_down());
         }
         let config = InterfaceConfig {
             name: device.name().to_owned(),
             mac: device.mac(),
+            link: device.link(),
             mtu: device.mtu(),
             addresses,
             ipv6,
@@ -95,7 +97,7 @@ impl State {
         Ok(interface)
     }
 
-    /// Puts what the stack has made on the wires. What goes to `lo` comes straight back.
+    /// Puts what the stack has made on the wires. What goes to `lo`, or to a CAN bus that is free, comes straight back.
     pub(super) fn flush(&mut self, now: Instant) {
         if self.stack.net.take_promiscuity_changed() {
             self.ports.iter_mut().for_each(|port| port.follow_promiscuity(&self.stack));
@@ -114,6 +116,9 @@ impl State {
             }
             self.ports.iter_mut().for_each(|port| port.transmit(now, &mut self.stack));
             self.unsettled = looped && self.ports[0].turn(now, 4 * BATCH, &mut self.stack);
+            for port in self.ports.iter_mut().filter(|port| port.has_echo(now)) {
+                self.unsettled |= port.turn(now, 4 * BATCH, &mut self.stack);
+            }
             if !self.unsettled {
                 return;
             }

@@ -6,8 +6,8 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 
 use super::trap::Trap;
-use crate::base::constants::{AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNSPEC};
-use crate::base::{Errno, LinkAddr, NetlinkAddr, Reason, Result, SockAddr};
+use crate::base::constants::{AF_CAN, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNSPEC};
+use crate::base::{CanAddr, Errno, LinkAddr, NetlinkAddr, Reason, Result, SockAddr};
 
 /// sizeof(struct sockaddr_storage).
 const STORAGE: usize = 128;
@@ -45,6 +45,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<SockAddr> {
         AF_INET => v4(bytes),
         AF_INET6 => v6(bytes),
         AF_PACKET => link(bytes),
+        AF_CAN => Ok(CanAddr { interface: u32::from_ne_bytes(array(bytes, 4)?) }.into()),
         // sizeof(struct sockaddr_nl).
         AF_NETLINK => {
             let (pid, groups) = (array(bytes, 4)?, array(bytes, 8)?);
@@ -156,6 +157,11 @@ pub(super) fn encode(address: &SockAddr) -> Vec<u8> {
             bytes.extend([0; 2]);
             bytes.extend(netlink.pid.to_ne_bytes());
             bytes.extend(netlink.groups.to_ne_bytes());
+        }
+        // RAW_MIN_NAMELEN, BCM_MIN_NAMELEN: up to can_ifindex.
+        SockAddr::Can(can) => {
+            bytes.extend([0; 2]);
+            bytes.extend(can.interface.to_ne_bytes());
         }
         SockAddr::Unspec => {}
     }

@@ -7,8 +7,8 @@
 //! ```
 
 use crate::base::constants::{
-    AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, MSG_ERRQUEUE, NETLINK_ROUTE, NETLINK_SOCK_DIAG, SO_RCVTIMEO,
-    SO_RCVTIMEO_NEW, SO_SNDTIMEO, SO_SNDTIMEO_NEW, SOL_SOCKET,
+    AF_CAN, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, MSG_ERRQUEUE, NETLINK_ROUTE, NETLINK_SOCK_DIAG,
+    SO_RCVTIMEO, SO_RCVTIMEO_NEW, SO_SNDTIMEO, SO_SNDTIMEO_NEW, SOL_SOCKET,
 };
 use crate::sys::number;
 use crate::sys::seccomp::{ARCH, Instruction, NARROW, NATIVE, NUMBER, high_half, low_half};
@@ -167,6 +167,7 @@ fn condition(when: When) -> Vec<Step> {
             If(EQUAL, AF_INET as u32, Stop, Next),
             If(EQUAL, AF_INET6 as u32, Stop, Next),
             If(EQUAL, AF_PACKET as u32, Stop, Next),
+            If(EQUAL, AF_CAN as u32, Stop, Next),
             If(EQUAL, AF_NETLINK as u32, Next, Allow),
             Load(low_half(2)),
             // The other protocols are about the machine, not its network.
@@ -242,6 +243,7 @@ mod tests {
             (number::SOCKET, [2, 1, 0, 0, 0, 0], STOP),
             (number::SOCKET, [10, 2, 17, 0, 0, 0], STOP),
             (number::SOCKET, [17, 3, 0x300, 0, 0, 0], STOP),
+            (number::SOCKET, [29, 3, 1, 0, 0, 0], STOP),
             (number::SOCKET, [16, 3, 0, 0, 0, 0], STOP),
             (number::SOCKET, [16, 3, 15, 0, 0, 0], ALLOW),
             (number::SOCKET, [1, 1, 0, 0, 0, 0], ALLOW),

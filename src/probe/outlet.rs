@@ -45,7 +45,7 @@ impl Door {
     /// Of bytes. What begins with an IP header and is not of version 6 leaves as IPv4.
     pub fn of_bytes(link: LinkType, bytes: &[u8]) -> Self {
         match (link, bytes.first().map(|byte| byte >> 4)) {
-            (LinkType::Ethernet, _) => Self::Frame,
+            (LinkType::Ethernet | LinkType::Can, _) => Self::Frame,
             (LinkType::Ip, Some(6)) => Self::V6,
             (LinkType::Ip, _) => Self::V4,
         }

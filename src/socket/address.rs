@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use crate::base::constants::{AF_INET6, AF_PACKET, AI_PASSIVE, SOCK_STREAM};
-use crate::base::{Errno, LinkAddr, Mac, Result, SockAddr};
+use crate::base::{CanAddr, Errno, LinkAddr, Mac, Result, SockAddr};
 use crate::driver::Host;
 
 /// Something that stands for addresses: a [`SockAddr`], an address of `std::net`, `(ip, port)`, or Python's `(host, port)`
@@ -13,6 +13,8 @@ use crate::driver::Host;
 /// Of `AF_PACKET` sockets: a [`LinkAddr`], or Python's tuples `(interface, protocol)`, `(interface, protocol, packet_type)`,
 /// `(interface, protocol, packet_type, hardware_type)` and `(interface, protocol, packet_type, hardware_type, address)`: the
 /// interface is a name (`""` = every one), the protocol a plain number (`ETH_P_IP`), the address a [`Mac`] or bytes.
+///
+/// Of `AF_CAN` sockets: a [`CanAddr`], or Python's tuple `(interface,)`.
 pub trait ToSockAddr {
     /// The addresses, the best one first. `family` is the socket's (`AF_UNSPEC` = any), `passive` true for bind.
     ///
@@ -34,6 +36,7 @@ macro_rules! addresses {
 addresses!(
     SockAddr,
     LinkAddr,
+    CanAddr,
     SocketAddr,
     SocketAddrV4,
     SocketAddrV6,
@@ -58,6 +61,14 @@ impl ToSockAddr for (&str, u16) {
             "<broadcast>" => Ok(vec![(Ipv4Addr::BROADCAST, port).into()]),
             _ => resolve(host, name, port, family, passive),
         }
+    }
+}
+
+/// Python's address of AF_CAN: `(interface,)`.
+impl ToSockAddr for (&str,) {
+    fn to_sock_addrs(&self, host: &Host, _: i32, _: bool) -> Result<Vec<SockAddr>> {
+        let interface = if self.0.is_empty() { 0 } else { host.if_nametoindex(self.0)? };
+        Ok(vec![CanAddr { interface }.into()])
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{IoSlice, IoSliceMut};
 
 use super::table::Entry;
 use super::{Received, SendTo, Stack};
-use crate::base::constants::{AF_INET, AF_INET6, AF_NETLINK, AF_PACKET};
+use crate::base::constants::{AF_CAN, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET};
 use crate::base::{Errno, Error, Reason, Result, SockAddr, SocketId};
 
 /// The calls, each once and now; what they have in common is `verbs.rs`'s. What a family does not have is EOPNOTSUPP, as
@@ -74,6 +74,7 @@ pub(super) fn family(domain: i32) -> Result<&'static dyn Family> {
         AF_INET | AF_INET6 => &super::inet::Inet,
         AF_PACKET => &super::packet::Packet,
         AF_NETLINK => &super::netlink::Netlink,
+        AF_CAN => &super::can::Can,
         _ => return Err(Errno::EAFNOSUPPORT.because(Reason::WrongDomain)),
     })
 }

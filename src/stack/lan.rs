@@ -76,6 +76,7 @@ impl Lan {
     ) -> IfIndex {
         let index = IfIndex(self.hosts[host].interfaces().len() as u32 + 1);
         let config = InterfaceConfig {
+            link: crate::base::LinkType::Ethernet,
             name: format!("eth{}", index.0),
             mac: mac(host, index),
             mtu,

@@ -35,7 +35,7 @@ impl Interface {
     fn row(&self, now: Instant) -> InterfaceRow {
         let (index, name, mac, mtu, up) = (self.index, self.name.clone(), self.mac, self.mtu, self.up);
         let addresses = self.addresses.iter().map(|address| address.row(now)).collect();
-        InterfaceRow { index, name, mac, mtu, up, addresses }
+        InterfaceRow { index, name, mac, hardware: self.hardware(), mtu, up, addresses }
     }
 }
 
@@ -134,6 +134,7 @@ impl Stack {
         match &entry.protocol_part {
             Part::Tcp(_) => self.tcp_row(id, &mut row),
             Part::Netlink(netlink) => row.receive_queue = netlink.charged(),
+            Part::Can(can) => (row.receive_queue, row.device) = (can.memory().0, can.interface()),
             Part::Packet(packet) => {
                 (row.domain, row.receive_queue) = (AF_PACKET, packet.charged());
                 (row.protocol, row.device) = (i32::from(packet.listens_to().0), packet.listens_to().1);

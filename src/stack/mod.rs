@@ -6,7 +6,7 @@
 //!   verbs.rs   socket bind listen accept connect send recv shutdown close getsockopt setsockopt poll
 //!      |            bind.rs (addresses)  table.rs (the sockets)  options/ (the one table)  ports/ (who may bind what)  ready.rs
 //!   family.rs  (what a family does at each verb)
-//!      |            inet.rs (AF_INET, AF_INET6)      packet/ (AF_PACKET)      netlink/ (AF_NETLINK)
+//!      |            inet.rs (AF_INET, AF_INET6)      packet/ (AF_PACKET)      netlink/ (AF_NETLINK)      can/ (AF_CAN)
 //!   tcp/   udp/     icmp.rs (ping sockets)   raw/ (SOCK_RAW)
 //!      |       |        |     datagram/ (what these share: queues, errors, the way out)
 //!   ip/        input, output, routes, sources, fragments, ICMP errors, multicast groups        } together: Net
@@ -20,6 +20,7 @@
 //! Every layer hands on to the one below by a call on [`Net`]; what arrives is handed up through `Net::take_inbound`.
 
 mod bind;
+mod can;
 mod config;
 mod counters;
 mod datagram;
@@ -71,6 +72,7 @@ pub(crate) struct Stack {
     udp: udp::Udp,
     ping: icmp::Ping,
     raw: raw::Raw,
+    can: can::Registry,
 }
 
 impl Stack {
@@ -85,6 +87,7 @@ impl Stack {
             udp: udp::Udp::default(),
             ping: icmp::Ping::default(),
             raw: raw::Raw::default(),
+            can: can::Registry::default(),
             net,
         }
     }
@@ -105,7 +108,7 @@ impl Stack {
 
     /// When [`Stack::tick`] has something to do next.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        [self.net.deadline(), self.tcp.deadline()].into_iter().flatten().min()
+        [self.net.deadline(), self.tcp.deadline(), self.can.deadline()].into_iter().flatten().min()
     }
 
     /// Does what is due: retransmissions, probes, expiries.
@@ -113,6 +116,7 @@ impl Stack {
         self.net.now = now;
         self.net.tick();
         self.tcp_tick();
+        self.can_tick();
         self.dispatch();
     }
 
@@ -159,7 +163,11 @@ impl Stack {
                 }
                 Inbound::Arrived(interface, frame) => self.raw_arrived(interface, frame),
                 Inbound::Passed(passed) => self.packet_input(passed),
-                Inbound::LinkDown(interface) => self.packet_link_down(interface),
+                Inbound::Can(interface, frame) => self.can_input(interface, &frame),
+                Inbound::LinkDown(interface) => {
+                    self.packet_link_down(interface);
+                    self.can_link_down(interface);
+                }
                 Inbound::AddressGone(address) => self.tcp_address_gone(address),
             }
         }

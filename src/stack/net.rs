@@ -8,6 +8,7 @@
 //! | method | file |
 //! |---|---|
 //! | `transmit` | link/tap.rs |
+//! | `can_send` | link/can.rs |
 //! | `add_interface`, `set_link`, `add_address`, `remove_address`, `is_local`, `is_broadcast` | link/interface.rs |
 //! | `set_neighbour` | link/neighbour.rs |
 //! | `add_route`, `remove_route`, `path` | ip/route.rs |
@@ -30,7 +31,7 @@ use super::raw::Wanted;
 use super::timers::Timers;
 use super::{Config, Log};
 use crate::base::verb::Way;
-use crate::base::{Cidr, Errno, Frame, IfIndex, Instant, Mac, Pool, Reason, SocketId};
+use crate::base::{Cidr, Errno, Frame, IfIndex, Instant, LinkType, Mac, Pool, Reason, SocketId};
 
 /// How a destination address is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +108,8 @@ pub(crate) enum Inbound {
     Arrived(IfIndex, Frame),
     /// A copy of a frame for the packet sockets.
     Passed(Passed),
+    /// A CAN frame that was on an interface's bus.
+    Can(IfIndex, Frame),
     /// This interface's link went down.
     LinkDown(IfIndex),
     /// This local address was removed: its connections end.
@@ -170,6 +173,7 @@ pub(crate) struct IpHead {
 pub(crate) struct InterfaceConfig {
     pub(crate) name: String,
     pub(crate) mac: Mac,
+    pub(crate) link: LinkType,
     /// Bytes of an IP packet.
     pub(crate) mtu: usize,
     pub(crate) addresses: Vec<Cidr>,
@@ -258,13 +262,16 @@ impl Net {
         self.config.shadow && interface != IfIndex::LO
     }
 
-    /// A frame from the wire, Ethernet header first.
+    /// A frame from the wire, Ethernet header first; of a CAN bus struct can_frame.
     pub(crate) fn frame_in(&mut self, interface: IfIndex, mut frame: Frame) {
         if interface != IfIndex::LO {
             // skb_scrub_packet: marks are a host's own.
             (frame.mark, frame.priority) = (0, 0);
         }
         frame.leave = None;
+        if self.interface(interface).is_some_and(Interface::is_can) {
+            return self.can_in(interface, frame);
+        }
         self.ethernet_in(interface, frame);
     }
 

@@ -169,6 +169,7 @@ pub(crate) enum Part {
     Raw(super::raw::RawSocket),
     Packet(super::packet::PacketSocket),
     Netlink(super::netlink::NetlinkSocket),
+    Can(super::can::CanSocket),
 }
 
 /// The sockets.

@@ -1,5 +1,6 @@
 //! Recordings as pcap files, as Wireshark, tshark and tcpdump write and read them.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
@@ -11,6 +12,7 @@ use pcap_file::{DataLink, PcapError, TsResolution};
 
 use super::{Recorded, Recorder};
 use crate::base::{Direction, Errno, Error, Frame, Instant, LinkType, Result};
+use crate::wire::can;
 
 /// Bytes of a frame that are kept: what Wireshark takes, more than any frame has.
 const SNAP_LEN: u32 = 262_144;
@@ -35,10 +37,18 @@ impl PcapWriter<File> {
     /// # Errors
     /// Those of open(2) and write(2).
     pub fn create(path: impl AsRef<Path>, epoch: Duration) -> Result<Self> {
+        Self::create_for(path, LinkType::Ethernet, epoch)
+    }
+
+    /// The same for frames of this link type.
+    ///
+    /// # Errors
+    /// Those of open(2) and write(2).
+    pub fn create_for(path: impl AsRef<Path>, link: LinkType, epoch: Duration) -> Result<Self> {
         let path = path.as_ref();
         let named = |error: Error| error.detail(format!("can't write {}", path.display()));
         let file = File::create(path).map_err(|error| named(error.into()))?;
-        Self::new(file, LinkType::Ethernet, epoch).map_err(named)
+        Self::new(file, link, epoch).map_err(named)
     }
 }
 
@@ -48,6 +58,7 @@ impl<W: Write> PcapWriter<W> {
         let datalink = match link {
             LinkType::Ethernet => DataLink::ETHERNET,
             LinkType::Ip => DataLink::RAW,
+            LinkType::Can => DataLink::CAN_SOCKETCAN,
         };
         let header = PcapHeader {
             datalink,
@@ -78,8 +89,9 @@ impl<W: Write> PcapWriter<W> {
             return Ok(());
         }
         let kept = bytes.get(..SNAP_LEN as usize).unwrap_or(bytes);
+        let kept = if link == LinkType::Can { Cow::Owned(can::recorded(kept)) } else { Cow::Borrowed(kept) };
         let stamp = self.epoch.saturating_add(time.since(Instant::ZERO));
-        let packet = PcapPacket::new(stamp, u32::try_from(wire_len).unwrap_or(u32::MAX), kept);
+        let packet = PcapPacket::new(stamp, u32::try_from(wire_len).unwrap_or(u32::MAX), &kept);
         self.writer.write_packet(&packet).map(drop).map_err(pcap_error)
     }
 
@@ -167,8 +179,11 @@ impl<R: Read> PcapReader<R> {
         let link = match header.datalink {
             DataLink::ETHERNET => LinkType::Ethernet,
             DataLink::RAW | DataLink::IPV4 | DataLink::IPV6 => LinkType::Ip,
+            DataLink::CAN_SOCKETCAN => LinkType::Can,
             other => {
-                return Err(Errno::EINVAL.with(format!("link type {other:?} is neither Ethernet nor IP")));
+                return Err(
+                    Errno::EINVAL.with(format!("link type {other:?} is neither Ethernet, IP nor CAN"))
+                );
             }
         };
         let nanos_per_unit = if header.ts_resolution == TsResolution::NanoSecond { 1 } else { 1000 };
@@ -194,7 +209,10 @@ impl<R: Read> Iterator for PcapReader<R> {
             Ok(raw) => {
                 let nanos = u64::from(raw.ts_frac).saturating_mul(u64::from(self.nanos_per_unit));
                 let time = Instant::from_secs(u64::from(raw.ts_sec)) + Duration::from_nanos(nanos);
-                let bytes = raw.data.into_owned();
+                let mut bytes = raw.data.into_owned();
+                if self.link == LinkType::Can {
+                    bytes = can::recorded(&bytes);
+                }
                 let wire_len = bytes.len().max(raw.orig_len as usize);
                 Some(Ok(Recorded { time, direction: Direction::In, link: self.link, bytes, wire_len }))
             }

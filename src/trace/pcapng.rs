@@ -14,6 +14,7 @@ use pcap_file::{DataLink, PcapError};
 
 use super::{Recorded, Recorder};
 use crate::base::{Direction, Errno, Error, Frame, Instant, LinkType, Result};
+use crate::wire::can;
 
 /// The epb_flags of an arriving frame, and of one that leaves (bits 0 and 1).
 const INBOUND: u32 = 1;
@@ -74,6 +75,7 @@ impl<W: Write> PcapngWriter<W> {
         let linktype = match source.link {
             LinkType::Ethernet => DataLink::ETHERNET,
             LinkType::Ip => DataLink::RAW,
+            LinkType::Can => DataLink::CAN_SOCKETCAN,
         };
         let block = InterfaceDescriptionBlock { linktype, snaplen: 0, options };
         self.writer.write_pcapng_block(block).map_err(pcapng_error)?;
@@ -93,12 +95,14 @@ impl<W: Write> PcapngWriter<W> {
         bytes: &[u8],
         wire_len: usize,
     ) -> Result<()> {
+        let can = self.sources.get(source as usize) == Some(&LinkType::Can);
+        let bytes = if can { Cow::Owned(can::recorded(bytes)) } else { Cow::Borrowed(bytes) };
         let flags = if direction == Direction::In { INBOUND } else { OUTBOUND };
         let block = EnhancedPacketBlock {
             interface_id: source,
             timestamp: self.epoch.saturating_add(time.since(Instant::ZERO)),
             original_len: u32::try_from(wire_len).unwrap_or(u32::MAX),
-            data: Cow::Borrowed(bytes),
+            data: bytes,
             options: vec![EnhancedPacketOption::Flags(flags)],
         };
         self.writer.write_pcapng_block(block).map(drop).map_err(pcapng_error)
@@ -244,6 +248,7 @@ impl<R: Read> PcapngReader<R> {
         };
         let time = Instant::ZERO + span(units, known.resolution);
         let wire_len = wire_len.max(bytes.len());
+        let bytes = if source.link == LinkType::Can { can::recorded(&bytes) } else { bytes };
         Ok((number, Recorded { time, direction, link: source.link, bytes, wire_len }))
     }
 }
@@ -260,6 +265,7 @@ fn known(block: &InterfaceDescriptionBlock<'_>) -> Known {
     let link = match block.linktype {
         DataLink::ETHERNET => Some(LinkType::Ethernet),
         DataLink::RAW | DataLink::IPV4 | DataLink::IPV6 => Some(LinkType::Ip),
+        DataLink::CAN_SOCKETCAN => Some(LinkType::Can),
         _ => None,
     };
     // if_tsresol: microseconds where it is missing.

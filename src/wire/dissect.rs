@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::can::{CanFdFrame, CanFrame};
 use super::checksum::{checksum, transport_checksum};
 use super::cursor::Cursor;
 use super::icmp::Icmp;
@@ -42,6 +43,10 @@ pub enum Network {
     Arp(Arp),
     /// IPv4 or IPv6.
     Ip(Ip),
+    /// A frame of a CAN bus.
+    Can(CanFrame),
+    /// A frame of CAN FD.
+    CanFd(CanFdFrame),
     /// Another type; `len` bytes.
     Other {
         /// The ethertype, or the length of an 802.3 frame.
@@ -140,6 +145,14 @@ impl Dissected {
                     return this;
                 }
             }
+        }
+        if link == LinkType::Can {
+            let classic = CanFrame::from_bytes(bytes).map(Network::Can);
+            match classic.or_else(|_| CanFdFrame::from_bytes(bytes).map(Network::CanFd)) {
+                Ok(network) => this.network = network,
+                Err(_) => this.notes.push(Note::Truncated("CAN")),
+            }
+            return this;
         }
         let ethertype = match (this.ethernet, bytes.first().map(|b| b >> 4)) {
             (Some(header), _) => header.ethertype,

@@ -12,10 +12,12 @@
 //! | `expression/` | a packet as text: `ip(dst=192.0.2.1)/tcp(dport=80)`, and back |
 //! | `show/` | packets for people: tree, hex, explanation, differences; as programs |
 //! | `filter/` | libpcap's filter language, classic BPF and its machine |
+//! | `can.rs` | [`CanFrame`], [`CanFdFrame`], [`CanFilter`]: bytes, and can-utils' notation |
 //! | `cursor.rs` | reading bytes that nobody vouches for |
 //!
 //! Everybody above base/ may call it. Nothing here panics, whatever the bytes are.
 
+pub(crate) mod can;
 pub mod checksum;
 mod cursor;
 mod dissect;
@@ -28,6 +30,7 @@ pub mod show;
 mod summary;
 mod transport;
 
+pub use can::{CAN_MTU, CANFD_MTU, CanFdFrame, CanFilter, CanFrame};
 pub use checksum::{Sum, checksum, transport_checksum};
 pub use dissect::{Arp, Dissected, Ethernet, Fragment, Ip, Network, Note, Transport};
 pub use icmp::{Echo, Icmp};

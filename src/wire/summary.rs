@@ -74,6 +74,8 @@ impl fmt::Display for Dissected {
         match (&self.network, self.ethernet) {
             (Network::Arp(arp), _) => write!(f, "{arp}")?,
             (Network::Ip(ip), _) => write!(f, "{ip}")?,
+            (Network::Can(frame), _) => write!(f, "CAN {frame}")?,
+            (Network::CanFd(frame), _) => write!(f, "CAN FD {frame}")?,
             (Network::Other { ethertype, len }, Some(e)) => {
                 write!(f, "{} > {}, ethertype 0x{ethertype:04x}, length {len}", e.source, e.destination)?;
             }

@@ -79,7 +79,7 @@ impl Place {
         }
         for packet in packets {
             let sent = match packet.link {
-                LinkType::Ethernet => frame.send(&packet.bytes, 0),
+                LinkType::Ethernet | LinkType::Can => frame.send(&packet.bytes, 0),
                 LinkType::Ip if packet.sections[0].kind.name == "ipv6" => {
                     ip6.sendto(&packet.bytes, 0, (KERNEL[1], 0))
                 }

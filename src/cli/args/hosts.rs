@@ -40,6 +40,7 @@ impl ServedArgs {
         let mut flag = |name: &str, value: String| flags.push(format!("--{name}={value}"));
         wire.interface.iter().for_each(|name| flag("if", name.clone()));
         wire.tap.iter().for_each(|name| flag("tap", name.clone()));
+        wire.can.iter().for_each(|name| flag("can", name.clone()));
         wire.addr.iter().for_each(|address| flag("addr", address.to_string()));
         wire.gateway.iter().for_each(|gateway| flag("gateway", gateway.to_string()));
         wire.dns.iter().for_each(|server| flag("dns", server.to_string()));

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Looked;
 use super::words::Words;
-use crate::base::constants::AF_UNSPEC;
+use crate::base::constants::{AF_UNSPEC, ARPHRD_CAN};
 use crate::base::verb::{AddressRow, InterfaceRow, Verb};
 use crate::base::{Cidr, IfIndex};
 use crate::cli::args::WordsArgs;
@@ -78,7 +78,10 @@ fn lifetime(seconds: Option<u32>) -> String {
 
 fn show(row: &InterfaceRow, args: &WordsArgs, json: bool) {
     let lo = row.index == IfIndex::LO;
+    let can = row.hardware == ARPHRD_CAN;
     let flags = match (lo, row.up) {
+        (_, true) if can => "NOARP,UP,LOWER_UP,ECHO",
+        (_, false) if can => "NO-CARRIER,NOARP,UP,ECHO",
         (true, _) => "LOOPBACK,UP,LOWER_UP",
         (false, true) => "BROADCAST,MULTICAST,UP,LOWER_UP",
         (false, false) => "NO-CARRIER,BROADCAST,MULTICAST,UP",
@@ -90,7 +93,11 @@ fn show(row: &InterfaceRow, args: &WordsArgs, json: bool) {
     } else {
         "DOWN"
     };
-    let kind = if lo { "loopback" } else { "ether" };
+    let kind = match row.hardware {
+        ARPHRD_CAN => "can",
+        _ if lo => "loopback",
+        _ => "ether",
+    };
     let broadcast = if lo { "00:00:00:00:00:00" } else { "ff:ff:ff:ff:ff:ff" };
     let mut wanted: Vec<_> =
         row.addresses.iter().filter(|own| args.family.wants(own.cidr.address())).collect();
@@ -114,7 +121,9 @@ fn show(row: &InterfaceRow, args: &WordsArgs, json: bool) {
         "{index}: {name}: <{flags}> mtu {mtu} qdisc noqueue state {state} group default qlen 1000"
     ));
     if whole {
-        say::line(format!("    link/{kind} {} brd {broadcast}", row.mac));
+        // "addr_len" of a CAN interface is 0.
+        let station = if can { String::new() } else { format!("{} brd {broadcast}", row.mac) };
+        say::line(format!("    link/{kind} {station}"));
     }
     for own in wanted {
         let address = own.cidr.address();

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Looked;
 use crate::base::constants::{
-    AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, ETH_P_ALL, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDP,
+    AF_CAN, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, ETH_P_ALL, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDP,
     IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
 };
 use crate::base::verb::SocketRow;
@@ -38,6 +38,7 @@ fn netid(row: &SocketRow) -> &'static str {
         (AF_PACKET, SOCK_DGRAM) => "p_dgr",
         (AF_PACKET, _) => "p_raw",
         (AF_NETLINK, _) => "nl",
+        (AF_CAN, _) => "can",
         (_, SOCK_STREAM) => "tcp",
         (_, SOCK_RAW) => "raw",
         _ if row.protocol == IPPROTO_UDP => "udp",

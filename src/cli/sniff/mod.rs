@@ -73,9 +73,10 @@ fn dump(filter: &str, how: u8) -> Result<Exit, Trouble> {
 /// Frames of a file.
 fn read(path: &Path, filter: &str, args: &SniffArgs, as_json: bool) -> Result<Exit, Trouble> {
     let mut capture = craft::file(path)?;
-    let programs = [LinkType::Ethernet, LinkType::Ip].map(|link| (link, program(filter, link)));
+    let links = [LinkType::Ethernet, LinkType::Ip, LinkType::Can];
+    let programs = links.map(|link| (link, program(filter, link)));
     if programs.iter().all(|(_, program)| program.is_err()) {
-        let [(_, ethernet), _] = programs;
+        let [(_, ethernet), ..] = programs;
         return ethernet.map(|_| Exit::Ok);
     }
     // A question about Ethernet passes frames without it by; of a file that has no others, that is to be said.

@@ -12,7 +12,8 @@ use super::bench::{self, Bench};
 use super::senders::Senders;
 use super::{Natives, Tools};
 use crate::base::constants::{
-    MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, POLLIN, POLLOUT, SO_PEEK_OFF, SO_RCVBUF, SOCK_DGRAM, SOL_SOCKET,
+    MSG_CONFIRM, MSG_DONTROUTE, MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, POLLIN, POLLOUT, SO_PEEK_OFF, SO_RCVBUF,
+    SOCK_DGRAM, SOL_SOCKET,
 };
 use crate::base::{Error, Instant, Result, SockAddr, SocketId};
 use crate::socket::remote::{Name, Sender};
@@ -297,7 +298,9 @@ fn next(tools: &Tools<'_>, bench: &mut Bench, id: SocketId, aside: &mut Option<E
                 Ok(got) => {
                     let bytes = buffer.get(..got.len).unwrap_or_default().to_vec();
                     let address = got.from.unwrap_or(SockAddr::Unspec);
-                    return Some(Held { sender: Sender { address, control: got.control }, bytes });
+                    // Whether it was cut the program's own room says.
+                    let flags = got.flags & (MSG_DONTROUTE | MSG_CONFIRM);
+                    return Some(Held { sender: Sender { address, flags, control: got.control }, bytes });
                 }
                 Err(error) if error.would_block() => return None,
                 Err(error) => *aside = Some(error),

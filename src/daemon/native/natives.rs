@@ -14,8 +14,8 @@ use super::listener::{self, Listener};
 use super::liveness::Prober;
 use super::senders::Senders;
 use crate::base::constants::{
-    AF_NETLINK, AF_PACKET, NETLINK_SOCK_DIAG, SHUT_RDWR, SHUT_WR, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK,
-    SOCK_STREAM,
+    AF_CAN, AF_NETLINK, AF_PACKET, NETLINK_SOCK_DIAG, SHUT_RDWR, SHUT_WR, SOCK_CLOEXEC, SOCK_DGRAM,
+    SOCK_NONBLOCK, SOCK_RAW, SOCK_STREAM,
 };
 use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Instant, Result, SocketId};
@@ -210,7 +210,7 @@ impl Natives {
                 return Ok((fd, SOCK_STREAM, Part::Plain));
             }
             let mut datagrams = Datagrams::default();
-            if sends_without_address(domain) {
+            if sends_without_address(domain, kind) {
                 datagrams.join(tools, &self.bench, id, fd.as_fd())?;
             }
             Ok((fd, SOCK_DGRAM, Part::Datagrams(datagrams)))
@@ -422,6 +422,6 @@ impl Known {
 }
 
 /// Sockets that send to whom they are bound to, or to the kernel, without connect: AF_UNIX would refuse, were they not joined.
-pub(super) fn sends_without_address(domain: i32) -> bool {
-    matches!(domain, AF_PACKET | AF_NETLINK)
+pub(super) fn sends_without_address(domain: i32, kind: i32) -> bool {
+    matches!(domain, AF_PACKET | AF_NETLINK) || (domain, kind) == (AF_CAN, SOCK_RAW)
 }

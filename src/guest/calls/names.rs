@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use crate::base::constants::{AF_PACKET, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW};
+use crate::base::constants::{AF_INET, AF_INET6, AF_PACKET, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW};
 use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Reason, Result, SockAddr};
 use crate::guest::address;
@@ -32,8 +32,9 @@ fn made(guest: &mut Guest, trap: &Trap) -> Result<Verdict> {
     if flags & !(SOCK_CLOEXEC | SOCK_NONBLOCK) != 0 {
         return Err(Errno::EINVAL.into());
     }
-    // inet_create() and packet_create(): CAP_NET_RAW.
-    if guest.strict && (domain == AF_PACKET || kind == SOCK_RAW) && !may(trap, NET_RAW) {
+    // inet_create() and packet_create(): CAP_NET_RAW. Raw sockets of the other families need nothing.
+    let raw = domain == AF_PACKET || (matches!(domain, AF_INET | AF_INET6) && kind == SOCK_RAW);
+    if guest.strict && raw && !may(trap, NET_RAW) {
         return Err(Errno::EPERM.because(Reason::Said));
     }
     let (answer, fds) = guest.native(Native::Socket { domain, kind, protocol }, &[])?;

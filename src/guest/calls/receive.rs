@@ -210,16 +210,18 @@ fn take(guest: &mut Guest, fd: &OwnedFd, socket: SocketId, flags: i32, room: usi
     data.truncate(received.len);
     // From the one end to which the descriptor is connected, a socket that bears the right name comes along.
     let along = received.fds.first().and_then(|fd| unix::name(fd.as_fd()).ok().flatten());
-    let (address, control) = match along.or(received.from).as_deref().and_then(Name::decode) {
-        Some((nonce, Name::Datagram(sender))) if nonce == ours => (Some(sender.address), sender.control),
+    let (address, control, told) = match along.or(received.from).as_deref().and_then(Name::decode) {
+        Some((nonce, Name::Datagram(sender))) if nonce == ours => {
+            (Some(sender.address), sender.control, sender.flags)
+        }
         Some((nonce, Name::Peer(_))) if nonce == ours => match guest.verb(Verb::Peer(socket)) {
-            Ok(Answer::Address(address)) => (Some(address), Vec::new()),
-            _ => (None, Vec::new()),
+            Ok(Answer::Address(address)) => (Some(address), Vec::new(), 0),
+            _ => (None, Vec::new(), 0),
         },
-        _ => (None, Vec::new()),
+        _ => (None, Vec::new(), 0),
     };
     let cut = if received.len > data.len() { MSG_TRUNC } else { 0 };
-    Ok(Letter { data, address, control, flags: flags & MSG_CMSG_CLOEXEC | cut, len: received.len })
+    Ok(Letter { data, address, control, flags: flags & MSG_CMSG_CLOEXEC | told | cut, len: received.len })
 }
 
 /// MSG_ERRQUEUE: never waits.

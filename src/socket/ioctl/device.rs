@@ -19,6 +19,8 @@ const SIOCETHTOOL: i32 = 0x8946;
 const UP: u16 = 0x41;
 const IS_LOOPBACK: u16 = 0x8;
 const IS_ETHER: u16 = 0x1002;
+/// IFF_NOARP; IFF_ECHO stands above the 16 bits that SIOCGIFFLAGS tells.
+const IS_CAN: u16 = 0x80;
 /// What `ip link` shows of a fresh interface as its qlen.
 const QUEUE: i32 = 1000;
 /// ATF_COM, ATF_PERM.
@@ -55,7 +57,12 @@ pub(crate) fn answer(rows: &[InterfaceRow], what: i32, asked: &mut [u8]) -> Resu
     let v4 = || ipv4(row).next().filter(|_| !alias).ok_or(Errno::EADDRNOTAVAIL);
     match what {
         SIOCGIFFLAGS => {
-            let flags = if row.up { UP } else { 0 } | if lo { IS_LOOPBACK } else { IS_ETHER };
+            let kind = match row.hardware {
+                ARPHRD_LOOPBACK => IS_LOOPBACK,
+                ARPHRD_CAN => IS_CAN,
+                _ => IS_ETHER,
+            };
+            let flags = if row.up { UP } else { 0 } | kind;
             put(value, &flags.to_ne_bytes());
         }
         SIOCGIFADDR | SIOCGIFDSTADDR => put(value, &internet(v4()?.0)),
@@ -73,7 +80,7 @@ pub(crate) fn answer(rows: &[InterfaceRow], what: i32, asked: &mut [u8]) -> Resu
         SIOCGIFINDEX => put(value, &row.index.0.to_ne_bytes()),
         SIOCGIFTXQLEN => put(value, &QUEUE.to_ne_bytes()),
         SIOCGIFHWADDR => {
-            put(value, &if lo { ARPHRD_LOOPBACK } else { ARPHRD_ETHER }.to_ne_bytes());
+            put(value, &row.hardware.to_ne_bytes());
             put(value.get_mut(2..).unwrap_or_default(), &row.mac.0);
         }
         SIOCGIFMAP => put(value, &[0; 24]),
@@ -179,6 +186,7 @@ mod tests {
             index: IfIndex(index),
             name: name.into(),
             mac,
+            hardware: if index == 1 { ARPHRD_LOOPBACK } else { ARPHRD_ETHER },
             mtu,
             up: true,
             addresses: vec![address],

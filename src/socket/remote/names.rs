@@ -42,6 +42,8 @@ pub(crate) enum Name {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Sender {
     pub(crate) address: SockAddr,
+    /// MSG_* that recvmsg(2) tells of it.
+    pub(crate) flags: i32,
     pub(crate) control: Vec<ControlMessage>,
 }
 
@@ -116,6 +118,7 @@ pub(crate) fn identify(fd: BorrowedFd<'_>) -> Option<(Nonce, SocketId)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::constants::MSG_CONFIRM;
     use std::time::Duration;
 
     #[test]
@@ -123,6 +126,7 @@ mod tests {
         let nonce = Nonce(*b"0123456789ab");
         let sender = Sender {
             address: ("2001:db8::1".parse::<std::net::Ipv6Addr>().unwrap(), 65535).into(),
+            flags: MSG_CONFIRM,
             control: vec![
                 ControlMessage::TimestampNs(Duration::from_nanos(1_800_000_000_123_456_789)),
                 ControlMessage::Ttl(255),

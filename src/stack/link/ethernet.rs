@@ -102,6 +102,10 @@ impl Net {
         let Some(link) = self.interface(interface) else {
             return Err(Errno::ENODEV.because(Reason::NoInterface));
         };
+        // "ip route" can't lead there; SO_BINDTODEVICE can.
+        if link.is_can() {
+            return Err(Errno::ENETUNREACH.because(Reason::IpNoRoute));
+        }
         let source = link.mac;
         let header = frame.push(HEADER);
         header[..6].copy_from_slice(&destination.0);

@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::base::{Cidr, Errno, Error, IfIndex, Instant, Mac, Reason};
+use super::LINK_HEADER;
+use crate::base::constants::{ARPHRD_CAN, ARPHRD_ETHER, ARPHRD_LOOPBACK};
+use crate::base::{Cidr, Errno, Error, IfIndex, Instant, LinkType, Mac, Reason};
 use crate::stack::ip::Group;
 use crate::stack::net::Timer;
 use crate::stack::{Inbound, InterfaceConfig, Net};
@@ -16,7 +18,9 @@ pub(crate) struct Interface {
     pub(crate) index: IfIndex,
     pub(crate) name: String,
     pub(crate) mac: Mac,
-    /// The largest IP packet, in bytes.
+    /// What its frames are: Ethernet, or CAN.
+    pub(crate) link: LinkType,
+    /// The largest IP packet, in bytes; of CAN the largest frame.
     pub(crate) mtu: usize,
     /// The same for IPv6: a router advertisement may lower it.
     pub(crate) ipv6_mtu: usize,
@@ -116,6 +120,7 @@ impl Interface {
             index,
             name: config.name,
             mac: config.mac,
+            link: config.link,
             mtu: config.mtu,
             ipv6_mtu: config.mtu,
             up: true,
@@ -135,6 +140,7 @@ impl Interface {
             InterfaceConfig {
                 name: "lo".into(),
                 mac: Mac::ZERO,
+                link: LinkType::Ethernet,
                 mtu: 65_536,
                 addresses: Vec::new(),
                 ipv6: false,
@@ -145,6 +151,25 @@ impl Interface {
             lo.addresses.push(Address::new(cidr, AddressOrigin::Static));
         }
         lo
+    }
+
+    /// It is a CAN interface: no Ethernet header, no addresses.
+    pub(crate) fn is_can(&self) -> bool {
+        self.link == LinkType::Can
+    }
+
+    /// ARPHRD_*.
+    pub(crate) fn hardware(&self) -> u16 {
+        match self.link {
+            LinkType::Can => ARPHRD_CAN,
+            _ if self.index == IfIndex::LO => ARPHRD_LOOPBACK,
+            _ => ARPHRD_ETHER,
+        }
+    }
+
+    /// Bytes in front of a frame's packet.
+    pub(in crate::stack) fn link_header(&self) -> usize {
+        if self.is_can() { 0 } else { LINK_HEADER }
     }
 
     /// Somebody wants the frames of other stations, too.
@@ -200,13 +225,14 @@ impl Net {
         if self.interface_by_name(&config.name).is_some() {
             return Err(Errno::EEXIST.with(format!("there is an interface `{}` already", config.name)));
         }
+        let can = config.link == LinkType::Can;
         // RFC 791 3.2: every internet module must be able to forward a datagram of 68 octets.
-        if config.mtu < 68 {
+        if config.mtu < 68 && !can {
             return Err(Errno::EINVAL.with(format!("an MTU of {} is under IPv4's minimum of 68", config.mtu)));
         }
         let index = IfIndex(self.interfaces.len() as u32 + 1);
         // RFC 8200 5: IPv6 requires that every link in the Internet have an MTU of 1280 octets or greater.
-        let ipv6 = config.ipv6 && config.mtu >= 1280;
+        let ipv6 = config.ipv6 && config.mtu >= 1280 && !can;
         let addresses = config.addresses.clone();
         self.interfaces.push(Interface::new(index, InterfaceConfig { ipv6, ..config }));
         for address in addresses {
@@ -283,6 +309,12 @@ impl Net {
         let Some(link) = self.interface_mut(interface) else {
             return Err(Errno::ENODEV.because(Reason::NoInterface));
         };
+        // inetdev_event: "if (inetdev_valid_mtu(dev->mtu))" alone there is an in_device; inet_rtm_newaddr: "err = -ENOBUFS".
+        if link.is_can() {
+            return Err(
+                Errno::ENOBUFS.with(format!("{} is a CAN interface: it has no IP addresses", link.name))
+            );
+        }
         if ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) {
             return Err(Errno::EINVAL.with(format!("{ip} cannot be the address of a host")));
         }

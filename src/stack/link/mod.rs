@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `interface.rs` | [`Interface`]: name, MAC, MTU, link state, counters; the host's addresses |
 //! | `ethernet.rs` | the frame's header: which frames are ours, who gets the packet, the header of what leaves |
+//! | `can.rs` | CAN interfaces: frames in and out, the echo of our own |
 //! | `tap.rs` | what packet sockets see of the frames that pass; [`Net::transmit`](super::Net::transmit): a whole frame out |
 //! | `neighbour.rs` | the neighbour table: states, packets that wait, failures. ARP and NDP fill it |
 //! | `arp.rs` | ARP (RFC 826), gratuitous ARP, conflicts (RFC 5227) |
@@ -15,6 +16,7 @@
 
 mod arp;
 mod autoconf;
+mod can;
 mod ethernet;
 mod interface;
 mod ndp;

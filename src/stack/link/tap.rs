@@ -7,6 +7,7 @@ use crate::base::constants::{
 use crate::base::{Direction, Errno, Error, Frame, IfIndex, LinkType, Mac, Reason, SocketId};
 use crate::stack::packet::Passed;
 use crate::stack::{Inbound, Net};
+use crate::wire::can;
 
 use super::ethernet::HEADER;
 
@@ -97,12 +98,16 @@ impl Net {
         if self.taps.is_empty() {
             return;
         }
-        let &[_, _, _, _, _, _, _, _, _, _, _, _, t0, t1, ..] = frame.bytes() else { return };
-        let protocol = said.unwrap_or_else(|| u16::from_be_bytes([t0, t1]));
+        let protocol = match (said, frame.link, frame.bytes()) {
+            (Some(said), ..) => said,
+            (None, LinkType::Can, bytes) => can::Kind::of(bytes).map_or(0, can::Kind::protocol),
+            (None, _, &[_, _, _, _, _, _, _, _, _, _, _, _, t0, t1, ..]) => u16::from_be_bytes([t0, t1]),
+            _ => return,
+        };
         self.pass(frame, Passing { interface, packet_type: PACKET_OUTGOING, protocol, sender });
     }
 
-    fn pass(&mut self, frame: &Frame, passing: Passing) {
+    pub(super) fn pass(&mut self, frame: &Frame, passing: Passing) {
         if self.taps.iter().any(|tap| tap.wants(&passing)) {
             self.inbound.push_back(Inbound::Passed(Passed { frame: frame.clone(), passing }));
         }
@@ -125,7 +130,7 @@ impl Net {
             self.note(Reason::LinkDown, Some(interface), None);
             return Err(Errno::ENETDOWN.because(Reason::LinkDown));
         }
-        frame.link = LinkType::Ethernet;
+        frame.link = link.link;
         frame.time = now;
         frame.direction = Direction::Out;
         link.counters.tx_packets += 1;

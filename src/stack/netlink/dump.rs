@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::diag::Question;
-use crate::base::constants::{AF_INET, AF_INET6, ARPHRD_ETHER, ARPHRD_LOOPBACK};
+use crate::base::constants::{AF_INET, AF_INET6};
 use crate::base::netlink::{Draft, Message};
 use crate::base::{Cidr, IfIndex, Instant, Mac};
 use crate::stack::Net;
@@ -274,13 +274,19 @@ pub(super) fn link(interface: &Interface) -> Draft {
     const IFF_RUNNING: u32 = 0x40;
     const IFF_MULTICAST: u32 = 0x1000;
     const IFF_LOWER_UP: u32 = 0x10000;
+    const IFF_NOARP: u32 = 0x80;
+    const IFF_ECHO: u32 = 0x40000;
     let lo = interface.index == IfIndex::LO;
-    let kind = if lo { IFF_LOOPBACK } else { IFF_BROADCAST | IFF_MULTICAST };
+    // vcan_setup, can_setup: "dev->flags = IFF_NOARP"; what is sent is echoed.
+    let kind = match interface.is_can() {
+        true => IFF_NOARP | IFF_ECHO,
+        false if lo => IFF_LOOPBACK,
+        false => IFF_BROADCAST | IFF_MULTICAST,
+    };
     let carrier = if interface.up { IFF_RUNNING | IFF_LOWER_UP } else { 0 };
-    let hardware = if lo { ARPHRD_LOOPBACK } else { ARPHRD_ETHER };
     // struct ifinfomsg: family, pad, type (16 bits), index, flags, change.
     let mut head = vec![0, 0];
-    head.extend(hardware.to_ne_bytes());
+    head.extend(interface.hardware().to_ne_bytes());
     head.extend(words(&[interface.index.0, IFF_UP | kind | carrier, 0]));
     // IF_OPER_UNKNOWN, IF_OPER_UP, IF_OPER_DOWN (RFC 2863).
     let state = if lo {
@@ -290,7 +296,8 @@ pub(super) fn link(interface: &Interface) -> Draft {
     } else {
         2
     };
-    let (least, most) = if lo { (0, 0) } else { (68, 65_535) };
+    let can = interface.is_can();
+    let (least, most) = if lo || can { (0, 0) } else { (68, 65_535) };
     let broadcast = if lo { Mac::ZERO } else { Mac::BROADCAST };
     let c = &interface.counters;
     let counts = [c.rx_packets, c.tx_packets, c.rx_bytes, c.tx_bytes, 0, 0, c.rx_drops, c.tx_drops];
@@ -299,7 +306,7 @@ pub(super) fn link(interface: &Interface) -> Draft {
     wide.resize(25 * 8, 0);
     let mut narrow = words(&counts.map(|count| count as u32));
     narrow.resize(24 * 4, 0);
-    Draft::new(RTM_NEWLINK, &head)
+    let draft = Draft::new(RTM_NEWLINK, &head)
         .string(3, &interface.name) // IFLA_IFNAME
         .number(13, 1000) // IFLA_TXQLEN
         .with(16, &[state]) // IFLA_OPERSTATE
@@ -313,9 +320,13 @@ pub(super) fn link(interface: &Interface) -> Draft {
         .number(32, 1) // IFLA_NUM_RX_QUEUES
         .with(33, &[interface.up.into()]) // IFLA_CARRIER
         .string(6, "noqueue") // IFLA_QDISC
-        .with(14, &[0; 32]) // IFLA_MAP
-        .with(1, &interface.mac.0) // IFLA_ADDRESS
-        .with(2, &broadcast.0) // IFLA_BROADCAST
+        .with(14, &[0; 32]); // IFLA_MAP
+    // "if (dev->addr_len)"
+    let draft = match can {
+        true => draft,
+        false => draft.with(1, &interface.mac.0).with(2, &broadcast.0), // IFLA_ADDRESS, IFLA_BROADCAST
+    };
+    draft
         .with(23, &wide) // IFLA_STATS64
         .with(7, &narrow) // IFLA_STATS
 }

@@ -9,6 +9,7 @@ use crate::stack::{Config, InterfaceConfig};
 fn host(addresses: &[&str]) -> (Stack, SocketId) {
     let mut stack = Stack::new(Config::default());
     let config = InterfaceConfig {
+        link: crate::base::LinkType::Ethernet,
         name: "eth0".into(),
         mac: Mac([2, 0, 0, 0, 0, 1]),
         mtu: 1500,

@@ -58,8 +58,8 @@ pub(super) fn sockaddr(address: SockAddr) -> Vec<u8> {
             bytes.extend(v6.ip().octets());
             bytes.extend(v6.scope_id().to_ne_bytes());
         }
-        // No option's value is a sockaddr_ll or sockaddr_nl.
-        SockAddr::Link(_) | SockAddr::Netlink(_) => {}
+        // No option's value is one of the others.
+        SockAddr::Link(_) | SockAddr::Netlink(_) | SockAddr::Can(_) => {}
     }
     bytes
 }

@@ -1,6 +1,6 @@
 //! getsockopt(2) and setsockopt(2): who has which level, how long a value is, then the table.
 
-use super::table::{DATAGRAM, NETLINK, PACKET, PING, RAW, Row, TCP, UDP, UDPLITE, Value, find};
+use super::table::{CAN, DATAGRAM, NETLINK, PACKET, PING, RAW, Row, TCP, UDP, UDPLITE, Value, find};
 use crate::base::constants::*;
 use crate::base::{Errno, Error, Reason, Result, SocketId};
 use crate::stack::Stack;
@@ -22,7 +22,7 @@ pub(super) fn out_of_range() -> Error {
 }
 
 /// Which bit of the table's kinds a socket is.
-fn kind_of(entry: &Entry) -> u8 {
+fn kind_of(entry: &Entry) -> u16 {
     match entry.protocol_part {
         Part::Tcp(_) => TCP,
         Part::Udp(_) if entry.protocol == IPPROTO_UDPLITE => UDPLITE,
@@ -31,6 +31,7 @@ fn kind_of(entry: &Entry) -> u8 {
         Part::Raw(_) => RAW,
         Part::Packet(_) => PACKET,
         Part::Netlink(_) => NETLINK,
+        Part::Can(_) => CAN,
     }
 }
 
@@ -40,7 +41,8 @@ fn has_level(entry: &Entry, level: i32) -> bool {
         SOL_SOCKET => true,
         SOL_PACKET => kind_of(entry) == PACKET,
         SOL_NETLINK => kind_of(entry) == NETLINK,
-        _ if matches!(kind_of(entry), PACKET | NETLINK) => false,
+        SOL_CAN_RAW => kind_of(entry) == CAN && entry.protocol == CAN_RAW,
+        _ if matches!(kind_of(entry), PACKET | NETLINK | CAN) => false,
         // ipv6_setsockopt: "if (level == SOL_IP && sk->sk_type != SOCK_RAW)"
         SOL_IP => !(kind_of(entry) == RAW && entry.domain == AF_INET6),
         SOL_RAW => kind_of(entry) == RAW,
@@ -56,6 +58,12 @@ fn has_level(entry: &Entry, level: i32) -> bool {
 /// udplite_setsockopt: "if (level == SOL_UDP || level == SOL_UDPLITE)", it is all the same.
 fn level_of_row(level: i32) -> i32 {
     if level == SOL_UDPLITE { SOL_UDP } else { level }
+}
+
+/// raw_setsockopt: "if (level != SOL_CAN_RAW) return -EINVAL"; do_sock_setsockopt: "if (!ops->setsockopt) err = -EOPNOTSUPP".
+fn no_level(entry: &Entry) -> Error {
+    let errno = if entry.protocol == CAN_RAW { Errno::EINVAL } else { Errno::EOPNOTSUPP };
+    errno.because(Reason::UnknownOption)
 }
 
 /// Bytes that a value must have at least. do_ip_setsockopt takes a byte for an int, and mostly nothing for 0;
@@ -105,10 +113,10 @@ impl Stack {
         let level = if kind_of(entry) & (UDP | UDPLITE) != 0 { level_of_row(level) } else { level };
         if !has_level(entry, level) {
             // ip_getsockopt and ipv6_getsockopt differ here.
-            return Err(if entry.domain == AF_INET {
-                Errno::EOPNOTSUPP.because(Reason::UnknownOption)
-            } else {
-                unknown()
+            return Err(match entry.domain {
+                AF_INET => Errno::EOPNOTSUPP.because(Reason::UnknownOption),
+                AF_CAN => no_level(entry),
+                _ => unknown(),
             });
         }
         let row = find(level, name).ok_or_else(unknown)?;
@@ -138,7 +146,7 @@ impl Stack {
     pub(crate) fn setsockopt(&mut self, id: SocketId, level: i32, name: i32, value: &[u8]) -> Result<()> {
         let entry = self.sockets.get_mut(id)?;
         if !has_level(entry, level) {
-            return Err(unknown());
+            return Err(if entry.domain == AF_CAN { no_level(entry) } else { unknown() });
         }
         let level = level_of_row(level);
         let no_int = matches!(

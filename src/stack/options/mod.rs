@@ -28,9 +28,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use crate::base::constants::{
-    AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, IP_PMTUDISC_WANT, IPPROTO_ICMP, IPPROTO_ICMPV6, SOCK_DGRAM,
-    SOCK_RAW, SOCK_STREAM, SOF_TIMESTAMPING_OPT_RX_FILTER, SOF_TIMESTAMPING_RX_SOFTWARE,
-    SOF_TIMESTAMPING_SOFTWARE,
+    AF_INET, AF_INET6, IP_PMTUDISC_WANT, IPPROTO_ICMP, IPPROTO_ICMPV6, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
+    SOF_TIMESTAMPING_OPT_RX_FILTER, SOF_TIMESTAMPING_RX_SOFTWARE, SOF_TIMESTAMPING_SOFTWARE,
 };
 use crate::base::{ControlMessage, IfIndex, Instant};
 use crate::stack::Config;
@@ -210,7 +209,7 @@ impl Options {
         let ping = kind == SOCK_DGRAM && (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6);
         Self {
             // ping_init_sock: any number of ping programs may run at a time. inetsw_array: raw sockets are INET_PROTOSW_REUSE.
-            reuse_address: ping || (kind == SOCK_RAW && domain != AF_PACKET && domain != AF_NETLINK),
+            reuse_address: ping || (kind == SOCK_RAW && matches!(domain, AF_INET | AF_INET6)),
             reuse_port: false,
             keepalive: false,
             linger: None,

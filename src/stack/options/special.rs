@@ -59,6 +59,7 @@ impl Stack {
             _ if is_raw(level, name) => return self.get_raw(id, level, name),
             (SOL_SOCKET, _) => return self.get_socket_level(id, name, len),
             (SOL_PACKET, _) => return self.packet_get_option(id, name, len),
+            (SOL_CAN_RAW, _) => return self.can_raw_get(id, name, len),
             (SOL_IP, IP_TOS) => i32::from(options.tos),
             (SOL_IP, IP_TTL) => i32::from(options.ttl.unwrap_or(self.net.config.ttl)),
             (SOL_IP, IP_OPTIONS) => return Ok(options.ip_options.bytes().to_vec()),
@@ -114,6 +115,7 @@ impl Stack {
             _ if is_raw(level, name) => return self.set_raw(id, level, name, value),
             (SOL_SOCKET, _) => return self.set_socket_level(id, name, value),
             (SOL_PACKET, _) => return self.packet_set_option(id, name, value),
+            (SOL_CAN_RAW, _) => return self.can_raw_set(id, name, value),
             (SOL_IP, IP_MULTICAST_IF) => return self.set_multicast_interface(id, value),
             (SOL_IP, IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP) => {
                 let group = in_addr(value, 0).ok_or_else(wrong_length)?;

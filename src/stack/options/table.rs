@@ -6,15 +6,16 @@ use super::{Options, rows};
 use crate::base::Errno;
 
 /// Kinds of sockets, as bits.
-pub(crate) const TCP: u8 = 1;
-pub(crate) const UDP: u8 = 2;
-pub(crate) const PING: u8 = 4;
-pub(crate) const RAW: u8 = 8;
-pub(crate) const PACKET: u8 = 16;
-pub(crate) const NETLINK: u8 = 32;
-pub(crate) const UDPLITE: u8 = 64;
-pub(crate) const DATAGRAM: u8 = UDP | UDPLITE | PING | RAW | PACKET | NETLINK;
-pub(crate) const ALL: u8 = TCP | DATAGRAM;
+pub(crate) const TCP: u16 = 1;
+pub(crate) const UDP: u16 = 2;
+pub(crate) const PING: u16 = 4;
+pub(crate) const RAW: u16 = 8;
+pub(crate) const PACKET: u16 = 16;
+pub(crate) const NETLINK: u16 = 32;
+pub(crate) const UDPLITE: u16 = 64;
+pub(crate) const CAN: u16 = 128;
+pub(crate) const DATAGRAM: u16 = UDP | UDPLITE | PING | RAW | PACKET | NETLINK | CAN;
+pub(crate) const ALL: u16 = TCP | DATAGRAM;
 
 /// An option.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ pub(crate) struct Row {
     pub(crate) text: &'static str,
     pub(crate) value: Value,
     /// Kinds of sockets that can't set it, and what they are told.
-    pub(crate) refused: (u8, Errno),
+    pub(crate) refused: (u16, Errno),
 }
 
 /// What an option's value is, and what becomes of it.

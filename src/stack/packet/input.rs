@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::io::IoSliceMut;
 
-use super::{PacketSocket, hardware};
+use super::PacketSocket;
 use crate::base::constants::{
-    MSG_DONTWAIT, MSG_ERRQUEUE, MSG_PEEK, MSG_TRUNC, PACKET_OUTGOING, SOCK_DGRAM, TP_STATUS_CSUM_VALID,
-    TP_STATUS_USER,
+    ARPHRD_CAN, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_PEEK, MSG_TRUNC, PACKET_OUTGOING, SOCK_DGRAM,
+    TP_STATUS_CSUM_VALID, TP_STATUS_USER,
 };
 use crate::base::{
     Checksum, ControlMessage, Errno, Frame, IfIndex, LinkAddr, Mac, PacketAuxiliary, Reason, Result, SocketId,
@@ -98,38 +98,46 @@ struct Part {
 }
 
 /// The address that recvfrom(2) tells of a frame.
-fn address_of(frame: &Frame, passing: &Passing) -> LinkAddr {
+fn address_of(frame: &Frame, passing: &Passing, hardware: u16) -> LinkAddr {
+    let packet_type = passing.packet_type;
+    // can_setup: "dev->addr_len = 0".
+    if hardware == ARPHRD_CAN {
+        return LinkAddr { hardware, packet_type, ..LinkAddr::bind(passing.interface, passing.protocol) };
+    }
     let source =
         frame.bytes().get(6..12).and_then(|mac| <[u8; 6]>::try_from(mac).ok()).map_or(Mac::ZERO, Mac);
-    LinkAddr {
-        hardware: hardware(passing.interface),
-        packet_type: passing.packet_type,
-        ..LinkAddr::station(passing.interface, passing.protocol, source)
-    }
+    LinkAddr { hardware, packet_type, ..LinkAddr::station(passing.interface, passing.protocol, source) }
 }
 
 impl Stack {
     /// A frame passed an interface: every packet socket that wants it gets its copy, one of them the frame itself.
     pub(in crate::stack) fn packet_input(&mut self, passed: Passed) {
         let Passed { frame, passing } = passed;
-        let address = address_of(&frame, &passing);
+        let Some(link) = self.net.interface(passing.interface) else { return };
+        let (header, address) = (link.link_header(), address_of(&frame, &passing, link.hardware()));
         let mut wanting = self.net.taps.iter().filter(|tap| tap.wants(&passing)).map(|tap| tap.socket);
         let Some(first) = wanting.next() else { return };
         let others: Vec<SocketId> = wanting.collect();
         for id in others {
-            if let Some(part) = self.packet_admits(id, &frame, &address) {
+            if let Some(part) = self.packet_admits(id, &frame, &address, header) {
                 self.packet_queue(id, frame.clone(), part, address);
             }
         }
-        if let Some(part) = self.packet_admits(first, &frame, &address) {
+        if let Some(part) = self.packet_admits(first, &frame, &address, header) {
             self.packet_queue(first, frame, part, address);
         }
     }
 
     /// run_filter of packet_rcv: which part of the frame the socket gets; what its filter refuses is not counted.
-    fn packet_admits(&mut self, id: SocketId, frame: &Frame, address: &LinkAddr) -> Option<Part> {
+    fn packet_admits(
+        &mut self,
+        id: SocketId,
+        frame: &Frame,
+        address: &LinkAddr,
+        header: usize,
+    ) -> Option<Part> {
         let entry = self.sockets.get(id).ok()?;
-        let start = if entry.kind == SOCK_DGRAM { LINK_HEADER } else { 0 };
+        let start = if entry.kind == SOCK_DGRAM { header } else { 0 };
         let len = frame.len().saturating_sub(start);
         if entry.filter.is_none() {
             return Some(Part { start, kept: len, len });
@@ -141,7 +149,7 @@ impl Stack {
             packet_type: address.packet_type,
             interface: address.interface,
             hardware: address.hardware,
-            network: LINK_HEADER,
+            network: header,
             random: self.net.random() as u32,
             ..Facts::default()
         };
@@ -223,7 +231,10 @@ fn auxiliary(entry: &Entry, captured: &Captured) -> PacketAuxiliary {
         len: number(captured.len),
         snaplen: number(captured.frame.len()),
         mac: 0,
-        net: if entry.kind == SOCK_DGRAM { 0 } else { LINK_HEADER as u16 },
+        net: match (entry.kind, captured.address.hardware) {
+            (SOCK_DGRAM, _) | (_, ARPHRD_CAN) => 0,
+            _ => LINK_HEADER as u16,
+        },
         ..PacketAuxiliary::default()
     }
 }

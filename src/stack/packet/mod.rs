@@ -23,8 +23,8 @@ use super::link::Tap;
 use super::options::Options;
 use super::table::{Entry, Part};
 use super::{Received, SendTo, Stack};
-use crate::base::constants::{ARPHRD_ETHER, ARPHRD_LOOPBACK, SOCK_DGRAM, SOCK_RAW};
-use crate::base::{Errno, IfIndex, LinkAddr, Mac, Reason, Result, SockAddr, SocketId};
+use crate::base::constants::{SOCK_DGRAM, SOCK_RAW};
+use crate::base::{Errno, IfIndex, LinkAddr, Reason, Result, SockAddr, SocketId};
 
 pub use input::Captured;
 pub(crate) use input::Passed;
@@ -206,9 +206,14 @@ impl Stack {
         let Some(interface) = packet.interface else {
             return Ok(LinkAddr { protocol: packet.protocol, ..LinkAddr::default() });
         };
-        let mac = self.net.interface(interface).map_or(Mac::ZERO, |link| link.mac);
-        let hardware = hardware(interface);
-        Ok(LinkAddr { hardware, ..LinkAddr::station(interface, packet.protocol, mac) })
+        let Some(link) = self.net.interface(interface) else {
+            return Ok(LinkAddr::bind(interface, packet.protocol));
+        };
+        let address = match link.is_can() {
+            true => LinkAddr::bind(interface, packet.protocol),
+            false => LinkAddr::station(interface, packet.protocol, link.mac),
+        };
+        Ok(LinkAddr { hardware: link.hardware(), ..address })
     }
 
     /// What close(2) undoes.
@@ -216,9 +221,4 @@ impl Stack {
         self.net.taps.retain(|tap| tap.socket != id);
         self.packet_drop_memberships(id);
     }
-}
-
-/// ARPHRD_*.
-fn hardware(interface: IfIndex) -> u16 {
-    if interface == IfIndex::LO { ARPHRD_LOOPBACK } else { ARPHRD_ETHER }
 }

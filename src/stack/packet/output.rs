@@ -37,14 +37,19 @@ impl Stack {
         if !link.up {
             return Err(Errno::ENETDOWN.because(Reason::LinkDown));
         }
-        let (interface, mtu) = (link.index, link.mtu);
+        let (interface, mtu, can) = (link.index, link.mtu, link.is_can());
         let len: usize = data.iter().map(|slice| slice.len()).sum();
-        let most = mtu + if cooked { 0 } else { LINK_HEADER };
+        let most = mtu + if cooked { 0 } else { link.link_header() };
         if len > most + VLAN_TAG {
             return Err(too_long(len, most));
         }
         let mut header = [0; LINK_HEADER];
-        if cooked {
+        if can {
+            // dev_validate_header: "hard_header_len" is 0. can_dropped_invalid_skb is the driver's, and tells nobody.
+            if len > most {
+                return Err(too_long(len, most));
+            }
+        } else if cooked {
             header = link_header(interface, link.mac, to, protocol, len)?;
         } else if len < LINK_HEADER {
             // dev_validate_header
@@ -52,7 +57,7 @@ impl Stack {
         }
         let mut frame = self.net.pool.frame(len);
         gather(frame.bytes_mut(), data);
-        if cooked {
+        if cooked && !can {
             frame.push(LINK_HEADER).copy_from_slice(&header);
         }
         // packet_extra_vlan_len_allowed

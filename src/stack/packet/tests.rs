@@ -17,7 +17,14 @@ fn host() -> Stack {
     let mut stack = Stack::new(Config { dad_transmits: 0, ..Config::default() });
     stack.at(Instant::from_secs(1));
     let addresses = vec!["192.0.2.1/24".parse().unwrap()];
-    let config = InterfaceConfig { name: "eth0".into(), mac: OWN, mtu: 1500, addresses, ipv6: false };
+    let config = InterfaceConfig {
+        link: crate::base::LinkType::Ethernet,
+        name: "eth0".into(),
+        mac: OWN,
+        mtu: 1500,
+        addresses,
+        ipv6: false,
+    };
     stack.net.add_interface(config).unwrap();
     out(&mut stack);
     stack

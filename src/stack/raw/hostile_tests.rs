@@ -20,7 +20,14 @@ fn router() -> Stack {
         [("eth0", "192.0.2.1/24", "2001:db8::1/64"), ("eth1", "198.51.100.1/24", "2001:db8:1::1/64")]
     {
         let addresses = [v4, v6].map(|address| address.parse().unwrap()).to_vec();
-        let config = InterfaceConfig { name: name.into(), mac: OWN, mtu: 1500, addresses, ipv6: true };
+        let config = InterfaceConfig {
+            link: crate::base::LinkType::Ethernet,
+            name: name.into(),
+            mac: OWN,
+            mtu: 1500,
+            addresses,
+            ipv6: true,
+        };
         stack.net.add_interface(config).unwrap();
     }
     stack

@@ -131,6 +131,7 @@ fn what_others_get_is_seen_too() {
     let mut one = One::new();
     let all = one.socket(AF_INET, IPPROTO_IP);
     let config = crate::stack::InterfaceConfig {
+        link: crate::base::LinkType::Ethernet,
         name: "w0".into(),
         mac: crate::base::Mac([2, 0, 0, 0, 0, 1]),
         mtu: 1500,

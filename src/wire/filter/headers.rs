@@ -35,7 +35,9 @@ impl Headers {
             LinkType::Ethernet => {
                 Self { outer: Outer::Ethernet, link: 0, protocol: 12, payload: 14, labels: 0 }
             }
-            LinkType::Ip => Self { outer: Outer::Ip, link: 0, protocol: 0, payload: 0, labels: 0 },
+            LinkType::Ip | LinkType::Can => {
+                Self { outer: Outer::Ip, link: 0, protocol: 0, payload: 0, labels: 0 }
+            }
         }
     }
 

@@ -95,6 +95,9 @@ pub fn compile(text: &str, link: LinkType) -> Result<Program, FilterError> {
     let mut generator = generator::Generator::new(link);
     let entry = match parser::parse(text)? {
         None => blocks::Target::Accept,
+        Some(_) if link == LinkType::Can => {
+            return Err(whole.error("the filter language has no words for CAN frames"));
+        }
         Some(expression) => {
             let fragment = generator.expression(&expression)?;
             generator.blocks.finish(&fragment)

@@ -45,7 +45,7 @@ fn datagrams_come_with_their_senders_and_none_is_lost_while_the_descriptor_is_fu
         send(&mut bed, &one, to, &[i; 3]);
     }
     send(&mut bed, &one, to, b"");
-    let sender = Name::Datagram(Sender { address: from, control: Vec::new() });
+    let sender = Name::Datagram(Sender { address: from, flags: 0, control: Vec::new() });
     for i in 0..100u8 {
         let (data, name, _) = receive(&two);
         assert_eq!((data, name), (vec![i; 3], Some(sender.clone())), "{i}");

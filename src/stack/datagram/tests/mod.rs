@@ -25,6 +25,7 @@ impl Pair {
             let addresses =
                 [format!("192.0.2.{n}/24"), format!("2001:db8::{n}/64")].map(|a| a.parse().unwrap());
             let interface = InterfaceConfig {
+                link: crate::base::LinkType::Ethernet,
                 name: "eth0".into(),
                 mac: Mac([2, 0, 0, 0, 0, n]),
                 mtu: 1500,

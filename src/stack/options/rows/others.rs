@@ -17,6 +17,14 @@ SOL_NETLINK: {
     NETLINK_EXT_ACK = on!(netlink_extended_ack);
     NETLINK_GET_STRICT_CHK = on!(netlink_strict);
 }
+SOL_CAN_RAW: {
+    CAN_RAW_FILTER = Value::Special;
+    CAN_RAW_ERR_FILTER = Value::Special;
+    CAN_RAW_LOOPBACK = Value::Special;
+    CAN_RAW_RECV_OWN_MSGS = Value::Special;
+    CAN_RAW_FD_FRAMES = Value::Special;
+    CAN_RAW_JOIN_FILTERS = Value::Special;
+}
 SOL_PACKET: {
     PACKET_ADD_MEMBERSHIP = Value::Special;
     PACKET_DROP_MEMBERSHIP = Value::Special;

@@ -56,6 +56,7 @@ impl Wire {
             let interface = stack
                 .net
                 .add_interface(InterfaceConfig {
+                    link: crate::base::LinkType::Ethernet,
                     name: "wire0".into(),
                     mac: Mac([2, 0, 0, 0, 0, n]),
                     mtu,

@@ -129,6 +129,7 @@ pub(crate) fn first(link: LinkType, bytes: &[u8]) -> &'static Kind {
         (LinkType::Ethernet, _) => &ETHER,
         (LinkType::Ip, [byte, ..]) if byte >> 4 == 6 => &IPV6,
         (LinkType::Ip, _) => &IP,
+        (LinkType::Can, _) => &PAYLOAD,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::wire::packet::Dissection;
 /// The packet as a C program: its bytes with a comment on each field, and a raw socket that sends them (on Linux, as root).
 pub fn as_c(packet: &Dissection) -> String {
     let (includes, usage, socket) = match (packet.link, destination(packet)) {
-        (LinkType::Ethernet, _) => (
+        (LinkType::Ethernet | LinkType::Can, _) => (
             "#include <net/if.h>\n#include <netpacket/packet.h>\n",
             Some("INTERFACE"),
             "    struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_ifindex = if_nametoindex(argv[1]) };\n    \

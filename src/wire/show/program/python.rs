@@ -31,7 +31,7 @@ pub fn as_python(packet: &Dissection) -> String {
     }
     text.push_str(")\n\n");
     let sends = match (packet.link, destination(packet)) {
-        (LinkType::Ethernet, _) => "\
+        (LinkType::Ethernet | LinkType::Can, _) => "\
 if len(sys.argv) != 2:
     sys.exit(f\"usage: {sys.argv[0]} INTERFACE\")
 with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as s:

@@ -34,7 +34,7 @@ pub fn as_rust(packet: &Dissection) -> String {
     let described = described(packet);
     let building = building(packet, &described).unwrap_or_else(|| parsing(&described));
     let (socket, to) = match (packet.link, destination(packet)) {
-        (LinkType::Ethernet, _) => (
+        (LinkType::Ethernet | LinkType::Can, _) => (
             "    // Interface 1 is `lo`, the first one plugged in is 2.\n    \
              let socket = host.socket(AF_PACKET, SOCK_RAW, 0)?;\n"
                 .to_string(),
@@ -55,7 +55,9 @@ pub fn as_rust(packet: &Dissection) -> String {
         ),
     };
     let uses = match packet.link {
-        LinkType::Ethernet => "use sockatoo::base::LinkAddr;\nuse sockatoo::base::constants::*;\n",
+        LinkType::Ethernet | LinkType::Can => {
+            "use sockatoo::base::LinkAddr;\nuse sockatoo::base::constants::*;\n"
+        }
         LinkType::Ip => "use sockatoo::base::constants::*;\n",
     };
     let names = if packet.link == LinkType::Ethernet { "{Host, IfIndex}" } else { "Host" };

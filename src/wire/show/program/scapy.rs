@@ -105,7 +105,9 @@ pub fn as_scapy(packet: &Dissection) -> String {
     }
     text.push_str(")\n\nif __name__ == \"__main__\":\n    packet.show2()\n");
     text.push_str(match packet.link {
-        LinkType::Ethernet => "    sendp(packet, iface=sys.argv[1] if len(sys.argv) > 1 else conf.iface)\n",
+        LinkType::Ethernet | LinkType::Can => {
+            "    sendp(packet, iface=sys.argv[1] if len(sys.argv) > 1 else conf.iface)\n"
+        }
         LinkType::Ip => "    send(packet)\n",
     });
     text
