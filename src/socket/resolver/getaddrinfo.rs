@@ -3,12 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV6};
 
 use super::lookup::{self, Families};
+use super::nameinfo::is_of_a_link;
 use super::order::{self, Candidate};
 use super::services::getservbyname;
 use super::{dns, facts};
 use crate::base::constants::{
     AF_INET, AF_INET6, AF_UNSPEC, AI_ADDRCONFIG, AI_ALL, AI_CANONNAME, AI_NUMERICHOST, AI_NUMERICSERV,
-    AI_PASSIVE, AI_V4MAPPED, IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
+    AI_PASSIVE, AI_V4MAPPED, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_RAW,
+    SOCK_SEQPACKET, SOCK_STREAM,
 };
 use crate::base::{Errno, Result, SockAddr};
 use crate::driver::Host;
@@ -92,8 +94,8 @@ impl Host {
 
     /// The addresses of a name or number with their scope, sorted.
     fn addresses_of(&self, name: &str, family: i32, flags: i32) -> Result<(String, Vec<(IpAddr, u32)>)> {
-        if let Some((address, scope)) = self.numeric_with_scope(name)? {
-            return Ok((name.to_owned(), vec![(of_family(address, family, flags, name)?, scope)]));
+        if let Some(number) = self.number(name, family, flags)? {
+            return Ok((name.to_owned(), vec![number]));
         }
         if flags & AI_NUMERICHOST != 0 {
             return Err(
@@ -133,26 +135,32 @@ impl Host {
         Ok((canonical, addresses.collect()))
     }
 
-    /// A number, of IPv6 with its scope: RFC 4007 11, `fe80::1%tap0` or `fe80::1%2`.
-    pub(super) fn numeric_with_scope(&self, text: &str) -> Result<Option<(IpAddr, u32)>> {
-        let Some((address, zone)) = text.split_once('%') else {
-            return Ok(numeric(text).map(|a| (a, 0)));
+    /// A number of the wanted family, of IPv6 with its scope: RFC 4007 11, `fe80::1%tap0` or `fe80::1%2`.
+    pub(super) fn number(&self, text: &str, family: i32, flags: i32) -> Result<Option<(IpAddr, u32)>> {
+        let (number, zone) = match text.split_once('%') {
+            Some((number, zone)) => (number.parse::<Ipv6Addr>().ok().map(IpAddr::V6), Some(zone)),
+            None => (numeric(text), None),
         };
-        let Ok(address) = address.parse::<Ipv6Addr>() else { return Ok(None) };
-        let scope = match zone.parse() {
-            Ok(number) => number,
-            Err(_) => self
-                .if_nametoindex(zone)
-                .map_err(|_| Errno::EAI_NONAME.with(format!("no interface is called `{zone}`")))?,
+        let Some(number) = number else { return Ok(None) };
+        let address = of_family(number, family, flags, text)?;
+        let Some(zone) = zone else { return Ok(Some((address, 0))) };
+        // inet6_scopeid_pton: a name is a scope of the link's addresses alone, a number of all.
+        let named = match number {
+            IpAddr::V6(address) if is_of_a_link(address) => self.if_nametoindex(zone).ok(),
+            _ => None,
         };
-        Ok(Some((address.into(), scope)))
+        let scope = named.or_else(|| zone.parse().ok());
+        let scope =
+            scope.ok_or_else(|| Errno::EAI_NONAME.with(format!("`{zone}` is no scope of this address")))?;
+        Ok(Some((address, scope)))
     }
 }
 
-/// A number of the wanted family, mapped if that is allowed.
+/// The same in the wanted family, mapped if that is allowed.
 fn of_family(address: IpAddr, family: i32, flags: i32, name: &str) -> Result<IpAddr> {
     match (address, family) {
         (IpAddr::V4(a), AF_INET6) if flags & AI_V4MAPPED != 0 => Ok(a.to_ipv6_mapped().into()),
+        (IpAddr::V6(a), AF_INET) if a.to_ipv4_mapped().is_some() => Ok(a.to_canonical()),
         (IpAddr::V4(_), AF_INET6) | (IpAddr::V6(_), AF_INET) => {
             Err(Errno::EAI_ADDRFAMILY.with(format!("`{name}` is not an address of the wanted family")))
         }
@@ -174,40 +182,58 @@ fn of_this_host(family: i32, flags: i32) -> Vec<(IpAddr, u32)> {
     }
 }
 
-/// The (type, protocol, port) triples that fit the hints.
+/// What a service can be: its type, its protocol, whether it is meant where the hints leave all open, its name in services(5).
+/// The libc's gaih_inet_typeproto.
+struct Kind(i32, i32, bool, &'static str);
+
+const SOCK_DCCP: i32 = 6;
+const IPPROTO_DCCP: i32 = 33;
+const KINDS: [Kind; 7] = [
+    Kind(SOCK_STREAM, IPPROTO_TCP, true, "tcp"),
+    Kind(SOCK_DGRAM, IPPROTO_UDP, true, "udp"),
+    Kind(SOCK_DCCP, IPPROTO_DCCP, false, "dccp"),
+    Kind(SOCK_DGRAM, IPPROTO_UDPLITE, false, "udplite"),
+    Kind(SOCK_STREAM, IPPROTO_SCTP, false, "sctp"),
+    Kind(SOCK_SEQPACKET, IPPROTO_SCTP, false, "sctp"),
+    Kind(SOCK_RAW, 0, true, ""),
+];
+
+/// The (type, protocol, port) triples that fit the hints: where there are any, the first kind alone.
 fn kinds_of_service(port: Option<&str>, type_: i32, proto: i32, flags: i32) -> Result<Vec<(i32, i32, u16)>> {
-    const KINDS: [(i32, i32, &str); 3] =
-        [(SOCK_STREAM, IPPROTO_TCP, "tcp"), (SOCK_DGRAM, IPPROTO_UDP, "udp"), (SOCK_RAW, 0, "")];
-    let fits = |kind: &&(i32, i32, &str)| {
-        (type_ == 0 || type_ == kind.0) && (proto == 0 || proto == kind.1 || kind.0 == SOCK_RAW)
-    };
-    if !KINDS.iter().any(|kind| fits(&kind)) {
-        return Err(if type_ == 0 { Errno::EAI_SERVICE } else { Errno::EAI_SOCKTYPE }.into());
-    }
-    let Some(port) = port.filter(|p| !p.is_empty()) else {
-        return Ok(KINDS.iter().filter(fits).map(|k| (k.0, protocol_of(k, proto), 0)).collect());
-    };
-    if port.bytes().all(|b| b.is_ascii_digit()) {
-        let number =
-            port.parse().map_err(|_| Errno::EAI_SERVICE.with(format!("port {port} is above 65535")))?;
-        return Ok(KINDS.iter().filter(fits).map(|k| (k.0, protocol_of(k, proto), number)).collect());
-    }
-    if flags & AI_NUMERICSERV != 0 {
+    let port = port.filter(|port| !port.is_empty());
+    let numeric = port.is_none_or(|port| port.bytes().all(|b| b.is_ascii_digit()));
+    if !numeric && flags & AI_NUMERICSERV != 0 {
+        let port = port.unwrap_or_default();
         return Err(Errno::EAI_NONAME.with(format!("`{port}` is not a number, and AI_NUMERICSERV is set")));
     }
-    // A raw socket has no ports, so a service's name never means one.
-    let named: Vec<_> = KINDS
+    let hinted = type_ != 0 || proto != 0;
+    let fits = |kind: &&Kind| {
+        (type_ == 0 || type_ == kind.0) && (proto == 0 || proto == kind.1 || kind.0 == SOCK_RAW)
+    };
+    let kinds = match KINDS.iter().find(fits) {
+        Some(first) if hinted => std::slice::from_ref(first),
+        Some(_) => &KINDS[..],
+        None => return Err(if type_ == 0 { Errno::EAI_SERVICE } else { Errno::EAI_SOCKTYPE }.into()),
+    };
+    // A raw socket has no ports: GAI_PROTO_NOSERVICE.
+    if let (Some(port), [Kind(SOCK_RAW, ..)]) = (port, kinds) {
+        return Err(Errno::EAI_SERVICE.with(format!("raw sockets have no ports: leave `{port}` away")));
+    }
+    if numeric {
+        let number = port.map_or(Ok(0), str::parse).map_err(|_| {
+            Errno::EAI_SERVICE.with(format!("port {} is above 65535", port.unwrap_or_default()))
+        })?;
+        let meant = kinds.iter().filter(|kind| hinted || kind.2);
+        return Ok(meant.map(|k| (k.0, if k.0 == SOCK_RAW { proto } else { k.1 }, number)).collect());
+    }
+    let port = port.unwrap_or_default();
+    let named: Vec<_> = kinds
         .iter()
-        .filter(fits)
-        .filter(|k| k.0 != SOCK_RAW)
-        .filter_map(|k| Some((k.0, k.1, getservbyname(port, k.2).ok()?)))
+        .filter(|kind| kind.0 != SOCK_RAW)
+        .filter_map(|kind| Some((kind.0, kind.1, getservbyname(port, kind.3).ok()?)))
         .collect();
     if named.is_empty() {
         return Err(Errno::EAI_SERVICE.with(format!("no service is called `{port}` here: write its number")));
     }
     Ok(named)
-}
-
-fn protocol_of(kind: &(i32, i32, &str), asked: i32) -> i32 {
-    if kind.0 == SOCK_RAW { asked } else { kind.1 }
 }

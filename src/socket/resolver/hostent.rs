@@ -54,7 +54,7 @@ impl Host {
     pub fn gethostbyname_ex(&self, name: &str) -> Result<HostEntry> {
         // A number is its own name; what is no IPv4 number is told by getaddrinfo.
         let first = self.gethostbyname(name)?;
-        if self.numeric_with_scope(name)?.is_some() {
+        if self.number(name, AF_INET, 0)?.is_some() {
             return Ok(HostEntry {
                 name: name.to_owned(),
                 aliases: Vec::new(),

@@ -1,6 +1,6 @@
 //! The way back: from an address to a name and a service.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use super::services::getservbyport;
 use super::{dns, facts};
@@ -42,7 +42,9 @@ impl Host {
                 return Err(Errno::EAI_NONAME.with(format!("{} has no name", inet.ip())));
             }
             None => match address {
-                SockAddr::V6(a) if a.scope_id() != 0 => format!("{}%{}", a.ip(), self.zone(a.scope_id())),
+                SockAddr::V6(a) if a.scope_id() != 0 => {
+                    format!("{}%{}", a.ip(), self.zone(*a.ip(), a.scope_id()))
+                }
                 _ => inet.ip().to_string(),
             },
         };
@@ -82,8 +84,14 @@ impl Host {
         }
     }
 
-    /// An interface's name, or its number if it has none.
-    fn zone(&self, scope: u32) -> String {
-        self.if_indextoname(scope).unwrap_or_else(|_| scope.to_string())
+    /// inet6_scopeid: of the link's addresses an interface's name, else, and where it has none, the number.
+    fn zone(&self, address: Ipv6Addr, scope: u32) -> String {
+        let named = is_of_a_link(address).then(|| self.if_indextoname(scope).ok()).flatten();
+        named.unwrap_or_else(|| scope.to_string())
     }
+}
+
+/// Link-local, or a group of the link: an interface's name is a scope of these alone.
+pub(super) fn is_of_a_link(address: Ipv6Addr) -> bool {
+    address.is_unicast_link_local() || address.octets()[..2] == [0xff, 0x02]
 }
