@@ -36,7 +36,9 @@ pub(crate) mod sys;
 pub mod trace;
 pub mod wire;
 
-pub use base::{CanAddr, Cidr, Errno, Error, IfIndex, Instant, LinkAddr, Mac, NetlinkAddr, Result, SockAddr};
+pub use base::{
+    CanAddr, Cidr, Errno, Error, IfIndex, Instant, LinkAddr, Mac, NetlinkAddr, Result, SockAddr, UnixAddr,
+};
 pub use driver::{Host, HostBuilder, World};
 pub use socket::Socket;
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::str::FromStr;
 
-use super::{Errno, Error};
+use super::{Errno, Error, UnixAddr};
 
 /// An Ethernet address (EUI-48).
 #[derive(
@@ -218,6 +218,8 @@ pub enum SockAddr {
     Netlink(NetlinkAddr),
     /// AF_CAN.
     Can(CanAddr),
+    /// AF_UNIX, unix(7).
+    Unix(UnixAddr),
 }
 
 /// Serde's own form of a `SocketAddrV6` leaves its scope out.
@@ -305,7 +307,7 @@ impl SockAddr {
         match self {
             Self::V4(a) => Some(SocketAddr::V4(*a)),
             Self::V6(a) => Some(SocketAddr::V6(*a)),
-            Self::Unspec | Self::Link(_) | Self::Netlink(_) | Self::Can(_) => None,
+            Self::Unspec | Self::Link(_) | Self::Netlink(_) | Self::Can(_) | Self::Unix(_) => None,
         }
     }
 
@@ -313,6 +315,14 @@ impl SockAddr {
     pub const fn link(&self) -> Option<&LinkAddr> {
         match self {
             Self::Link(address) => Some(address),
+            _ => None,
+        }
+    }
+
+    /// The name of an AF_UNIX socket, if it is one.
+    pub const fn unix(&self) -> Option<&UnixAddr> {
+        match self {
+            Self::Unix(address) => Some(address),
             _ => None,
         }
     }
@@ -326,6 +336,7 @@ impl SockAddr {
             Self::Link(_) => super::constants::AF_PACKET,
             Self::Netlink(_) => super::constants::AF_NETLINK,
             Self::Can(_) => super::constants::AF_CAN,
+            Self::Unix(_) => super::constants::AF_UNIX,
         }
     }
 }
@@ -363,6 +374,12 @@ impl From<CanAddr> for SockAddr {
     }
 }
 
+impl From<UnixAddr> for SockAddr {
+    fn from(address: UnixAddr) -> Self {
+        Self::Unix(address)
+    }
+}
+
 impl From<LinkAddr> for SockAddr {
     fn from(address: LinkAddr) -> Self {
         Self::Link(address)
@@ -383,6 +400,7 @@ impl fmt::Display for SockAddr {
             Self::Link(address) => write!(f, "{address}"),
             Self::Netlink(NetlinkAddr { pid, groups }) => write!(f, "pid {pid}, groups 0x{groups:08x}"),
             Self::Can(CanAddr { interface }) => write!(f, "CAN interface {interface}"),
+            Self::Unix(address) => write!(f, "{address}"),
             Self::Unspec => write!(f, "(unspecified)"),
         }
     }

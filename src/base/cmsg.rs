@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::{Errno, IfIndex};
+use super::{Errno, IfIndex, SocketId};
 
 /// One control message, as cmsg(3).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -56,6 +56,27 @@ pub enum ControlMessage {
     TimestampKey(u32),
     /// SCM_TXTIME, sent: when this datagram leaves, in nanoseconds of the clock that SO_TXTIME has named.
     TransmitTime(u64),
+    /// SCM_RIGHTS, unix(7): sockets of the same host. Who receives them owns one more handle of each, as of a descriptor: see
+    /// `Host::take_socket`, `Socket::recv_fds`.
+    Rights(Vec<SocketId>),
+    /// SCM_CREDENTIALS, unix(7): who sent it.
+    Credentials(Credentials),
+}
+
+/// struct ucred, unix(7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Credentials {
+    /// The process; 0 = not known.
+    pub pid: i32,
+    /// The user; `u32::MAX` = not known.
+    pub uid: u32,
+    /// The group; `u32::MAX` = not known.
+    pub gid: u32,
+}
+
+impl Credentials {
+    /// What SO_PEERCRED says of nobody.
+    pub const UNKNOWN: Self = Self { pid: 0, uid: u32::MAX, gid: u32::MAX };
 }
 
 /// struct tpacket_auxdata, packet(7): what is known of a frame beside its bytes.

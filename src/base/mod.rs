@@ -12,6 +12,7 @@
 //! | `cmsg.rs` | control messages of recvmsg(2) and sendmsg(2) |
 //! | `netlink.rs` | netlink(7)'s form: messages and their attributes, read and written |
 //! | `verb.rs` | the socket verbs as data, for hosts in other processes |
+//! | `unix.rs` | [`UnixAddr`]: names of AF_UNIX sockets |
 //! | `services.rs` | names of services and their ports |
 //!
 //! Everybody may call it; it imports nothing of ours.
@@ -26,13 +27,15 @@ pub(crate) mod netlink;
 pub(crate) mod reason;
 pub(crate) mod services;
 pub(crate) mod time;
+pub(crate) mod unix;
 pub(crate) mod verb;
 
 pub use addr::{CanAddr, Cidr, IfIndex, LinkAddr, Mac, NetlinkAddr, SockAddr};
-pub use cmsg::{ControlMessage, ExtendedError, PacketAuxiliary};
+pub use cmsg::{ControlMessage, Credentials, ExtendedError, PacketAuxiliary};
 pub use errno::{Errno, Error, Result};
 pub use event::{Event, SocketCall, SocketId, TcpSample, TcpState};
 pub use frame::{Checksum, Direction, Frame, HEADROOM, LinkType, Pool};
 pub use reason::Reason;
 pub use time::Instant;
+pub use unix::UnixAddr;
 pub use verb::{NeighbourRow, NeighbourState, RouteRow, SocketRow, SocketTimer};

@@ -149,6 +149,15 @@ reasons! {
     RawVerbatim = "raw.verbatim", "a raw packet left with a length or checksum that Linux would have overwritten";
     RawChecksum = "raw.checksum", "the checksum that a raw IPv6 socket asked us to verify is wrong";
 
+    // unix
+    UnixBacklogFull = "unix.backlog-full", "as many connections wait for accept(2) as the listener takes";
+    UnixNoSocket = "unix.no-socket", "no socket of AF_UNIX has this name, or none that listens";
+    UnixWrongType = "unix.wrong-type", "the socket of this name is of another type";
+    UnixOtherPeer = "unix.other-peer", "the socket is connected to another one, and hears that one alone";
+    UnixPeerGone = "unix.peer-gone", "the peer was closed";
+    UnixUnread = "unix.unread", "the peer was closed with data that it had not read";
+    UnixInFlight = "unix.in-flight", "too many sockets are under way in messages";
+
     // sockets
     NoData = "socket.no-data", "nothing to receive yet";
     NoConnection = "socket.no-connection", "no finished connection waits";

@@ -17,6 +17,8 @@ use super::{
 pub(crate) enum Verb {
     /// socket(2), without SOCK_NONBLOCK and SOCK_CLOEXEC. Answers [`Answer::Socket`].
     Socket { domain: i32, kind: i32, protocol: i32 },
+    /// socketpair(2), in the same terms. Answers [`Answer::Pair`].
+    Pair { domain: i32, kind: i32, protocol: i32 },
     /// bind(2).
     Bind(SocketId, SockAddr),
     /// listen(2).
@@ -91,6 +93,7 @@ pub(crate) enum Verb {
 pub(crate) enum Answer {
     Done,
     Socket(SocketId),
+    Pair(SocketId, SocketId),
     Accepted(SocketId, SockAddr),
     Count(usize),
     Address(SockAddr),

@@ -1,11 +1,11 @@
 //! A process that asks: its requests come in, answers go out, and wait while it does not read them.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::native::Ticket;
 use crate::base::constants::{MSG_DONTWAIT, POLLIN, POLLOUT};
-use crate::base::{Errno, Result, SocketId};
+use crate::base::{Errno, Result};
 use crate::socket::remote::protocol;
 use crate::socket::remote::{Reply, Response};
 use crate::sys::epoll::Epoll;
@@ -26,8 +26,6 @@ pub(super) struct Client {
     /// It has said hello.
     pub(super) welcome: bool,
     pub(super) said_goodbye: bool,
-    /// What it made by `Verb::Socket` and has not closed.
-    pub(super) sockets: HashSet<SocketId>,
     outbox: VecDeque<(Vec<u8>, Option<OwnedFd>)>,
     outbox_bytes: usize,
     outbox_fds: usize,
@@ -41,7 +39,6 @@ impl Client {
             number,
             welcome: false,
             said_goodbye: false,
-            sockets: HashSet::new(),
             outbox: VecDeque::new(),
             outbox_bytes: 0,
             outbox_fds: 0,

@@ -13,6 +13,7 @@
 //! | `life.rs` | [`Seat`]: the host's process from its beginning to its end |
 //! | `server.rs` | the event loop; clients' requests; `server/ending.rs`: when it ends |
 //! | `client.rs` | a client: its answers, and those that wait until it reads |
+//! | `owners.rs` | whose clients' sockets are |
 //! | `waits.rs` | verbs that can't be done yet |
 //! | `wires.rs` | the devices in the event loop |
 //! | `mirror.rs` | the host's interfaces in a namespace of their own, for tools that map the kernel's packet rings |
@@ -27,6 +28,7 @@ mod client;
 mod life;
 mod mirror;
 mod native;
+mod owners;
 mod publish;
 mod server;
 mod spare;

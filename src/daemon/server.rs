@@ -13,6 +13,7 @@ use super::client::Client;
 use super::life::Seat;
 use super::mirror::Mirrors;
 use super::native::{Natives, Outcome, Ticket, Tools};
+use super::owners::Owners;
 use super::publish::{Publications, Published};
 use super::spare::Spare;
 use super::waits::{Wait, Waits};
@@ -46,8 +47,7 @@ pub(crate) struct Server {
     last_client: u64,
     /// Those that are to be taken leave of at the end of the turn.
     gone: Vec<u64>,
-    /// Whose the sockets are that clients made for themselves.
-    owners: HashMap<SocketId, u64>,
+    owners: Owners,
     natives: Natives,
     publications: Publications,
     mirrors: Mirrors,
@@ -98,7 +98,7 @@ impl Server {
             clients: HashMap::new(),
             last_client: 0,
             gone: Vec::new(),
-            owners: HashMap::new(),
+            owners: Owners::default(),
             publications: Publications::default(),
             mirrors: Mirrors::default(),
             waits: Waits::default(),
@@ -296,6 +296,7 @@ impl Server {
                 Reply::Answer(Answer::Done)
             }),
             Ask::Mirror(socket) => self
+                .owners
                 .may_use(client, socket)
                 .and_then(|()| self.mirrors.of(&self.host, &self.epoll, socket))
                 .map(|mirror| {
@@ -318,23 +319,13 @@ impl Server {
     }
 
     fn readiness(&self, client: u64, socket: SocketId) -> Result<OwnedFd> {
-        self.may_use(client, socket)?;
+        self.owners.may_use(client, socket)?;
         let fd = self.host.readiness_fd(socket)?;
         Ok(fd.try_clone()?)
     }
 
-    /// EBADF for a socket that another client made for itself. The sockets of programs' descriptors are whose program has one.
-    fn may_use(&self, client: u64, socket: SocketId) -> Result<()> {
-        match self.owners.get(&socket) {
-            Some(owner) if *owner != client => Err(Errno::EBADF.into()),
-            _ => Ok(()),
-        }
-    }
-
     fn perform(&mut self, ticket: Ticket, verb: Verb, patience: Patience) {
-        if let Some(socket) = verb.socket()
-            && let Err(error) = self.may_use(ticket.client, socket)
-        {
+        if let Err(error) = self.owners.may_do(ticket.client, &verb) {
             return self.answer(ticket, Err(error), None);
         }
         let closed = if let Verb::Close(socket) = verb { Some(socket) } else { None };
@@ -389,7 +380,7 @@ impl Server {
                 Some(wait)
             }
             result => {
-                self.follow(wait.ticket.client, closes, &result);
+                self.owners.follow(wait.ticket.client, closes, &result);
                 self.answer(wait.ticket, result.map(Reply::Answer), None);
                 None
             }
@@ -413,25 +404,6 @@ impl Server {
                 Err(error) if error.errno() == Errno::EISCONN => Ok(Answer::Done),
                 outcome => outcome,
             },
-        }
-    }
-
-    /// Whose the new socket is, and that the old one is nobody's any more.
-    fn follow(&mut self, client: u64, closed: Option<SocketId>, result: &Result<Answer>) {
-        match (closed, result) {
-            (_, Ok(Answer::Socket(id) | Answer::Accepted(id, _))) => {
-                self.owners.insert(*id, client);
-                if let Some(client) = self.clients.get_mut(&client) {
-                    client.sockets.insert(*id);
-                }
-            }
-            (Some(id), Ok(_)) => {
-                self.owners.remove(&id);
-                if let Some(client) = self.clients.get_mut(&client) {
-                    client.sockets.remove(&id);
-                }
-            }
-            _ => {}
         }
     }
 
@@ -476,8 +448,7 @@ impl Server {
         while let Some(number) = self.gone.pop() {
             let Some(gone) = self.clients.remove(&number) else { continue };
             self.waits.forget(number);
-            for socket in gone.sockets {
-                self.owners.remove(&socket);
+            for socket in self.owners.leave(number) {
                 // It may be closed already.
                 let _ = self.host.perform(Verb::Close(socket));
             }

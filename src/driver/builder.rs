@@ -11,10 +11,10 @@ use super::port::Port;
 use super::shadow::Surroundings;
 use super::state::{Shared, State};
 use super::world::Seat;
-use crate::base::{Cidr, Errno, IfIndex, LinkType, Mac, Result};
+use crate::base::{Cidr, Credentials, Errno, IfIndex, LinkType, Mac, Result};
 use crate::device::{CanBus, CanPort, Device, Impair, Impairment, Loopback, Packet, Tap, Tee};
 use crate::stack::{Config, NoRst, Stack, Verbatim};
-use crate::sys::{memory, random};
+use crate::sys::{memory, privilege, random};
 use crate::trace::{PcapWriter, Recorder};
 
 /// Builds a [`Host`]. What concerns a device (`address`, `neighbour`, `record`, `link`) concerns the last one that was
@@ -356,6 +356,11 @@ impl HostBuilder {
         let mut cookie = [0; 8];
         random::getrandom(&mut cookie)?;
         self.config.cookie = u64::from_ne_bytes(cookie);
+        self.config.credentials = Credentials {
+            pid: i32::try_from(std::process::id()).unwrap_or(0),
+            uid: privilege::geteuid(),
+            gid: privilege::getegid(),
+        };
         // Before the first ring of a connection is made.
         memory::map_large_buffers();
         let mut state = State::new(Stack::new(self.config), self.names);

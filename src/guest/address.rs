@@ -163,6 +163,10 @@ pub(super) fn encode(address: &SockAddr) -> Vec<u8> {
             bytes.extend([0; 2]);
             bytes.extend(can.interface.to_ne_bytes());
         }
+        SockAddr::Unix(name) => {
+            bytes.extend(name.as_bytes());
+            bytes.extend(name.as_pathname().map(|_| 0));
+        }
         SockAddr::Unspec => {}
     }
     bytes

@@ -220,6 +220,8 @@ pub(super) fn encode(messages: &[ControlMessage], from: Option<SockAddr>, room: 
             ControlMessage::ReturnOptions(options) => layout.put(SOL_IP, IP_RETOPTS, options),
             ControlMessage::UdpSegment(size) => layout.put(SOL_UDP, UDP_SEGMENT, &size.to_ne_bytes()),
             ControlMessage::UdpGro(size) => layout.put(SOL_UDP, UDP_GRO, &i32::from(*size).to_ne_bytes()),
+            // A program's AF_UNIX sockets are the kernel's.
+            ControlMessage::Rights(_) | ControlMessage::Credentials(_) => {}
             ControlMessage::PacketAuxiliary(auxiliary) => {
                 layout.put(SOL_PACKET, PACKET_AUXDATA, &auxiliary_data(auxiliary));
             }

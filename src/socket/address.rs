@@ -1,9 +1,12 @@
 //! Everything that can stand for an address in a call.
 
+use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
-use crate::base::constants::{AF_INET6, AF_PACKET, AI_PASSIVE, SOCK_STREAM};
-use crate::base::{CanAddr, Errno, LinkAddr, Mac, Result, SockAddr};
+use crate::base::constants::{AF_INET6, AF_PACKET, AF_UNIX, AI_PASSIVE, SOCK_STREAM};
+use crate::base::{CanAddr, Errno, LinkAddr, Mac, Reason, Result, SockAddr, UnixAddr};
 use crate::driver::Host;
 
 /// Something that stands for addresses: a [`SockAddr`], an address of `std::net`, `(ip, port)`, or Python's `(host, port)`
@@ -15,6 +18,8 @@ use crate::driver::Host;
 /// interface is a name (`""` = every one), the protocol a plain number (`ETH_P_IP`), the address a [`Mac`] or bytes.
 ///
 /// Of `AF_CAN` sockets: a [`CanAddr`], or Python's tuple `(interface,)`.
+///
+/// Of `AF_UNIX` sockets: a [`UnixAddr`], a path, a string or bytes: a path, `"\0name"` for an abstract name, `""` for none.
 pub trait ToSockAddr {
     /// The addresses, the best one first. `family` is the socket's (`AF_UNSPEC` = any), `passive` true for bind.
     ///
@@ -37,6 +42,7 @@ addresses!(
     SockAddr,
     LinkAddr,
     CanAddr,
+    UnixAddr,
     SocketAddr,
     SocketAddrV4,
     SocketAddrV6,
@@ -119,9 +125,41 @@ impl ToSockAddr for (&str, u16, u8, u16, Mac) {
     }
 }
 
-/// `"host:port"` as `std::net` has it: `"localhost:80"`, `"[2001:db8::1]:80"`.
+/// What stands in `sun_path`. Of another family than AF_UNIX it is no address.
+impl ToSockAddr for [u8] {
+    fn to_sock_addrs(&self, _: &Host, family: i32, _: bool) -> Result<Vec<SockAddr>> {
+        if family != AF_UNIX {
+            return Err(Errno::EAFNOSUPPORT.because(Reason::WrongFamily));
+        }
+        Ok(vec![UnixAddr::from_bytes(self)?.into()])
+    }
+}
+
+impl<const N: usize> ToSockAddr for [u8; N] {
+    fn to_sock_addrs(&self, host: &Host, family: i32, passive: bool) -> Result<Vec<SockAddr>> {
+        self.as_slice().to_sock_addrs(host, family, passive)
+    }
+}
+
+impl ToSockAddr for Path {
+    fn to_sock_addrs(&self, host: &Host, family: i32, passive: bool) -> Result<Vec<SockAddr>> {
+        let path: &OsStr = self.as_os_str();
+        path.as_bytes().to_sock_addrs(host, family, passive)
+    }
+}
+
+impl ToSockAddr for PathBuf {
+    fn to_sock_addrs(&self, host: &Host, family: i32, passive: bool) -> Result<Vec<SockAddr>> {
+        self.as_path().to_sock_addrs(host, family, passive)
+    }
+}
+
+/// `"host:port"` as `std::net` has it: `"localhost:80"`, `"[2001:db8::1]:80"`. Of AF_UNIX a path, or `"\0name"`.
 impl ToSockAddr for str {
     fn to_sock_addrs(&self, host: &Host, family: i32, passive: bool) -> Result<Vec<SockAddr>> {
+        if family == AF_UNIX {
+            return self.as_bytes().to_sock_addrs(host, family, passive);
+        }
         let wrong = || Errno::EINVAL.with(format!("`{self}` is not host:port"));
         let (name, port) = self.rsplit_once(':').ok_or_else(wrong)?;
         let port: u16 = port.parse().map_err(|_| wrong())?;

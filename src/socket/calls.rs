@@ -5,7 +5,7 @@ use super::handle::Description;
 use super::remote::connection::unexpected;
 use super::{Socket, ToSockAddr};
 use crate::base::constants::{
-    POLLERR, POLLHUP, POLLNVAL, POLLOUT, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_CLOEXEC, SOCK_NONBLOCK,
+    AF_UNIX, POLLERR, POLLHUP, POLLNVAL, POLLOUT, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_CLOEXEC, SOCK_NONBLOCK,
 };
 use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Error, Reason, Result, SockAddr};
@@ -71,7 +71,7 @@ impl Socket {
     ///
     /// # Errors
     /// ECONNREFUSED, ETIMEDOUT (also the time-out's), EHOSTUNREACH, ENETUNREACH, EINPROGRESS (non-blocking), EALREADY,
-    /// EISCONN, EAFNOSUPPORT, EADDRNOTAVAIL; a negative number is getaddrinfo(3)'s.
+    /// EISCONN, EAFNOSUPPORT, EADDRNOTAVAIL; of AF_UNIX ENOENT, EPROTOTYPE, EPERM and EAGAIN (the listener's queue is full); a negative number is getaddrinfo(3)'s.
     ///
     /// ```
     /// # use sockatoo::{Errno, Host, socket::*};
@@ -99,6 +99,10 @@ impl Socket {
     pub(super) fn connect_to(&self, address: SockAddr) -> Result<()> {
         // SO_SNDTIMEO is connect's time-out too, socket(7).
         let patience = self.patience(SO_SNDTIMEO, 0);
+        if self.family() == AF_UNIX {
+            // It stands at once, or waits for room among those that wait for accept.
+            return self.wait("connect", patience, |id| Verb::Connect(id, address)).map(drop);
+        }
         let here = match self.open()?.host.door() {
             Door::Here(here) => here,
             Door::There(far) => return self.connect_there(far, address, patience),

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use super::remote::connection::unexpected;
 use super::{Socket, ToSockAddr, getdefaulttimeout};
 use crate::base::constants::{
-    AF_INET, AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, SOCK_DGRAM, SOCK_STREAM,
-    SOL_SOCKET,
+    AF_INET, AF_INET6, AF_UNIX, IPPROTO_IPV6, IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, SOCK_CLOEXEC,
+    SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET,
 };
-use crate::base::verb::Verb;
-use crate::base::{Errno, Reason, Result, SockAddr};
+use crate::base::verb::{Answer, Verb};
+use crate::base::{Errno, Result, SockAddr};
 use crate::driver::Host;
 
 /// What [`Host::create_server`] is asked beside the address. The default is Python's.
@@ -118,11 +119,21 @@ impl Host {
         true
     }
 
-    /// socketpair(2): two sockets connected with each other, over the loopback: `AF_INET` or `AF_INET6`, `SOCK_STREAM` or
-    /// `SOCK_DGRAM`.
+    /// socketpair(2): two sockets connected with each other. The family is `AF_UNIX`, also if it is `None`; or `AF_INET` or
+    /// `AF_INET6` (`SOCK_STREAM` or `SOCK_DGRAM`), over the loopback, which Linux does not have.
     ///
     /// # Errors
-    /// EAFNOSUPPORT for `AF_UNIX`, which Sockatoo does not have yet; else as [`Host::socket`].
+    /// As [`Host::socket`].
+    ///
+    /// ```
+    /// use sockatoo::{Host, socket::*};
+    /// let host = Host::builder().build()?;
+    /// let (one, other) = host.socketpair(None, SOCK_SEQPACKET, 0)?;
+    /// one.send(b"one", 0)?;
+    /// one.send(b"two", 0)?;
+    /// assert_eq!((other.family(), other.recv(100, 0)?), (AF_UNIX, b"one".to_vec()));
+    /// # Ok::<(), sockatoo::Error>(())
+    /// ```
     ///
     /// ```
     /// use sockatoo::{Host, socket::*};
@@ -132,11 +143,17 @@ impl Host {
     /// assert_eq!(other.recv(100, 0)?, b"hello");
     /// # Ok::<(), sockatoo::Error>(())
     /// ```
-    pub fn socketpair(&self, family: i32, kind: i32, protocol: i32) -> Result<(Socket, Socket)> {
+    pub fn socketpair(
+        &self,
+        family: impl Into<Option<i32>>,
+        kind: i32,
+        protocol: i32,
+    ) -> Result<(Socket, Socket)> {
+        let family = family.into().unwrap_or(AF_UNIX);
         let loopback = match family {
             AF_INET => "127.0.0.1",
             AF_INET6 => "::1",
-            _ => return Err(Errno::EAFNOSUPPORT.because(Reason::WrongDomain)),
+            _ => return self.native_pair(family, kind, protocol),
         };
         let first = self.socket(family, kind, protocol)?;
         first.bind((loopback, 0))?;
@@ -158,6 +175,23 @@ impl Host {
         accepted.settimeout(first.gettimeout())?;
         second.settimeout(first.gettimeout())?;
         Ok((accepted, second))
+    }
+
+    /// socketpair(2) of a family that has it.
+    fn native_pair(&self, family: i32, kind: i32, protocol: i32) -> Result<(Socket, Socket)> {
+        let plain = kind & !(SOCK_NONBLOCK | SOCK_CLOEXEC);
+        self.alive()?;
+        let Answer::Pair(one, other) = self.perform(Verb::Pair { domain: family, kind: plain, protocol })?
+        else {
+            return Err(unexpected());
+        };
+        let adopt = |id| Socket::adopt(self, id, family, plain, protocol);
+        let pair = (adopt(one), adopt(other));
+        if kind & SOCK_NONBLOCK != 0 {
+            pair.0.setblocking(false)?;
+            pair.1.setblocking(false)?;
+        }
+        Ok(pair)
     }
 
     /// gethostname(2).

@@ -200,9 +200,8 @@ impl Socket {
         &self.description
     }
 
-    /// Its number on its host.
-    #[cfg(feature = "cli")]
-    pub(crate) fn id(&self) -> SocketId {
+    /// Its number on its host: what [`ControlMessage::Rights`](super::ControlMessage::Rights) names it by.
+    pub fn id(&self) -> SocketId {
         self.description.id
     }
 
@@ -211,13 +210,13 @@ impl Socket {
         &self.description.host
     }
 
-    /// The address family: `AF_INET`, `AF_INET6`, `AF_PACKET`.
+    /// The address family: `AF_INET`, `AF_INET6`, `AF_UNIX`, `AF_PACKET`.
     #[doc(alias = "SO_DOMAIN")]
     pub fn family(&self) -> i32 {
         self.description.family
     }
 
-    /// The socket's type without flags: `SOCK_STREAM`, `SOCK_DGRAM`, `SOCK_RAW`. Python's `type`.
+    /// The socket's type without flags: `SOCK_STREAM`, `SOCK_DGRAM`, `SOCK_SEQPACKET`, `SOCK_RAW`. Python's `type`.
     #[doc(alias = "SO_TYPE")]
     #[doc(alias = "type")]
     pub fn type_(&self) -> i32 {

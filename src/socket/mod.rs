@@ -6,6 +6,7 @@
 //! | `calls.rs` | bind, listen, accept, connect, shutdown, names |
 //! | `ioctl/` | ioctl: queues, interfaces, Windows' requests |
 //! | `transfer.rs` | the send and recv families, sendfile |
+//! | `rights.rs` | sockets in messages: send_fds, recv_fds |
 //! | `batch.rs` | many datagrams or frames in one call: sendmmsg, recvmmsg, capture |
 //! | `blocking.rs` | the one loop in which a call waits |
 //! | `address.rs` | [`ToSockAddr`]: everything that can stand for an address, names included |
@@ -49,6 +50,7 @@ mod raw;
 #[cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
 pub(crate) mod remote;
 mod resolver;
+mod rights;
 mod select;
 mod surroundings;
 #[cfg(feature = "tokio")]
@@ -56,8 +58,8 @@ pub mod tokio;
 mod transfer;
 mod typed;
 
-pub use crate::base::ControlMessage;
 pub use crate::base::constants::*;
+pub use crate::base::{ControlMessage, Credentials};
 pub use crate::stack::Captured;
 pub use address::ToSockAddr;
 pub use batch::Outgoing;

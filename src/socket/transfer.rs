@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::{IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
 
 use super::blocking::Patience;
+use super::rights::rights;
 use super::{Socket, ToSockAddr};
 use crate::base::constants::{
     MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_WAITALL, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_STREAM,
@@ -59,7 +60,9 @@ impl Socket {
     /// # Errors
     /// As [`Socket::recv`].
     pub fn recv_into(&self, buffer: &mut [u8], flags: i32) -> Result<usize> {
-        Ok(self.receive("recv", &mut [IoSliceMut::new(buffer)], flags)?.len)
+        let received = self.receive("recv", &mut [IoSliceMut::new(buffer)], flags)?;
+        self.refuse_rights(&received.control);
+        Ok(received.len)
     }
 
     /// recvfrom(2): [`Socket::recv`] that also tells the sender ([`SockAddr::Unspec`] of a stream).
@@ -91,6 +94,7 @@ impl Socket {
     /// As [`Socket::recv`].
     pub fn recvfrom_into(&self, buffer: &mut [u8], flags: i32) -> Result<(usize, SockAddr)> {
         let received = self.receive("recvfrom", &mut [IoSliceMut::new(buffer)], flags)?;
+        self.refuse_rights(&received.control);
         Ok((received.len, received.from.unwrap_or(SockAddr::Unspec)))
     }
 
@@ -172,8 +176,13 @@ impl Socket {
             match self.receive_once(name, rest, flags, patience) {
                 Ok(piece) => {
                     let len = piece.len;
-                    all = Received { len: all.len + len, ..piece };
-                    if len == 0 || all.len >= wanted {
+                    let mut control = std::mem::take(&mut all.control);
+                    let sockets = piece.control.iter().any(|message| !rights(message).is_empty());
+                    control.retain(|message| !piece.control.contains(message));
+                    control.extend_from_slice(&piece.control);
+                    all = Received { len: all.len + len, control, ..piece };
+                    // unix_stream_read_generic stops where sockets come along.
+                    if len == 0 || all.len >= wanted || sockets {
                         return Ok(all);
                     }
                     IoSliceMut::advance_slices(&mut rest, len);
@@ -302,7 +311,9 @@ impl Socket {
         let mut sent = 0;
         let result = self.block(here, name, patience, |stack, id| {
             loop {
-                sent += stack.send(id, &behind(data, sent), how)?;
+                // What goes beside the data goes once.
+                let control = if sent == 0 { how.control } else { &[] };
+                sent += stack.send(id, &behind(data, sent), SendTo { control, ..how })?;
                 if sent >= total || !to_the_end {
                     return Ok(sent);
                 }

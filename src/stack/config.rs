@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::raw::Verbatim;
+use crate::base::Credentials;
 
 /// How a host behaves; the names in brackets are Linux's sysctls.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub(crate) struct Config {
     pub(crate) secret: [u8; 16],
     /// SO_NETNS_COOKIE: no other host has this one.
     pub(crate) cookie: u64,
+    /// SO_PEERCRED and SCM_CREDENTIALS of AF_UNIX: whose the host is.
+    pub(crate) credentials: Credentials,
     /// What wall-clock time (since 1970) the host's `Instant::ZERO` is: SO_TIMESTAMP, pcap.
     pub(crate) epoch: Duration,
     /// What CLOCK_MONOTONIC reads at `Instant::ZERO`: SO_TXTIME.
@@ -109,6 +112,7 @@ impl Default for Config {
             hostname: "sockatoo".into(),
             secret: [0; 16],
             cookie: 1,
+            credentials: Credentials::UNKNOWN,
             epoch: Duration::ZERO,
             born: Duration::ZERO,
             tcp_recv_buffer: 256 * 1024,

@@ -4,7 +4,7 @@ use std::io::{IoSlice, IoSliceMut};
 
 use super::table::Entry;
 use super::{Received, SendTo, Stack};
-use crate::base::constants::{AF_CAN, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET};
+use crate::base::constants::{AF_CAN, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX};
 use crate::base::{Errno, Error, Reason, Result, SockAddr, SocketId};
 
 /// The calls, each once and now; what they have in common is `verbs.rs`'s. What a family does not have is EOPNOTSUPP, as
@@ -12,6 +12,11 @@ use crate::base::{Errno, Error, Reason, Result, SockAddr, SocketId};
 pub(super) trait Family: Sync {
     /// socket(2), with a type that Linux knows. EPROTONOSUPPORT, ESOCKTNOSUPPORT, EINVAL.
     fn socket(&self, stack: &mut Stack, domain: i32, kind: i32, protocol: i32) -> Result<SocketId>;
+
+    /// socketpair(2): two sockets connected with each other.
+    fn pair(&self, _stack: &mut Stack, _kind: i32, _protocol: i32) -> Result<(SocketId, SocketId)> {
+        Err(not_supported())
+    }
 
     fn bind(&self, stack: &mut Stack, id: SocketId, address: SockAddr) -> Result<()>;
 
@@ -73,6 +78,7 @@ pub(super) fn family(domain: i32) -> Result<&'static dyn Family> {
     Ok(match domain {
         AF_INET | AF_INET6 => &super::inet::Inet,
         AF_PACKET => &super::packet::Packet,
+        AF_UNIX => &super::unix::Unix,
         AF_NETLINK => &super::netlink::Netlink,
         AF_CAN => &super::can::Can,
         _ => return Err(Errno::EAFNOSUPPORT.because(Reason::WrongDomain)),

@@ -6,7 +6,7 @@
 //!   verbs.rs   socket bind listen accept connect send recv shutdown close getsockopt setsockopt poll
 //!      |            bind.rs (addresses)  table.rs (the sockets)  options/ (the one table)  ports/ (who may bind what)  ready.rs
 //!   family.rs  (what a family does at each verb)
-//!      |            inet.rs (AF_INET, AF_INET6)      packet/ (AF_PACKET)      netlink/ (AF_NETLINK)      can/ (AF_CAN)
+//!      |            inet.rs (AF_INET, AF_INET6)   packet/ (AF_PACKET)   netlink/ (AF_NETLINK)   can/ (AF_CAN)   unix/ (AF_UNIX)
 //!   tcp/   udp/     icmp.rs (ping sockets)   raw/ (SOCK_RAW)
 //!      |       |        |     datagram/ (what these share: queues, errors, the way out)
 //!   ip/        input, output, routes, sources, fragments, ICMP errors, multicast groups        } together: Net
@@ -45,6 +45,7 @@ mod table;
 mod tcp;
 mod timers;
 mod udp;
+mod unix;
 mod verbs;
 
 use crate::base::{Event, Frame, IfIndex, Instant, SocketId};
@@ -73,6 +74,7 @@ pub(crate) struct Stack {
     ping: icmp::Ping,
     raw: raw::Raw,
     can: can::Registry,
+    unix: unix::Space,
 }
 
 impl Stack {
@@ -88,6 +90,7 @@ impl Stack {
             ping: icmp::Ping::default(),
             raw: raw::Raw::default(),
             can: can::Registry::default(),
+            unix: unix::Space::default(),
             net,
         }
     }

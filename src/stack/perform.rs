@@ -5,7 +5,9 @@ use std::io::{IoSlice, IoSliceMut};
 use std::time::Duration;
 
 use super::{Captured, SendTo, Stack};
-use crate::base::constants::{MSG_PEEK, MSG_WAITALL, POLLERR, POLLHUP, POLLIN, POLLRDHUP, SOCK_STREAM};
+use crate::base::constants::{
+    AF_UNIX, MSG_PEEK, MSG_WAITALL, POLLERR, POLLHUP, POLLIN, POLLRDHUP, SOCK_STREAM,
+};
 use crate::base::verb::{Answer, CapturedFrame, Letter, Verb};
 use crate::base::{Errno, Reason, Result, SocketId};
 
@@ -23,6 +25,9 @@ impl Stack {
         match *verb {
             Verb::Socket { domain, kind, protocol } => {
                 self.socket(domain, kind, protocol).map(Answer::Socket)
+            }
+            Verb::Pair { domain, kind, protocol } => {
+                self.socketpair(domain, kind, protocol).map(|(one, other)| Answer::Pair(one, other))
             }
             Verb::Bind(id, address) => self.bind(id, address).map(done),
             Verb::Listen(id, backlog) => self.listen(id, backlog).map(done),
@@ -134,7 +139,14 @@ impl Stack {
         {
             return true;
         }
-        let low_water_mark = if flags & MSG_WAITALL == 0 { POLLIN } else { 0 };
+        let entry = self.sockets.get(id);
+        // Of AF_UNIX poll(2) knows no low water mark, recv(2) does.
+        let unix = entry.as_ref().ok().filter(|entry| entry.domain == AF_UNIX);
+        let wanted = match unix {
+            Some(entry) if flags & MSG_WAITALL == 0 => wanted.min(entry.options.recv_lowat),
+            _ => wanted,
+        };
+        let low_water_mark = if unix.is_none() && flags & MSG_WAITALL == 0 { POLLIN } else { 0 };
         self.readable(id).map_or(true, |there| there >= wanted)
             || self.poll(id) & (low_water_mark | POLLERR | POLLHUP | POLLRDHUP) != 0
     }

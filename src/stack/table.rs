@@ -51,6 +51,11 @@ pub(crate) struct Entry {
     pub(crate) errors: ErrorQueue,
     /// SO_MAX_PACING_RATE: when its next datagram may leave.
     pub(crate) paced_until: Instant,
+    /// Handles that programs have of it: one, and another for each time that it came out of a message (SCM_RIGHTS). None while it
+    /// waits for accept(2) of AF_UNIX.
+    pub(crate) holders: usize,
+    /// Messages of AF_UNIX that carry it.
+    pub(crate) in_flight: usize,
     pub(crate) protocol_part: Part,
 }
 
@@ -85,6 +90,8 @@ impl Entry {
             balance: None,
             errors: ErrorQueue::default(),
             paced_until: Instant::ZERO,
+            holders: 1,
+            in_flight: 0,
             protocol_part,
         }
     }
@@ -170,6 +177,7 @@ pub(crate) enum Part {
     Packet(super::packet::PacketSocket),
     Netlink(super::netlink::NetlinkSocket),
     Can(super::can::CanSocket),
+    Unix(Box<super::unix::UnixSocket>),
 }
 
 /// The sockets.

@@ -32,16 +32,34 @@ pub(crate) struct Received {
 impl Stack {
     /// socket(2), without SOCK_NONBLOCK and SOCK_CLOEXEC (driver and socket/ know those).
     pub(crate) fn socket(&mut self, domain: i32, kind: i32, protocol: i32) -> Result<SocketId> {
+        let family = family(domain)?;
+        self.check_socket(kind, 1)?;
+        family.socket(self, domain, kind, protocol)
+    }
+
+    /// socketpair(2), in the same terms.
+    pub(crate) fn socketpair(
+        &mut self,
+        domain: i32,
+        kind: i32,
+        protocol: i32,
+    ) -> Result<(SocketId, SocketId)> {
+        let family = family(domain)?;
+        self.check_socket(kind, 2)?;
+        family.pair(self, kind, protocol)
+    }
+
+    /// EINVAL for a number that is no type; EMFILE if there is no room for so many more sockets.
+    fn check_socket(&self, kind: i32, more: usize) -> Result<()> {
         /// SOCK_MAX: numbers from here on are no types.
         const TYPES: i32 = 11;
-        let family = family(domain)?;
         if !(0..TYPES).contains(&kind) {
             return Err(Errno::EINVAL.because(Reason::WrongType));
         }
-        if self.sockets.len() >= self.net.config.max_sockets {
+        if self.sockets.len() + more > self.net.config.max_sockets {
             return Err(Errno::EMFILE.because(Reason::TooManySockets));
         }
-        family.socket(self, domain, kind, protocol)
+        Ok(())
     }
 
     /// What knows this socket's verbs. EBADF.
@@ -97,8 +115,25 @@ impl Stack {
         self.family(id)?.shutdown(self, id, how)
     }
 
-    /// close(2). What the protocol has left to do goes on without a socket.
+    /// close(2) of one handle; the last one's is the socket's end. A socket that is under way in a message (SCM_RIGHTS) lives on.
+    /// What the protocol has left to do goes on without a socket.
     pub(crate) fn close(&mut self, id: SocketId) -> Result<()> {
+        let entry = self.sockets.get_mut(id)?;
+        entry.holders = entry.holders.saturating_sub(1);
+        let result = match (entry.holders, entry.in_flight) {
+            (0, 0) => self.end(id),
+            (0, _) => {
+                self.unix_suspect();
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        self.unix_bury();
+        result
+    }
+
+    /// The end of a socket.
+    pub(super) fn end(&mut self, id: SocketId) -> Result<()> {
         let result = self.family(id)?.close(self, id);
         let memberships = std::mem::take(&mut self.sockets.get_mut(id)?.memberships);
         for membership in memberships {
@@ -114,6 +149,9 @@ impl Stack {
     /// True while close has something left to send and SO_LINGER asks to wait for it: until when.
     pub(crate) fn lingers(&self, id: SocketId) -> Option<Instant> {
         let entry = self.sockets.get(id).ok()?;
+        if entry.holders > 1 || entry.in_flight > 0 {
+            return None;
+        }
         let linger = entry.options.linger?;
         (self.tcp_unsent(id).is_ok_and(|unsent| unsent > 0)).then(|| self.net.now + linger)
     }

@@ -30,6 +30,8 @@ pub trait Arm {
     fn name(&self) -> &'static str;
     /// `host` is 0, or in a [`Place::Wire`] 0 or 1.
     fn socket(&mut self, host: usize, domain: i32, kind: i32, protocol: i32) -> Outcome<Fd>;
+    /// socketpair(2), on host 0.
+    fn socketpair(&mut self, domain: i32, kind: i32, protocol: i32) -> Outcome<(Fd, Fd)>;
     fn bind(&mut self, fd: Fd, address: SockAddr) -> Outcome<()>;
     fn listen(&mut self, fd: Fd, backlog: i32) -> Outcome<()>;
     fn accept(&mut self, fd: Fd) -> Outcome<(Fd, SockAddr)>;

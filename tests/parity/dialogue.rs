@@ -63,6 +63,8 @@ pub struct Dialogue {
     lines: Lines,
     /// Ephemeral ports in the order of their appearance.
     ports: HashMap<u16, usize>,
+    /// Names that autobind gave, in the same order.
+    pub(crate) names: Vec<sockatoo::UnixAddr>,
 }
 
 fn outcome<T>(result: &Outcome<T>, show: impl FnOnce(&T) -> String) -> String {
@@ -124,7 +126,7 @@ fn data_text(data: &[u8]) -> String {
 
 impl Dialogue {
     pub fn new(arm: Box<dyn Arm>, ip: Ip, lines: Lines) -> Self {
-        Self { arm, ip, lines, ports: HashMap::new() }
+        Self { arm, ip, lines, ports: HashMap::new(), names: Vec::new() }
     }
 
     /// Writes a line of the case's own.
@@ -136,6 +138,9 @@ impl Dialogue {
     fn show(&mut self, fd: Fd, address: SockAddr) -> String {
         if let Some(link) = address.link() {
             return self.show_link(fd, link);
+        }
+        if let Some(name) = address.unix() {
+            return self.show_name(name);
         }
         let Some(inet) = address.inet() else { return "AF_UNSPEC".into() };
         if inet.port() < 32_768 {
@@ -287,7 +292,7 @@ impl Dialogue {
             }
             ControlMessage::Options(bytes) => format!("RECVOPTS {}", option_text(bytes)),
             ControlMessage::ReturnOptions(bytes) => format!("RETOPTS {}", option_text(bytes)),
-            other => format!("{other:?}"),
+            other => crate::unix::control_text(other),
         }
     }
 

@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::mem::{size_of, zeroed};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
+use std::net::{Ipv6Addr, SocketAddrV6};
 use std::os::fd::{AsRawFd, RawFd};
 use std::process::Command;
 use std::time::Duration;
@@ -15,11 +15,15 @@ use sockatoo::base::ControlMessage;
 use sockatoo::base::constants::*;
 
 use crate::arm::{Arm, Fd, Outcome, Place, Received};
+use crate::kernel_address::{decode, encode};
 use crate::kernel_control::{decode_control, encode_control};
+use crate::unix::with_sockets;
 
 /// The kernel's sockets. Make it on a thread of its own: the thread moves into the namespaces.
 pub struct Kernel {
     namespaces: Vec<File>,
+    /// Where the paths of AF_UNIX lead.
+    _directory: crate::unix::Directory,
     sockets: Vec<(RawFd, usize)>,
 }
 
@@ -32,9 +36,10 @@ fn check(result: c_int) -> Outcome<c_int> {
 }
 
 /// A new namespace for this thread, `lo` up. The thread gets a table of descriptors of its own too: a program that another
-/// thread starts would hold copies of ours until it has become that program, and a close would not be the last one.
+/// thread starts would hold copies of ours until it has become that program, and a close would not be the last one; and a working
+/// directory, where the paths of AF_UNIX lead.
 fn new_namespace() -> io::Result<File> {
-    if unsafe { libc::unshare(libc::CLONE_NEWNET | libc::CLONE_FILES) } < 0 {
+    if unsafe { libc::unshare(libc::CLONE_NEWNET | libc::CLONE_FILES | libc::CLONE_FS) } < 0 {
         return Err(io::Error::last_os_error());
     }
     // Ping sockets are closed to everybody in a fresh namespace.
@@ -118,7 +123,7 @@ impl Kernel {
                 wait_for_link();
             }
         }
-        Ok(Self { namespaces, sockets: Vec::new() })
+        Ok(Self { namespaces, _directory: crate::unix::Directory::enter()?, sockets: Vec::new() })
     }
 
     fn add(&mut self, fd: RawFd, host: usize) -> Fd {
@@ -141,59 +146,6 @@ impl Drop for Kernel {
     }
 }
 
-/// struct sockaddr's bytes.
-fn encode(address: SockAddr) -> (libc::sockaddr_storage, socklen_t) {
-    let mut storage: libc::sockaddr_storage = unsafe { zeroed() };
-    let len = match address {
-        SockAddr::V4(a) => {
-            let sin = libc::sockaddr_in {
-                sin_family: AF_INET as u16,
-                sin_port: a.port().to_be(),
-                sin_addr: libc::in_addr { s_addr: a.ip().to_bits().to_be() },
-                sin_zero: [0; 8],
-            };
-            unsafe { std::ptr::write((&raw mut storage).cast(), sin) };
-            size_of::<libc::sockaddr_in>()
-        }
-        SockAddr::V6(a) => {
-            let sin6 = libc::sockaddr_in6 {
-                sin6_family: AF_INET6 as u16,
-                sin6_port: a.port().to_be(),
-                sin6_flowinfo: a.flowinfo(),
-                sin6_addr: libc::in6_addr { s6_addr: a.ip().octets() },
-                sin6_scope_id: a.scope_id(),
-            };
-            unsafe { std::ptr::write((&raw mut storage).cast(), sin6) };
-            size_of::<libc::sockaddr_in6>()
-        }
-        SockAddr::Link(a) => {
-            let (link, len) = crate::link::encode(&a);
-            storage = link;
-            len
-        }
-        _ => size_of::<libc::sockaddr>(),
-    };
-    (storage, len as socklen_t)
-}
-
-pub(crate) fn decode(storage: &libc::sockaddr_storage) -> Option<SockAddr> {
-    match i32::from(storage.ss_family) {
-        AF_INET => {
-            let sin: libc::sockaddr_in = unsafe { std::ptr::read((&raw const *storage).cast()) };
-            let ip = Ipv4Addr::from_bits(u32::from_be(sin.sin_addr.s_addr));
-            Some(SocketAddrV4::new(ip, u16::from_be(sin.sin_port)).into())
-        }
-        AF_INET6 => {
-            let sin6: libc::sockaddr_in6 = unsafe { std::ptr::read((&raw const *storage).cast()) };
-            let ip = Ipv6Addr::from(sin6.sin6_addr.s6_addr);
-            let port = u16::from_be(sin6.sin6_port);
-            Some(SocketAddrV6::new(ip, port, sin6.sin6_flowinfo, sin6.sin6_scope_id).into())
-        }
-        AF_PACKET => Some(crate::link::decode(storage)),
-        _ => None,
-    }
-}
-
 fn name_of(
     fd: RawFd,
     call: unsafe extern "C" fn(c_int, *mut libc::sockaddr, *mut socklen_t) -> c_int,
@@ -201,7 +153,7 @@ fn name_of(
     let mut storage: libc::sockaddr_storage = unsafe { zeroed() };
     let mut len = size_of::<libc::sockaddr_storage>() as socklen_t;
     check(unsafe { call(fd, (&raw mut storage).cast(), &raw mut len) })?;
-    Ok(decode(&storage).unwrap_or(SockAddr::Unspec))
+    Ok(decode(&storage, len).unwrap_or(SockAddr::Unspec))
 }
 
 impl Arm for Kernel {
@@ -215,6 +167,12 @@ impl Arm for Kernel {
         }
         let fd = check(unsafe { libc::socket(domain, kind | SOCK_CLOEXEC, protocol) })?;
         Ok(self.add(fd, host))
+    }
+
+    fn socketpair(&mut self, domain: i32, kind: i32, protocol: i32) -> Outcome<(Fd, Fd)> {
+        let mut fds = [0; 2];
+        check(unsafe { libc::socketpair(domain, kind | SOCK_CLOEXEC, protocol, fds.as_mut_ptr()) })?;
+        Ok((self.add(fds[0], 0), self.add(fds[1], 0)))
     }
 
     fn bind(&mut self, fd: Fd, address: SockAddr) -> Outcome<()> {
@@ -233,7 +191,7 @@ impl Arm for Kernel {
             libc::accept4(self.raw(fd), (&raw mut storage).cast(), &raw mut len, SOCK_CLOEXEC)
         })?;
         let host = self.sockets[fd.0].1;
-        Ok((self.add(new, host), decode(&storage).unwrap_or(SockAddr::Unspec)))
+        Ok((self.add(new, host), decode(&storage, len).unwrap_or(SockAddr::Unspec)))
     }
 
     fn connect(&mut self, fd: Fd, address: SockAddr) -> Outcome<()> {
@@ -266,7 +224,9 @@ impl Arm for Kernel {
         }
         message.msg_iov = &raw mut iov;
         message.msg_iovlen = 1;
-        let mut bytes = encode_control(control, v6);
+        let control: Vec<_> =
+            control.iter().map(|m| with_sockets(m, |n| self.raw(Fd(n as usize)) as u64)).collect();
+        let mut bytes = encode_control(&control, v6);
         if !bytes.is_empty() {
             message.msg_control = bytes.as_mut_ptr().cast();
             message.msg_controllen = (bytes.len() * 8) as _;
@@ -295,9 +255,12 @@ impl Arm for Kernel {
         Ok(Received {
             len: got as usize,
             data,
-            from: if message.msg_namelen == 0 { None } else { decode(&storage) },
+            from: decode(&storage, message.msg_namelen),
             flags: message.msg_flags & !MSG_CMSG_CLOEXEC,
-            control: decode_control(&message),
+            control: decode_control(&message)
+                .iter()
+                .map(|m| with_sockets(m, |fd| self.add(fd as RawFd, 0).0 as u64))
+                .collect(),
         })
     }
 

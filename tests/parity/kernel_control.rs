@@ -8,7 +8,7 @@ use libc::c_void;
 use sockatoo::base::constants::*;
 use sockatoo::base::{ControlMessage, Errno, ExtendedError, IfIndex};
 
-use crate::kernel::decode;
+use crate::kernel_address::decode;
 
 /// The messages as cmsghdr and data, in aligned words. A v6 socket is asked in IPv6's terms.
 pub(crate) fn encode_control(control: &[ControlMessage], v6: bool) -> Vec<u64> {
@@ -52,7 +52,10 @@ pub(crate) fn encode_control(control: &[ControlMessage], v6: bool) -> Vec<u64> {
             }
             ControlMessage::TimestampKey(key) => add(SOL_SOCKET, SCM_TS_OPT_ID, &key.to_ne_bytes()),
             ControlMessage::TransmitTime(nanos) => add(SOL_SOCKET, SO_TXTIME, &nanos.to_ne_bytes()),
-            other => panic!("a case sends {other:?}"),
+            other => {
+                let (kind, data) = crate::unix::encode(other);
+                add(SOL_SOCKET, kind, &data);
+            }
         }
     }
     words
@@ -101,6 +104,7 @@ fn decode_one(level: i32, kind: i32, data: &[u8]) -> Option<ControlMessage> {
             ControlMessage::PacketInfo { interface: word(data, 16), local: v6(0), destination: v6(0) }
         }
         (SOL_UDP, UDP_GRO) => ControlMessage::UdpGro(word(data, 0) as u16),
+        (SOL_SOCKET, 1 | 2) => crate::unix::decode(kind, data)?,
         (SOL_PACKET, PACKET_AUXDATA) => crate::link::auxiliary(data),
         (SOL_IP, IP_RECVERR) | (SOL_IPV6, IPV6_RECVERR) => {
             // struct sock_extended_err: errno, origin, type, code, pad, info, data; then the offender's sockaddr.
@@ -115,7 +119,9 @@ fn decode_one(level: i32, kind: i32, data: &[u8]) -> Option<ControlMessage> {
                 code: data[6],
                 info: word(data, 8),
                 data: word(data, 12),
-                offender: decode(&storage).and_then(|a| a.inet()).map(|a: SocketAddr| a),
+                offender: decode(&storage, len as libc::socklen_t)
+                    .and_then(|a| a.inet())
+                    .map(|a: SocketAddr| a),
                 interface: None::<IfIndex>,
             })
         }

@@ -4,7 +4,8 @@
 //! | file | what |
 //! |---|---|
 //! | `arm.rs` | the calls, as both sides understand them |
-//! | `kernel.rs`, `ours.rs` | the two arms; `kernel_control.rs`: control messages as the kernel lays them out |
+//! | `kernel.rs`, `ours.rs` | the two arms; `kernel_control.rs`, `kernel_address.rs`: control messages and struct sockaddr as the kernel lays them |
+//! | `unix/` | AF_UNIX; `unix/mod.rs` has what its cases speak beside |
 //! | `dialogue.rs` | what a case speaks; writes every call and its outcome down |
 //! | `link.rs` | addresses and frames of packet sockets |
 //! | `beginnings.rs` | what many cases begin with, and calls without a line |
@@ -30,6 +31,7 @@ mod beginnings;
 mod bind_table;
 mod dialogue;
 mod kernel;
+mod kernel_address;
 mod kernel_control;
 mod link;
 mod ours;
@@ -58,4 +60,5 @@ mod udp;
 mod udp_errors;
 mod udp_options;
 mod udplite;
+mod unix;
 mod wire_tcp;

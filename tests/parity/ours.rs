@@ -4,12 +4,13 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::time::Duration;
 
 use sockatoo::base::constants::{POLLERR, POLLHUP, POLLNVAL};
-use sockatoo::base::{ControlMessage, Errno, Mac};
+use sockatoo::base::{ControlMessage, Errno, Mac, SocketId};
 use sockatoo::device::{Cable, CableConfig};
 use sockatoo::socket::{PollFd, Socket, poll};
 use sockatoo::{Host, HostBuilder, SockAddr};
 
 use crate::arm::{Arm, Fd, Outcome, Place, Received};
+use crate::unix::with_sockets;
 
 /// Our sockets.
 pub struct Ours {
@@ -43,6 +44,11 @@ impl Ours {
         Ok(Self { hosts, sockets: Vec::new() })
     }
 
+    fn add(&mut self, socket: Socket, host: usize) -> Fd {
+        self.sockets.push((socket, host));
+        Fd(self.sockets.len() - 1)
+    }
+
     fn at(&self, fd: Fd) -> Outcome<&Socket> {
         self.sockets.get(fd.0).map(|s| &s.0).ok_or(Errno::EBADF.0)
     }
@@ -55,8 +61,12 @@ impl Arm for Ours {
 
     fn socket(&mut self, host: usize, domain: i32, kind: i32, protocol: i32) -> Outcome<Fd> {
         let socket = self.hosts[host].socket(domain, kind, protocol).map_err(number)?;
-        self.sockets.push((socket, host));
-        Ok(Fd(self.sockets.len() - 1))
+        Ok(self.add(socket, host))
+    }
+
+    fn socketpair(&mut self, domain: i32, kind: i32, protocol: i32) -> Outcome<(Fd, Fd)> {
+        let (one, other) = self.hosts[0].socketpair(domain, kind, protocol).map_err(number)?;
+        Ok((self.add(one, 0), self.add(other, 0)))
     }
 
     fn bind(&mut self, fd: Fd, address: SockAddr) -> Outcome<()> {
@@ -70,8 +80,7 @@ impl Arm for Ours {
     fn accept(&mut self, fd: Fd) -> Outcome<(Fd, SockAddr)> {
         let (new, from) = self.at(fd)?.accept().map_err(number)?;
         let host = self.sockets[fd.0].1;
-        self.sockets.push((new, host));
-        Ok((Fd(self.sockets.len() - 1), from))
+        Ok((self.add(new, host), from))
     }
 
     fn connect(&mut self, fd: Fd, address: SockAddr) -> Outcome<()> {
@@ -86,7 +95,9 @@ impl Arm for Ours {
         flags: i32,
         control: &[ControlMessage],
     ) -> Outcome<usize> {
-        self.at(fd)?.sendmsg(&[IoSlice::new(data)], control, flags, to).map_err(number)
+        let id = |n: u64| self.sockets.get(n as usize).map_or(u64::MAX, |(socket, _)| socket.id().0);
+        let control: Vec<_> = control.iter().map(|message| with_sockets(message, id)).collect();
+        self.at(fd)?.sendmsg(&[IoSlice::new(data)], &control, flags, to).map_err(number)
     }
 
     fn recvmsg(&mut self, fd: Fd, len: usize, flags: i32) -> Outcome<Received> {
@@ -94,7 +105,13 @@ impl Arm for Ours {
         let head = self.at(fd)?.recvmsg_into(&mut [IoSliceMut::new(&mut data)], flags).map_err(number)?;
         data.truncate(head.len);
         let from = (head.address != SockAddr::Unspec).then_some(head.address);
-        Ok(Received { len: head.len, data, from, flags: head.flags, control: head.control })
+        let host = self.sockets[fd.0].1;
+        let mut take = |n: u64| {
+            let socket = self.hosts[host].take_socket(SocketId(n)).expect("a socket that was received");
+            self.add(socket, host).0 as u64
+        };
+        let control = head.control.iter().map(|message| with_sockets(message, &mut take)).collect();
+        Ok(Received { len: head.len, data, from, flags: head.flags, control })
     }
 
     fn shutdown(&mut self, fd: Fd, how: i32) -> Outcome<()> {

@@ -11,8 +11,8 @@ use crate::socket::blocking::Patience;
 use crate::socket::{Message, Outgoing, Socket};
 use crate::stack::{Captured, Received, SendTo};
 
-/// Bytes of data in one message.
-const PIECE: usize = 128 * 1024;
+/// Bytes of data in one message: three pieces of an AF_UNIX stream as Linux makes them.
+const PIECE: usize = 3 * 36_544;
 /// What a datagram takes of them beside its data, at least.
 const OVERHEAD: usize = 64;
 
@@ -75,7 +75,8 @@ impl Socket {
         loop {
             let piece = gather(data, sent, if stream { PIECE } else { usize::MAX });
             let len = piece.len();
-            let letter = letter(piece, how.to, how.control, how.flags);
+            let control = if sent == 0 { how.control } else { &[] };
+            let letter = letter(piece, how.to, control, how.flags);
             let patience = if sent == 0 || to_the_end { patience } else { Patience::Now };
             match self.send_letters(far, patience, vec![letter]) {
                 Ok(_) if !stream => return Ok(total),

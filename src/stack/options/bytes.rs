@@ -42,7 +42,7 @@ pub(super) fn in6_addr(value: &[u8], at: usize) -> Option<Ipv6Addr> {
     Some(Ipv6Addr::from(<[u8; 16]>::try_from(value.get(at..at + 16)?).ok()?))
 }
 
-/// struct sockaddr_in or sockaddr_in6.
+/// struct sockaddr_in, sockaddr_in6 or sockaddr_un.
 pub(super) fn sockaddr(address: SockAddr) -> Vec<u8> {
     let mut bytes = (address.family() as u16).to_ne_bytes().to_vec();
     match address {
@@ -57,6 +57,10 @@ pub(super) fn sockaddr(address: SockAddr) -> Vec<u8> {
             bytes.extend(v6.flowinfo().to_be_bytes());
             bytes.extend(v6.ip().octets());
             bytes.extend(v6.scope_id().to_ne_bytes());
+        }
+        SockAddr::Unix(name) => {
+            bytes.extend(name.as_bytes());
+            bytes.extend(name.as_pathname().map(|_| 0));
         }
         // No option's value is one of the others.
         SockAddr::Link(_) | SockAddr::Netlink(_) | SockAddr::Can(_) => {}

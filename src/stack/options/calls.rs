@@ -1,6 +1,6 @@
 //! getsockopt(2) and setsockopt(2): who has which level, how long a value is, then the table.
 
-use super::table::{CAN, DATAGRAM, NETLINK, PACKET, PING, RAW, Row, TCP, UDP, UDPLITE, Value, find};
+use super::table::{CAN, DATAGRAM, NETLINK, PACKET, PING, RAW, Row, TCP, UDP, UDPLITE, UNIX, Value, find};
 use crate::base::constants::*;
 use crate::base::{Errno, Error, Reason, Result, SocketId};
 use crate::stack::Stack;
@@ -32,6 +32,7 @@ fn kind_of(entry: &Entry) -> u16 {
         Part::Packet(_) => PACKET,
         Part::Netlink(_) => NETLINK,
         Part::Can(_) => CAN,
+        Part::Unix(_) => UNIX,
     }
 }
 
@@ -42,7 +43,7 @@ fn has_level(entry: &Entry, level: i32) -> bool {
         SOL_PACKET => kind_of(entry) == PACKET,
         SOL_NETLINK => kind_of(entry) == NETLINK,
         SOL_CAN_RAW => kind_of(entry) == CAN && entry.protocol == CAN_RAW,
-        _ if matches!(kind_of(entry), PACKET | NETLINK | CAN) => false,
+        _ if matches!(kind_of(entry), PACKET | NETLINK | CAN | UNIX) => false,
         // ipv6_setsockopt: "if (level == SOL_IP && sk->sk_type != SOCK_RAW)"
         SOL_IP => !(kind_of(entry) == RAW && entry.domain == AF_INET6),
         SOL_RAW => kind_of(entry) == RAW,
@@ -114,7 +115,7 @@ impl Stack {
         if !has_level(entry, level) {
             // ip_getsockopt and ipv6_getsockopt differ here.
             return Err(match entry.domain {
-                AF_INET => Errno::EOPNOTSUPP.because(Reason::UnknownOption),
+                AF_INET | AF_UNIX => Errno::EOPNOTSUPP.because(Reason::UnknownOption),
                 AF_CAN => no_level(entry),
                 _ => unknown(),
             });
@@ -146,7 +147,12 @@ impl Stack {
     pub(crate) fn setsockopt(&mut self, id: SocketId, level: i32, name: i32, value: &[u8]) -> Result<()> {
         let entry = self.sockets.get_mut(id)?;
         if !has_level(entry, level) {
-            return Err(if entry.domain == AF_CAN { no_level(entry) } else { unknown() });
+            return Err(match entry.domain {
+                AF_CAN => no_level(entry),
+                // do_sock_setsockopt: AF_UNIX has no options of its own.
+                AF_UNIX => Errno::EOPNOTSUPP.because(Reason::UnknownOption),
+                _ => unknown(),
+            });
         }
         let level = level_of_row(level);
         let no_int = matches!(
@@ -224,7 +230,9 @@ impl Stack {
 fn refuses_reading(row: &Row, entry: &Entry) -> bool {
     let on = match (row.level, row.name) {
         (SOL_SOCKET, SO_PEEK_OFF) => PING | RAW | PACKET,
-        (SOL_SOCKET, SO_TXREHASH) | (SOL_IP, IP_PKTOPTIONS) | (SOL_IPV6, IPV6_2292PKTOPTIONS) => DATAGRAM,
+        (SOL_SOCKET, SO_PASSCRED) => !UNIX,
+        (SOL_SOCKET, SO_TXREHASH) => DATAGRAM | UNIX,
+        (SOL_IP, IP_PKTOPTIONS) | (SOL_IPV6, IPV6_2292PKTOPTIONS) => DATAGRAM,
         _ => 0,
     };
     kind_of(entry) & on != 0

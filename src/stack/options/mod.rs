@@ -28,8 +28,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use crate::base::constants::{
-    AF_INET, AF_INET6, IP_PMTUDISC_WANT, IPPROTO_ICMP, IPPROTO_ICMPV6, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
-    SOF_TIMESTAMPING_OPT_RX_FILTER, SOF_TIMESTAMPING_RX_SOFTWARE, SOF_TIMESTAMPING_SOFTWARE,
+    AF_INET, AF_INET6, AF_UNIX, IP_PMTUDISC_WANT, IPPROTO_ICMP, IPPROTO_ICMPV6, SOCK_DGRAM, SOCK_RAW,
+    SOCK_STREAM, SOF_TIMESTAMPING_OPT_RX_FILTER, SOF_TIMESTAMPING_RX_SOFTWARE, SOF_TIMESTAMPING_SOFTWARE,
 };
 use crate::base::{ControlMessage, IfIndex, Instant};
 use crate::stack::Config;
@@ -49,6 +49,10 @@ pub(crate) struct Options {
     pub(crate) broadcast: bool,
     /// SO_NO_CHECK: UDP over IPv4 computes no checksums.
     pub(crate) no_check: bool,
+    /// SO_OOBINLINE: urgent data comes with the other.
+    pub(crate) oob_inline: bool,
+    /// SO_PASSCRED: tell with what is received who sent it.
+    pub(crate) pass_credentials: bool,
     /// SO_RCVBUF as getsockopt tells it (Linux: twice what setsockopt asked). See [`Options::recv_space`].
     pub(crate) recv_buffer: usize,
     /// SO_SNDBUF as getsockopt tells it. See [`Options::send_space`].
@@ -205,7 +209,7 @@ pub(crate) enum Timestamp {
 impl Options {
     /// What a new socket has.
     pub(crate) fn new(config: &Config, domain: i32, kind: i32, protocol: i32) -> Self {
-        let stream = kind == SOCK_STREAM;
+        let stream = kind == SOCK_STREAM && domain != AF_UNIX;
         let ping = kind == SOCK_DGRAM && (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6);
         Self {
             // ping_init_sock: any number of ping programs may run at a time. inetsw_array: raw sockets are INET_PROTOSW_REUSE.
@@ -215,6 +219,8 @@ impl Options {
             linger: None,
             linger_seconds: 0,
             broadcast: false,
+            oob_inline: false,
+            pass_credentials: false,
             recv_buffer: if stream { config.tcp_recv_buffer } else { config.recv_buffer },
             send_buffer: if stream { config.tcp_send_buffer } else { config.send_buffer },
             recv_buffer_set: false,

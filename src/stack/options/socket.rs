@@ -6,10 +6,11 @@ use super::bytes::{parse_timeval, sockaddr, timeval, word};
 use super::calls::{int, out_of_range, unknown, wrong_length};
 use super::{Options, Timestamp};
 use crate::base::constants::*;
-use crate::base::{Errno, IfIndex, Reason, Result, SocketId};
+use crate::base::{Credentials, Errno, IfIndex, Reason, Result, SocketId};
 use crate::stack::Stack;
 use crate::stack::ports::Stage;
 use crate::stack::table::{Entry, Part};
+use crate::stack::unix::UnixSocket;
 
 /// SOCK_MIN_SNDBUF and SOCK_MIN_RCVBUF.
 const MIN_SEND_BUFFER: usize = 4608;
@@ -45,7 +46,10 @@ impl Stack {
             SO_PROTOCOL => entry.protocol,
             SO_DOMAIN => entry.domain,
             SO_ERROR => entry.take_error().err().map_or(0, |error| error.errno().0),
-            SO_ACCEPTCONN => i32::from(entry.claim.is_some_and(|claim| claim.binding.stage == Stage::Listen)),
+            SO_ACCEPTCONN => i32::from(
+                entry.claim.is_some_and(|claim| claim.binding.stage == Stage::Listen)
+                    || entry.unix().is_ok_and(UnixSocket::is_listening),
+            ),
             SO_REUSEADDR => i32::from(options.reuse_address),
             SO_REUSEPORT => i32::from(options.reuse_port),
             SO_RCVBUF => options.recv_buffer as i32,
@@ -73,12 +77,18 @@ impl Stack {
                 let name = self.net.interface_name(device).ok_or(Errno::ENODEV)?;
                 return Ok([name.as_bytes(), b"\0"].concat());
             }
-            // struct ucred of somebody unknown: pid 0, uid and gid -1.
-            SO_PEERCRED => return Ok([0_i32, -1, -1].iter().flat_map(|v| v.to_ne_bytes()).collect()),
+            // struct ucred of the peer; of somebody unknown pid 0, uid and gid -1.
+            SO_PEERCRED => {
+                let peer = entry.unix().map_or(Credentials::UNKNOWN, UnixSocket::peer_credentials);
+                let words = [peer.pid as u32, peer.uid, peer.gid];
+                return Ok(words.iter().flat_map(|word| word.to_ne_bytes()).collect());
+            }
             // sk_getsockopt tells every failure of getname so.
             SO_PEERNAME => {
                 let peer = self.getpeername(id).map_err(|_| Errno::ENOTCONN.because(Reason::NotConnected))?;
-                return Ok(sockaddr(peer));
+                let peer = sockaddr(peer);
+                // sk_getsockopt: "if (lv < len) return -EINVAL"
+                return if peer.len() < len { Err(wrong_length()) } else { Ok(peer) };
             }
             SO_TIMESTAMPING | SO_TIMESTAMPING_NEW => {
                 // struct so_timestamping. sk_getsockopt: the new name tells only what was set by it.
@@ -128,7 +138,7 @@ impl Stack {
         let forced = usize::try_from(number).unwrap_or(0).min(MAX_FORCED);
         match name {
             // sk_is_inet
-            SO_REUSEPORT if number != 0 && entry.domain == AF_PACKET => {
+            SO_REUSEPORT if number != 0 && matches!(entry.domain, AF_PACKET | AF_UNIX) => {
                 return Err(Errno::EOPNOTSUPP.because(Reason::WrongKind));
             }
             SO_REUSEADDR | SO_REUSEPORT => {

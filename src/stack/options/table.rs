@@ -14,8 +14,9 @@ pub(crate) const PACKET: u16 = 16;
 pub(crate) const NETLINK: u16 = 32;
 pub(crate) const UDPLITE: u16 = 64;
 pub(crate) const CAN: u16 = 128;
+pub(crate) const UNIX: u16 = 256;
 pub(crate) const DATAGRAM: u16 = UDP | UDPLITE | PING | RAW | PACKET | NETLINK | CAN;
-pub(crate) const ALL: u16 = TCP | DATAGRAM;
+pub(crate) const ALL: u16 = TCP | DATAGRAM | UNIX;
 
 /// An option.
 #[derive(Debug)]

@@ -15,13 +15,13 @@ SOL_SOCKET: {
     SO_SNDBUF = Value::Special;
     SO_RCVBUF = Value::Special;
     SO_KEEPALIVE = on!(keepalive);
-    SO_OOBINLINE = FLAG;
+    SO_OOBINLINE = on!(oob_inline);
     SO_NO_CHECK = on!(no_check);
     SO_PRIORITY = number!(priority, (i32::MIN..=i32::MAX));
     SO_LINGER = Value::Special;
     SO_BSDCOMPAT = Value::Stored { default: 0, fix: ignored };
     SO_REUSEPORT = Value::Special;
-    SO_PASSCRED = NOT_HERE;
+    SO_PASSCRED = on!(pass_credentials), not !UNIX => EOPNOTSUPP;
     SO_PEERCRED = Value::SpecialReadOnly;
     SO_RCVLOWAT = Value::Special;
     SO_SNDLOWAT = Value::ReadOnly(1, Errno::ENOPROTOOPT);
@@ -60,7 +60,7 @@ SOL_SOCKET: {
     SO_INCOMING_NAPI_ID = Value::ReadOnly(0, Errno::ENOPROTOOPT);
     SO_COOKIE = Value::SpecialReadOnly;
     SO_PEERGROUPS = Value::Refused(Errno::ENODATA, Errno::ENOPROTOOPT);
-    SO_ZEROCOPY = zero_or_one!(zerocopy), not UDPLITE | PING | RAW | PACKET => EOPNOTSUPP;
+    SO_ZEROCOPY = zero_or_one!(zerocopy), not UDPLITE | PING | RAW | PACKET | UNIX => EOPNOTSUPP;
     SO_TXTIME = Value::Special;
     SO_BINDTOIFINDEX = Value::Special;
     SO_TIMESTAMP_NEW = Value::Special;
@@ -74,7 +74,7 @@ SOL_SOCKET: {
     SO_NETNS_COOKIE = Value::SpecialReadOnly;
     SO_BUF_LOCK = Value::Special;
     SO_RESERVE_MEM = Value::Stored { default: 0, fix: not_negative }, not ALL => EOPNOTSUPP;
-    SO_TXREHASH = Value::Stored { default: 1, fix: rehash }, not DATAGRAM => EOPNOTSUPP;
+    SO_TXREHASH = Value::Stored { default: 1, fix: rehash }, not DATAGRAM | UNIX => EOPNOTSUPP;
     SO_RCVMARK = on!(recv_mark);
     SO_RCVPRIORITY = on!(recv_priority);
     SO_PASSPIDFD = NOT_HERE;
