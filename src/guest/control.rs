@@ -14,9 +14,6 @@ use crate::base::{ControlMessage, Errno, Error, ExtendedError, PacketAuxiliary, 
 
 /// sizeof(struct cmsghdr).
 const HEADER: usize = 16;
-/// SCM_RIGHTS and SCM_CREDENTIALS, of SOL_SOCKET.
-const SCM_RIGHTS: i32 = 1;
-const SCM_CREDENTIALS: i32 = 2;
 /// The longest options of an IPv4 header.
 const IP_OPTIONS_MAX: usize = 40;
 
