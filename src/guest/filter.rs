@@ -21,6 +21,8 @@ enum When {
     Family,
     /// This argument, a pointer, is not NULL.
     Given(u32),
+    /// This pointer is not NULL, or the third argument, a length, may be that of a request of CAN_BCM: 56 bytes and frames.
+    GivenOrManager(u32),
     /// The pointer is not NULL, or the fourth argument, MSG_*, asks for the queue of errors.
     GivenOrErrors(u32),
     /// Not for SO_RCVTIMEO and SO_SNDTIMEO of SOL_SOCKET: the kernel keeps them, for the calls that it does itself.
@@ -31,7 +33,7 @@ enum When {
     Reading(u32),
 }
 
-fn rules() -> Vec<(i64, When)> {
+fn rules(can: bool) -> Vec<(i64, When)> {
     let mut rules = vec![
         (number::SOCKET, When::Family),
         (number::BIND, When::Always),
@@ -44,7 +46,7 @@ fn rules() -> Vec<(i64, When)> {
         (number::GETSOCKOPT, When::Option),
         (number::SETSOCKOPT, When::Option),
         (number::SHUTDOWN, When::Always),
-        (number::SENDTO, When::Given(4)),
+        (number::SENDTO, if can { When::GivenOrManager(4) } else { When::Given(4) }),
         (number::RECVFROM, When::GivenOrErrors(4)),
         (number::SENDMSG, When::Always),
         (number::RECVMSG, When::Always),
@@ -123,8 +125,8 @@ fn block(steps: &[Step]) -> Vec<Instruction> {
     program
 }
 
-/// The program.
-pub(super) fn program() -> Vec<Instruction> {
+/// The program. With `can`, what may be a request of the broadcast manager stops too: its errno is the answer that programs wait for.
+pub(super) fn program(can: bool) -> Vec<Instruction> {
     let [first, second] = number::NARROW_SOCKETS;
     let foreign = block(&[
         If(EQUAL, NARROW, Next, Refuse),
@@ -142,7 +144,7 @@ pub(super) fn program() -> Vec<Instruction> {
     }
     // A ring's operations pass every filter by: programs that can do without it do.
     program.extend(refused(EQUAL, number::IO_URING_SETUP as u32));
-    for (call, when) in rules() {
+    for (call, when) in rules(can) {
         let test = block(&condition(when));
         program.push(Instruction { code: EQUAL, jt: 0, jf: test.len() as u8, k: call as u32 });
         program.extend(test);
@@ -175,6 +177,16 @@ fn condition(when: When) -> Vec<Step> {
             If(EQUAL, NETLINK_SOCK_DIAG as u32, Stop, Allow),
         ],
         When::Given(argument) => given(argument, Allow).to_vec(),
+        When::GivenOrManager(argument) => {
+            let mut steps = given(argument, Next).to_vec();
+            steps.extend([
+                Load(low_half(2)),
+                If(AT_LEAST, 56, Next, Allow),
+                And(7),
+                If(EQUAL, 0, Stop, Allow),
+            ]);
+            steps
+        }
         When::GivenOrErrors(argument) => {
             let mut steps = given(argument, Next).to_vec();
             steps.extend([Load(low_half(3)), If(ANY_BIT, MSG_ERRQUEUE as u32, Stop, Allow)]);
@@ -207,7 +219,10 @@ mod tests {
 
     /// A call as the filter sees it: words of struct seccomp_data.
     fn verdict(arch: u32, call: i64, args: [u64; 6]) -> u32 {
-        let program = program();
+        judged(&program(false), arch, call, args)
+    }
+
+    fn judged(program: &[Instruction], arch: u32, call: i64, args: [u64; 6]) -> u32 {
         let mut words = vec![call as u32, arch, 0, 0];
         for arg in args {
             words.extend([arg as u32, (arg >> 32) as u32]);
@@ -270,6 +285,16 @@ mod tests {
         ] {
             assert_eq!(says(call, args), wanted, "{call} {args:x?}");
         }
+    }
+
+    #[test]
+    fn what_may_be_a_request_of_the_broadcast_manager_stops_where_there_is_can() {
+        for (len, wanted) in [(55, ALLOW), (56, STOP), (57, ALLOW), (72, STOP), (16, ALLOW), (1448, STOP)] {
+            let args = [3, 8, len, 0, 0, 0];
+            assert_eq!(judged(&program(true), NATIVE, number::SENDTO, args), wanted, "{len}");
+            assert_eq!(judged(&program(false), NATIVE, number::SENDTO, args), ALLOW);
+        }
+        assert_eq!(judged(&program(true), NATIVE, number::SENDTO, [3, 8, 1, 0, 8, 16]), STOP);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::process::Command;
 use serde::{Deserialize, Serialize};
 
 use super::filter;
-use super::supervisor::{Guest, News};
+use super::supervisor::{self, Guest, News};
 use crate::base::constants::SOCK_SEQPACKET;
 use crate::base::{Errno, Error, Result};
 use crate::socket::remote::{Connection, HostFacts, protocol};
@@ -205,7 +205,7 @@ fn supervise(plan: Plan, front: &OwnedFd, signals: &Signals) {
 /// The program's process, from fork(2) to execve(2).
 fn become_program(plan: &Plan, line: &OwnedFd, signals: &Signals) -> ! {
     signals.give_back();
-    let (stage, error) = match under_filter(line) {
+    let (stage, error) = match under_filter(plan, line) {
         Ok(()) => (Stage::Execute, plan.execute()),
         Err(error) => (Stage::Filter, error),
     };
@@ -219,8 +219,9 @@ fn is_guest_of(host: &HostFacts) -> bool {
 }
 
 /// From now on the calls of this thread stop, and those of the programs that it becomes. Gives where they are told.
-pub(crate) fn listen() -> Result<OwnedFd> {
-    let program = filter::program();
+/// `can`: the host has a CAN interface.
+pub(crate) fn listen(can: bool) -> Result<OwnedFd> {
+    let program = filter::program(can);
     match seccomp::listen(&program) {
         // Without privilege the kernel wants the promise that no setuid program will be fooled.
         Err(error) if error.raw_os_error() == Some(Errno::EACCES.0) => {
@@ -231,8 +232,8 @@ pub(crate) fn listen() -> Result<OwnedFd> {
     }
 }
 
-fn under_filter(line: &OwnedFd) -> Result<()> {
-    let listener = listen()?;
+fn under_filter(plan: &Plan, line: &OwnedFd) -> Result<()> {
+    let listener = listen(supervisor::has_can(&plan.host))?;
     tell(line.as_fd(), &Word::Listening(listener.as_raw_fd()))?;
     match hear(line.as_fd()) {
         Some(Word::Go) => Ok(()),

@@ -51,6 +51,11 @@ const NARROW_PROGRAM: &str =
     "a 32-bit program asks for sockets: its calls can't be taken; use the 64-bit program";
 const UNTOUCHABLE: &str = "a program lets no other process look into it (PR_SET_DUMPABLE): its sockets don't work so; as root they do";
 
+/// True if the host has a CAN interface of its own.
+pub(super) fn has_can(host: &Connection) -> bool {
+    host.facts().flags.iter().any(|flag| flag.starts_with("--can="))
+}
+
 impl Guest {
     /// Answers the calls that stop at `listener`.
     pub(super) fn new(host: Connection, listener: OwnedFd, strict: bool) -> Result<Self> {

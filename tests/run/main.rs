@@ -11,6 +11,7 @@
 //! | `wire_servers.rs` | over a TAP, the kernel on its other side: curl, nginx, redis, iperf3, nc, socat, ssh, Go |
 //! | `wire_probes.rs` | over a TAP: ping, traceroute, dig, hping3, nmap, tcpdump, arping, scapy |
 //! | `cpython.rs` | CPython's own tests, compared with the kernel case by case (`cpython.toml`) |
+//! | `can.rs` | CAN, on kernels that have none: can-utils, python-can, CPython's cases |
 //! | `looks.rs` | what a host tells of itself: `ip` as on the kernel; `ss`, `addr`, `route` ... as a person sees them (`looks.txt`) |
 //! | `diag.rs` | what sockets there are: `ss` and sock_diag(7) |
 //! | `resolving.rs` | names: the host's name server is the one that programs ask |
@@ -23,6 +24,7 @@
 #![allow(unsafe_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::print_stderr)]
 
 mod beginners;
+mod can;
 mod cpython;
 mod descriptors;
 mod deviations;

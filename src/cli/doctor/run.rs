@@ -85,7 +85,7 @@ impl Drop for Program {
 
 /// The other side of [`Program::start`].
 pub(super) fn listener() -> Exit {
-    let listener = guest::listen();
+    let listener = guest::listen(false);
     match &listener {
         Ok(listener) => say::line(format!("listener {}", listener.as_raw_fd())),
         Err(error) => say::line(format!("errno {}", error.errno().0)),

@@ -14,6 +14,7 @@ use super::message::{Blocking, Header, LENGTH, MANY, SLICES_MAX, Slices};
 use crate::base::constants::*;
 use crate::base::verb::{Answer, Letter, Verb};
 use crate::base::{Errno, Error, Result, SocketId};
+use crate::guest::supervisor::has_can;
 use crate::guest::trap::{Borrowed, MOST, Trap, Verdict};
 use crate::guest::waits::{For, Wake};
 use crate::guest::{Guest, address, control};
@@ -149,6 +150,16 @@ fn is_native(ours: &Borrowed) -> bool {
     unix::peer_name(ours.fd.as_fd()).is_ok_and(|name| ours.kind == SOCK_STREAM || name.is_some())
 }
 
+/// True of a request to the broadcast manager: what it says to it is the call's result.
+fn is_for_manager(guest: &mut Guest, ours: &Borrowed, len: usize) -> Result<bool> {
+    Ok(len >= 56
+        && len.is_multiple_of(8)
+        && ours.kind != SOCK_STREAM
+        && has_can(&guest.host)
+        && guest.domain(ours.socket)? == AF_CAN
+        && guest.option(ours.socket, SOL_SOCKET, SO_PROTOCOL, 4)? == CAN_BCM.to_ne_bytes())
+}
+
 fn send_one(
     guest: &mut Guest,
     trap: &Trap,
@@ -158,7 +169,8 @@ fn send_one(
     sent_control: &[u8],
     flags: i32,
 ) -> Result<Verdict> {
-    if name.is_empty() && sent_control.is_empty() && is_native(&ours) {
+    let plain = name.is_empty() && sent_control.is_empty();
+    if plain && is_native(&ours) && !is_for_manager(guest, &ours, slices.len())? {
         return Ok(Verdict::Native);
     }
     let blocking = Blocking::of(&ours, flags, SO_SNDTIMEO);

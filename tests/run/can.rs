@@ -1,0 +1,82 @@
+//! CAN under `run`, on kernels that have none: can-utils, python-can, CPython's own cases. There is no kernel's arm.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::place::{Arm, PYTHON, Place, User, has, skipped};
+
+/// A host with a CAN bus of its own.
+fn bus(user: User) -> Option<Place> {
+    let place = Place::lo(Arm::Run, user)?;
+    let up = place.sockatoo("up lab --can vcan0");
+    assert_eq!(up.status, 0, "{up:?}");
+    Some(place)
+}
+
+#[test]
+fn can_utils() {
+    if !["cansend", "candump", "cangen"].iter().all(|program| has(program)) {
+        return;
+    }
+    for user in [User::Root, User::Nobody] {
+        let Some(place) = bus(user) else { continue };
+        let dump = place.line("stdbuf -oL candump -x vcan0");
+        // It says nothing before its first frame.
+        for _ in 0..100 {
+            place.line("cansend vcan0 7FF#").end().ok();
+            if dump.waits_for("7FF", Duration::from_millis(200)) {
+                break;
+            }
+        }
+        for frame in ["123#DEADBEEF", "12345678#R", "124##0112233"] {
+            place.line(&format!("cansend vcan0 {frame}")).end().ok();
+        }
+        place.line("cangen vcan0 -n 3 -g 1 -I 42A -L 2 -D i").end().ok();
+        // candump makes its columns wider once it has seen a wide frame.
+        for line in [
+            "vcan0  TX - -  123   [4]  DE AD BE EF",
+            "12345678   [0]  remote request",
+            "124  [03]  11 22 33",
+            "42A   [2]  02 00",
+        ] {
+            dump.wait_for(line);
+        }
+        dump.interrupt();
+        place.leave();
+    }
+}
+
+/// test_socket's cases of CAN, which a kernel without it skips.
+#[test]
+fn cpython() {
+    for user in [User::Root, User::Nobody] {
+        let Some(place) = bus(user) else { continue };
+        let told = place.line(&format!("{PYTHON} -m test -v test_socket -m *CANTest*")).end();
+        if told.out.contains("No module named") || told.err.contains("No module named") {
+            return skipped("Debian's python3 has not its test suite (scripts/test gets it)");
+        }
+        let all = told.out.clone() + &told.err;
+        assert_eq!(told.status, 0, "{all}");
+        let passed =
+            all.lines().filter(|line| line.contains("CANTest.") && line.trim_end().ends_with("... ok"));
+        assert_eq!(passed.count(), 12, "{all}");
+        assert!(!all.contains("skipped"), "{all}");
+        place.leave();
+    }
+}
+
+#[test]
+fn python_can() {
+    let library = concat!(env!("CARGO_MANIFEST_DIR"), "/target/python");
+    if !Path::new(library).join("can").exists() {
+        return skipped("python-can is not installed (scripts/test gets it)");
+    }
+    let Some(place) = bus(User::Root) else { return };
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/run/python/can_bus.py");
+    let told = place.line(&format!("env PYTHONPATH={library} {PYTHON} {script}")).end();
+    let wanted = "123 data 010203 from vcan0\n12345678 remote  from vcan0 None\n234 data  from vcan0\n\
+        7 data  from vcan0 tx\nNone\n8 data 08 from vcan0\n321 data 09 from vcan0\n321 data 09 from vcan0\n\
+        321 data 09 from vcan0\nit has stopped\n";
+    assert_eq!(told.out, wanted, "{told:?}");
+    place.leave();
+}
