@@ -178,6 +178,18 @@ pub(crate) struct InterfaceRow {
     pub(crate) up: bool,
     /// With those that duplicate address detection is still busy with.
     pub(crate) addresses: Vec<AddressRow>,
+    pub(crate) traffic: Traffic,
+}
+
+/// What an interface has carried: IP packets and ARP with their Ethernet headers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Traffic {
+    pub(crate) rx_packets: u64,
+    pub(crate) rx_bytes: u64,
+    pub(crate) rx_drops: u64,
+    pub(crate) tx_packets: u64,
+    pub(crate) tx_bytes: u64,
+    pub(crate) tx_drops: u64,
 }
 
 /// An address of an interface.

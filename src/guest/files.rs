@@ -2,7 +2,8 @@
 //! for reading gets the host's, made now. Only a host that was given DNS servers has the former; the programs of others see the
 //! machine's own.
 //!
-//! They are known by their usual paths: who comes by another way (/proc/PID/net, a link, a directory) sees the namespace's.
+//! They are known by their paths: those of /proc/net, /proc/self/net, /proc/thread-self/net and /proc/PID/net of the program itself,
+//! from the root or from an open directory. Who comes by a link of his own, or by openat2(2), sees the namespace's.
 
 use std::net::SocketAddr;
 
@@ -11,22 +12,24 @@ use super::supervisor::Guest;
 use super::trap::{Trap, Verdict};
 use crate::base::Result;
 use crate::base::constants::SOCK_CLOEXEC;
-use crate::sys::descriptor;
+use crate::sys::{descriptor, pidfd};
 
 const HOSTS: &[u8] = b"/etc/hosts";
 const RESOLV_CONF: &[u8] = b"/etc/resolv.conf";
-const PROC_NET: [&[u8]; 2] = [b"/proc/net/", b"/proc/self/net/"];
+const PROC_NET: [&[u8]; 3] = [b"/proc/net/", b"/proc/self/net/", b"/proc/thread-self/net/"];
 
 /// The longest of these paths is shorter, with its zero.
-const LONGEST: u64 = 32;
+const LONGEST: u64 = 64;
 /// Memory is there or not in pieces of this size, or of a multiple.
 const PAGE: u64 = 4096;
 
 /// open(2), openat(2): the path is argument `n`, the flags are the next one.
 pub(super) fn open(guest: &mut Guest, trap: &Trap, n: usize) -> Verdict {
     let Some(path) = path(trap, trap.pointer(n)) else { return Verdict::Native };
-    let made =
-        text(guest, &path).and_then(|text| Ok(text.map(|text| descriptor::text(&text)).transpose()?));
+    // openat(2) has the directory before the path.
+    let Some(path) = whole(trap, n.checked_sub(1).map(|n| trap.int(n)), path) else { return Verdict::Native };
+    let made = text(guest, &own(trap, path))
+        .and_then(|text| Ok(text.map(|text| descriptor::text(&text)).transpose()?));
     match made {
         Ok(Some(fd)) => {
             // O_CLOEXEC is the same bit.
@@ -47,6 +50,50 @@ fn path(trap: &Trap, at: u64) -> Option<Vec<u8>> {
     }
     bytes.truncate(bytes.iter().position(|byte| *byte == 0)?);
     Some(bytes)
+}
+
+/// The path from the root on; a relative one begins at the directory, or at the current one. `None`: it is not in /proc.
+fn whole(trap: &Trap, directory: Option<i32>, path: Vec<u8>) -> Option<Vec<u8>> {
+    const AT_FDCWD: i32 = -100;
+    if path.first() == Some(&b'/') {
+        return Some(path);
+    }
+    // Programs open many files so: only those of these names are looked at further.
+    if !path.rsplit(|byte| *byte == b'/').next().is_some_and(proc_net::has) {
+        return None;
+    }
+    let tid = trap.tid;
+    let link = match directory.filter(|directory| *directory != AT_FDCWD) {
+        Some(directory) => format!("/proc/{tid}/fd/{directory}"),
+        None => format!("/proc/{tid}/cwd"),
+    };
+    let folder = std::fs::read_link(link).ok()?.into_os_string().into_encoded_bytes();
+    let path = path.strip_prefix(b"./").unwrap_or(&path);
+    folder.starts_with(b"/proc").then(|| [&folder, b"/".as_slice(), path].concat())
+}
+
+/// The process's own folder of /proc, by its number, is /proc/self.
+fn own(trap: &Trap, path: Vec<u8>) -> Vec<u8> {
+    let Some(rest) = path.strip_prefix(b"/proc/") else { return path };
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (number, rest) = rest.split_at(digits);
+    // /proc/PID/task/TID/net is the same.
+    let rest = match rest.strip_prefix(b"/task/") {
+        Some(task) => {
+            task.get(task.iter().position(|byte| *byte == b'/').unwrap_or(task.len())..).unwrap_or_default()
+        }
+        None => rest,
+    };
+    if digits == 0 || !rest.starts_with(b"/net/") {
+        return path;
+    }
+    let number = std::str::from_utf8(number).ok().and_then(|number| number.parse::<i32>().ok());
+    let process = pidfd::status(trap.tid).map(|status| status.process);
+    if number.is_some() && (number == process || number == Some(trap.tid)) {
+        [b"/proc/self".as_slice(), rest].concat()
+    } else {
+        path
+    }
 }
 
 /// What stands in the file; `None` for one that is not the host's.

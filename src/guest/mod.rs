@@ -18,6 +18,7 @@
 //! | `control.rs` | struct cmsghdr: bytes and meaning |
 //! | `files.rs` | the files that programs find the host's text in: those of name resolution, /proc/net |
 //! | `proc_net.rs` | the text of /proc/net's files |
+//! | `proc_sockets.rs` | of those the files about sockets |
 //! | `errands.rs` | what the host can't do for want of the programs' descriptors |
 //! | `calls/` | one function per call |
 //!
@@ -31,6 +32,7 @@ mod files;
 mod filter;
 mod launch;
 mod proc_net;
+mod proc_sockets;
 mod supervisor;
 mod trap;
 mod waits;

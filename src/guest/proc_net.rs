@@ -1,12 +1,14 @@
-//! Files of /proc/net, as the host has them, in the kernel's form: interfaces, addresses, routes and neighbours. Netlink says the
-//! same; ifconfig, route, arp, nmap and scapy up to 2.5 read these.
+//! Files of /proc/net, as the host has them, in the kernel's form: interfaces, addresses, routes, neighbours, counters. Netlink says
+//! the same; ifconfig, route, arp, nmap and scapy up to 2.5 read these. Those about sockets are `proc_sockets.rs`'s.
 
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::proc_sockets;
 use super::supervisor::Guest;
-use crate::base::verb::{InterfaceRow, NeighbourRow, NeighbourState, RouteRow};
-use crate::base::{IfIndex, Mac, Result};
+use crate::base::constants::{AF_INET, AF_INET6};
+use crate::base::verb::{InterfaceRow, NeighbourRow, NeighbourState, RouteRow, Traffic};
+use crate::base::{IfIndex, Mac, Reason, Result};
 
 /// IFA_F_*.
 const PERMANENT: u8 = 0x80;
@@ -28,9 +30,25 @@ const METRIC_USER: u32 = 1024;
 const COMPLETE: u32 = 2;
 const FIXED: u32 = 4;
 
+/// True if there is a file of this name that the host says something of.
+pub(super) fn has(name: &[u8]) -> bool {
+    const OTHERS: [&[u8]; 9] =
+        [b"dev", b"if_inet6", b"route", b"ipv6_route", b"arp", b"packet", b"sockstat", b"sockstat6", b"snmp"];
+    OTHERS.contains(&name) || proc_sockets::Table::named(name).is_some()
+}
+
 /// What stands in the file of this name; `None` for one that the host says nothing of.
 pub(super) fn text(guest: &mut Guest, name: &[u8]) -> Result<Option<String>> {
+    if let Some(table) = proc_sockets::Table::named(name) {
+        return Ok(Some(table.text(&guest.sockets()?)));
+    }
     Ok(Some(match name {
+        b"packet" => proc_sockets::packet(&guest.sockets()?),
+        b"sockstat" => proc_sockets::sockstat(&guest.sockets()?, AF_INET),
+        b"sockstat6" => proc_sockets::sockstat(&guest.sockets()?, AF_INET6),
+        b"snmp" => {
+            snmp(&guest.interfaces()?, &guest.counters()?, proc_sockets::established(&guest.sockets()?))
+        }
         b"dev" => dev(&guest.interfaces()?),
         b"if_inet6" => if_inet6(&guest.interfaces()?),
         b"route" => route(&guest.routes()?, &guest.interfaces()?),
@@ -44,20 +62,109 @@ fn name(interfaces: &[InterfaceRow], index: IfIndex) -> &str {
     interfaces.iter().find(|row| row.index == index).map_or("*", |row| &row.name)
 }
 
-/// dev_seq_show. What has passed is not counted by interface.
+/// dev_seq_show.
 fn dev(interfaces: &[InterfaceRow]) -> String {
     let mut text = "Inter-|   Receive                                                |  Transmit\n \
         face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls \
         carrier compressed\n"
         .to_string();
     for row in interfaces {
+        let traffic = &row.traffic;
         let _ = writeln!(
             text,
             "{:>6}: {:7} {:7} {:4} {:4} {:4} {:5} {:10} {:9} {:8} {:7} {:4} {:4} {:4} {:5} {:7} {:10}",
-            row.name, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+            row.name,
+            traffic.rx_bytes,
+            traffic.rx_packets,
+            0,
+            traffic.rx_drops,
+            0,
+            0,
+            0,
+            0,
+            traffic.tx_bytes,
+            traffic.tx_packets,
+            0,
+            traffic.tx_drops,
+            0,
+            0,
+            0,
+            0
         );
     }
     text
+}
+
+/// snmp_seq_show: what the host counts; what it does not is 0.
+fn snmp(interfaces: &[InterfaceRow], counters: &[(Reason, u64)], established: usize) -> String {
+    let sum = |of: fn(&Traffic) -> u64| interfaces.iter().map(|row| of(&row.traffic)).sum::<u64>();
+    let (received, sent) = (sum(|traffic| traffic.rx_packets), sum(|traffic| traffic.tx_packets));
+    let count = |wanted: &[Reason]| {
+        let of = counters.iter().filter(|(reason, _)| wanted.contains(reason));
+        of.map(|(_, count)| count).sum::<u64>()
+    };
+    let ip = [
+        ("Forwarding", 2),
+        ("DefaultTTL", 64),
+        ("InReceives", received),
+        ("InHdrErrors", count(&[Reason::IpShort, Reason::IpMalformed, Reason::IpChecksum])),
+        ("InAddrErrors", count(&[Reason::IpNotForUs])),
+        ("ForwDatagrams", 0),
+        ("InUnknownProtos", count(&[Reason::IpNoProtocol])),
+        ("InDiscards", 0),
+        ("InDelivers", received),
+        ("OutRequests", sent),
+        ("OutDiscards", 0),
+        ("OutNoRoutes", count(&[Reason::IpNoRoute])),
+        ("ReasmTimeout", count(&[Reason::FragmentTimeout])),
+        ("ReasmReqds", 0),
+        ("ReasmOKs", 0),
+        ("ReasmFails", count(&[Reason::FragmentTimeout, Reason::FragmentOverlap, Reason::FragmentTooBig])),
+        ("FragOKs", 0),
+        ("FragFails", count(&[Reason::IpTooBig])),
+        ("FragCreates", 0),
+        ("OutTransmits", sent),
+    ];
+    let sent_again = [Reason::TcpFastRetransmit, Reason::TcpRtoRetransmit, Reason::TcpEarlyRetransmit];
+    let tcp = [
+        ("RtoAlgorithm", "1".to_string()),
+        ("RtoMin", "200".into()),
+        ("RtoMax", "120000".into()),
+        ("MaxConn", "-1".into()),
+        ("ActiveOpens", "0".into()),
+        ("PassiveOpens", "0".into()),
+        ("AttemptFails", count(&[Reason::TcpRefused]).to_string()),
+        ("EstabResets", count(&[Reason::TcpReset]).to_string()),
+        ("CurrEstab", established.to_string()),
+        ("InSegs", "0".into()),
+        ("OutSegs", "0".into()),
+        ("RetransSegs", count(&sent_again).to_string()),
+        ("InErrs", count(&[Reason::TcpChecksum, Reason::TcpMalformed]).to_string()),
+        ("OutRsts", count(&[Reason::TcpNoSocket]).to_string()),
+        ("InCsumErrors", count(&[Reason::TcpChecksum]).to_string()),
+    ];
+    let udp = [
+        ("InDatagrams", 0),
+        ("NoPorts", count(&[Reason::UdpNoSocket])),
+        ("InErrors", count(&[Reason::UdpChecksum, Reason::UdpMalformed])),
+        ("OutDatagrams", 0),
+        ("RcvbufErrors", count(&[Reason::ReceiveQueueFull])),
+        ("SndbufErrors", 0),
+        ("InCsumErrors", count(&[Reason::UdpChecksum])),
+        ("IgnoredMulti", 0),
+        ("MemErrors", 0),
+    ];
+    let icmp = [
+        ("InMsgs", 0),
+        ("InErrors", count(&[Reason::IcmpMalformed, Reason::IcmpChecksum])),
+        ("InCsumErrors", count(&[Reason::IcmpChecksum])),
+    ];
+    fn part<T: ToString>(name: &str, rows: &[(&str, T)]) -> String {
+        let names: Vec<&str> = rows.iter().map(|row| row.0).collect();
+        let values: Vec<String> = rows.iter().map(|row| row.1.to_string()).collect();
+        format!("{name}: {}\n{name}: {}\n", names.join(" "), values.join(" "))
+    }
+    [part("Ip", &ip), part("Icmp", &icmp), part("Tcp", &tcp), part("Udp", &udp)].concat()
 }
 
 fn digits(address: Ipv6Addr) -> String {

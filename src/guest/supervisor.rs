@@ -7,8 +7,8 @@ use super::calls;
 use super::trap::{Borrowed, Trap, Verdict};
 use super::waits::Waits;
 use crate::base::constants::{POLLIN, SO_DOMAIN, SO_TYPE, SOL_SOCKET};
-use crate::base::verb::{Answer, InterfaceRow, NeighbourRow, RouteRow, Verb};
-use crate::base::{Errno, Result, SocketId};
+use crate::base::verb::{Answer, InterfaceRow, NeighbourRow, RouteRow, SocketRow, Verb};
+use crate::base::{Errno, Reason, Result, SocketId};
 use crate::socket::remote::connection::unexpected;
 use crate::socket::remote::{Ask, Connection, Native, Patience, Reply, names};
 use crate::sys::epoll::{Epoll, Ready};
@@ -279,6 +279,27 @@ impl Guest {
                 Answer::Neighbours(piece) => rows.extend(piece),
                 _ => return Err(unexpected()),
             }
+        }
+    }
+
+    /// Its sockets and connections, with the files that programs have of them.
+    pub(super) fn sockets(&mut self) -> Result<Vec<SocketRow>> {
+        self.native(Native::Inodes, &[])?;
+        let mut rows = Vec::new();
+        loop {
+            match self.verb(Verb::Sockets(rows.len()))? {
+                Answer::Sockets(piece) if piece.is_empty() => return Ok(rows),
+                Answer::Sockets(piece) => rows.extend(piece),
+                _ => return Err(unexpected()),
+            }
+        }
+    }
+
+    /// How often what has a reason has happened.
+    pub(super) fn counters(&mut self) -> Result<Vec<(Reason, u64)>> {
+        match self.verb(Verb::Counters)? {
+            Answer::Counters(rows) => Ok(rows),
+            _ => Err(unexpected()),
         }
     }
 

@@ -35,7 +35,8 @@ impl Interface {
     fn row(&self, now: Instant) -> InterfaceRow {
         let (index, name, mac, mtu, up) = (self.index, self.name.clone(), self.mac, self.mtu, self.up);
         let addresses = self.addresses.iter().map(|address| address.row(now)).collect();
-        InterfaceRow { index, name, mac, hardware: self.hardware(), mtu, up, addresses }
+        let traffic = self.counters;
+        InterfaceRow { index, name, mac, hardware: self.hardware(), mtu, up, addresses, traffic }
     }
 }
 

@@ -75,6 +75,8 @@ pub(crate) struct Stack {
     raw: raw::Raw,
     can: can::Registry,
     unix: unix::Space,
+    /// Who listens to changes.
+    monitor: netlink::Monitor,
 }
 
 impl Stack {
@@ -91,6 +93,7 @@ impl Stack {
             raw: raw::Raw::default(),
             can: can::Registry::default(),
             unix: unix::Space::default(),
+            monitor: netlink::Monitor::default(),
             net,
         }
     }
@@ -111,7 +114,8 @@ impl Stack {
 
     /// When [`Stack::tick`] has something to do next.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        [self.net.deadline(), self.tcp.deadline(), self.can.deadline()].into_iter().flatten().min()
+        let own = [self.tcp.deadline(), self.can.deadline(), self.monitor.deadline()];
+        own.into_iter().chain([self.net.deadline()]).flatten().min()
     }
 
     /// Does what is due: retransmissions, probes, expiries.
@@ -174,5 +178,6 @@ impl Stack {
                 Inbound::AddressGone(address) => self.tcp_address_gone(address),
             }
         }
+        self.netlink_tell((0, 0));
     }
 }

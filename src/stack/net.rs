@@ -207,8 +207,23 @@ pub(crate) struct Net {
     pub(super) raw_wanted: Wanted,
     /// Packets that wait for their time.
     pub(super) departures: Departures,
+    /// What has changed since the listeners were told.
+    pub(super) changed: [bool; Matter::ALL.len()],
     /// Numbers drawn so far.
     drawn: u64,
+}
+
+/// What a change is about, for those who listen (netlink(7)'s groups); in the order in which they are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Matter {
+    Links,
+    Addresses,
+    Routes,
+    Neighbours,
+}
+
+impl Matter {
+    pub(super) const ALL: [Self; 4] = [Self::Links, Self::Addresses, Self::Routes, Self::Neighbours];
 }
 
 /// What can become due below the transports.
@@ -252,6 +267,7 @@ impl Net {
             timers: Timers::default(),
             raw_wanted: Wanted::default(),
             departures: Departures::default(),
+            changed: Default::default(),
             drawn: 0,
         }
     }
@@ -303,6 +319,11 @@ impl Net {
                 Timer::Departure(serial) => self.departure_due(serial),
             }
         }
+    }
+
+    /// Something of this kind is different: whoever listens is told.
+    pub(super) fn changed(&mut self, matter: Matter) {
+        self.changed[matter as usize] = true;
     }
 
     /// A number drawn from the host's seed: a keyed hash of a counter.

@@ -1,10 +1,27 @@
-//! What sockets there are: `ss`, unmodified, and sock_diag(7) itself say the same of ours as of the kernel's.
+//! What there is, and what changes: `ss`, `netstat`, sock_diag(7), /proc/net and the groups of rtnetlink(7) say the same of a host as
+//! of the kernel.
 
-use crate::place::{Arm, Place, User, has, only_kernel};
+use crate::place::{Arm, Place, User, has, only_kernel, over_a_wire};
+
+/// Line by line; what one arm alone says is told.
+fn same(told: &[String]) {
+    let [kernel, ours] = told else { return };
+    let alone = |one: &str, other: &str| {
+        let lines = one.lines().filter(|line| !other.lines().any(|there| there == *line));
+        lines.map(|line| format!("  {line}\n")).collect::<String>()
+    };
+    assert_eq!(
+        ours,
+        kernel,
+        "the kernel alone:\n{}ours alone:\n{}",
+        alone(kernel, ours),
+        alone(ours, kernel)
+    );
+}
 
 #[test]
 fn ss_says_the_same() {
-    if !has("ss") {
+    if !has("ss") || !has("netstat") {
         return;
     }
     let mut told = Vec::new();
@@ -16,16 +33,13 @@ fn ss_says_the_same() {
         told.push(place.python("sock_diag.py").end().ok());
         place.leave();
     }
-    let [kernel, ours] = &told[..] else { return };
-    let different: Vec<_> = kernel
-        .lines()
-        .filter(|line| !ours.lines().any(|other| other == *line))
-        .map(|line| format!("the kernel alone: {line}"))
-        .chain(
-            ours.lines()
-                .filter(|line| !kernel.lines().any(|other| other == *line))
-                .map(|line| format!("ours alone: {line}")),
-        )
-        .collect();
-    assert_eq!(ours, kernel, "{}", different.join("\n"));
+    same(&told);
+}
+
+/// Who listens to the groups hears of what `ip` changes, and of neighbours.
+#[test]
+fn listeners_hear_the_same() {
+    let told = std::cell::RefCell::new(Vec::new());
+    over_a_wire(&["ip", "ping"], |place| told.borrow_mut().push(place.python("monitor.py").end().ok()));
+    same(&told.into_inner());
 }

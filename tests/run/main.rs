@@ -13,7 +13,7 @@
 //! | `cpython.rs` | CPython's own tests, compared with the kernel case by case (`cpython.toml`) |
 //! | `can.rs` | CAN, on kernels that have none: can-utils, python-can, CPython's cases |
 //! | `looks.rs` | what a host tells of itself: `ip` as on the kernel; `ss`, `addr`, `route` ... as a person sees them (`looks.txt`) |
-//! | `diag.rs` | what sockets there are: `ss` and sock_diag(7) |
+//! | `diag.rs` | what there is and what changes: `ss`, `netstat`, /proc/net, sock_diag(7), listeners to rtnetlink(7) |
 //! | `resolving.rs` | names: the host's name server is the one that programs ask |
 //! | `deviations.rs` | what stays different from Linux (`deviations.toml`) differs exactly so |
 //! | `published.rs` | `--publish`: the kernel's programs reach the host's |

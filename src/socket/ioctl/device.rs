@@ -190,6 +190,7 @@ mod tests {
             mtu,
             up: true,
             addresses: vec![address],
+            traffic: Default::default(),
         }
     }
 

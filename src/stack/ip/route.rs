@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::base::{Cidr, Errno, Error, IfIndex, Instant, Reason};
 use crate::stack::Net;
 use crate::stack::link::{Address, AddressOrigin, NeighbourState};
-use crate::stack::net::{Cast, Hints, Path};
+use crate::stack::net::{Cast, Hints, Matter, Path};
 
 /// Routes that the user may add.
 const MAX_ROUTES: usize = 65_536;
@@ -156,6 +156,7 @@ impl Net {
             return Err(Errno::ENOBUFS.with(format!("there are {MAX_ROUTES} routes")));
         }
         self.routes.insert(Route { network, via, interface, origin: RouteOrigin::Static, until: None });
+        self.changed(Matter::Routes);
         Ok(())
     }
 
@@ -180,6 +181,7 @@ impl Net {
         match self.routes.rows.iter().position(is) {
             Some(at) => {
                 self.routes.rows.remove(at);
+                self.changed(Matter::Routes);
                 Ok(())
             }
             None => Err(Errno::ESRCH.because(Reason::IpNoRoute)),
@@ -188,6 +190,7 @@ impl Net {
 
     /// Makes the routes that an interface's addresses give.
     pub(in crate::stack) fn connect_routes(&mut self, interface: IfIndex) {
+        self.changed(Matter::Routes);
         let Some(link) = self.interfaces.get((interface.0 as usize).wrapping_sub(1)) else { return };
         let rows = &mut self.routes.rows;
         rows.retain(|r| r.origin != RouteOrigin::Connected || r.interface != interface);

@@ -8,7 +8,7 @@ use super::neighbour::Learned;
 use super::{Address, AddressOrigin, AddressState};
 use crate::base::{Cidr, IfIndex, Instant, Reason};
 use crate::stack::ip::RouteOrigin;
-use crate::stack::net::Timer;
+use crate::stack::net::{Matter, Timer};
 use crate::stack::{Datagram, Inbound, Net};
 
 /// RFC 4861 10: RETRANS_TIMER, the distance of two probes.
@@ -74,6 +74,9 @@ impl Net {
         }
         let deprecated = own.preferred_until.is_some_and(|at| at <= now);
         own.state = if deprecated { AddressState::Deprecated } else { AddressState::Preferred };
+        self.changed(Matter::Addresses);
+        // Its routes are there now.
+        self.changed(Matter::Routes);
         if address.is_unicast_link_local() {
             // RFC 3590 4: "Once a valid link-local address is available, a node SHOULD generate new MLD Report messages".
             self.report_groups(interface);
@@ -85,6 +88,8 @@ impl Net {
     pub(super) fn duplicate_found(&mut self, interface: IfIndex, address: Ipv6Addr) {
         self.note(Reason::DuplicateAddress, Some(interface), None);
         self.timers.cancel(Timer::DuplicateDetection(interface, address));
+        self.changed(Matter::Addresses);
+        self.changed(Matter::Routes);
         if let Some(own) = self.interface_mut(interface).and_then(|i| i.address_mut(address.into())) {
             let was_used = own.is_usable();
             own.state = AddressState::DadFailed;
@@ -215,6 +220,9 @@ impl Net {
 
     /// What has ended goes; the timer is set to what ends next.
     pub(in crate::stack) fn lifetimes_due(&mut self) {
+        // An advertisement ends here too: what it brought, and what is over by now.
+        self.changed(Matter::Addresses);
+        self.changed(Matter::Routes);
         let now = self.now;
         let mut next = self.routes.expire(now);
         let mut gone = Vec::new();
@@ -245,5 +253,6 @@ impl Net {
     /// RFC 4861 7.2.5: a neighbour whose IsRouter flag changes to false is no default router any more.
     pub(super) fn router_gone(&mut self, interface: IfIndex, router: Ipv6Addr) {
         self.routes.forget_router(interface, router.into());
+        self.changed(Matter::Routes);
     }
 }

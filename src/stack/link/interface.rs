@@ -4,9 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::LINK_HEADER;
 use crate::base::constants::{ARPHRD_CAN, ARPHRD_ETHER, ARPHRD_LOOPBACK};
+use crate::base::verb::Traffic;
 use crate::base::{Cidr, Errno, Error, IfIndex, Instant, LinkType, Mac, Reason};
 use crate::stack::ip::Group;
-use crate::stack::net::Timer;
+use crate::stack::net::{Matter, Timer};
 use crate::stack::{Inbound, InterfaceConfig, Net};
 
 /// Addresses of one interface; more are ENOBUFS.
@@ -30,22 +31,11 @@ pub(crate) struct Interface {
     pub(crate) ipv6: bool,
     pub(crate) addresses: Vec<Address>,
     pub(crate) groups: Vec<Group>,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Traffic,
     /// How many ask for the frames of other stations (PACKET_MR_PROMISC).
     promiscuity: u32,
     /// Router solicitations still to send.
     pub(in crate::stack) solicitations_left: u8,
-}
-
-/// What an interface has carried: IP packets and ARP with their Ethernet headers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counters {
-    pub(crate) rx_packets: u64,
-    pub(crate) rx_bytes: u64,
-    pub(crate) rx_drops: u64,
-    pub(crate) tx_packets: u64,
-    pub(crate) tx_bytes: u64,
-    pub(crate) tx_drops: u64,
 }
 
 /// An address of an interface.
@@ -127,7 +117,7 @@ impl Interface {
             ipv6: config.ipv6,
             addresses: Vec::new(),
             groups: Vec::new(),
-            counters: Counters::default(),
+            counters: Traffic::default(),
             promiscuity: 0,
             solicitations_left: 0,
         }
@@ -231,6 +221,7 @@ impl Net {
             return Err(Errno::EINVAL.with(format!("an MTU of {} is under IPv4's minimum of 68", config.mtu)));
         }
         let index = IfIndex(self.interfaces.len() as u32 + 1);
+        self.changed(Matter::Links);
         // RFC 8200 5: IPv6 requires that every link in the Internet have an MTU of 1280 octets or greater.
         let ipv6 = config.ipv6 && config.mtu >= 1280 && !can;
         let addresses = config.addresses.clone();
@@ -264,6 +255,7 @@ impl Net {
         if std::mem::replace(&mut link.up, up) == up || interface == IfIndex::LO {
             return;
         }
+        self.changed(Matter::Links);
         if !up {
             self.note(Reason::LinkDown, Some(interface), None);
             self.inbound.push_back(Inbound::LinkDown(interface));
@@ -288,6 +280,7 @@ impl Net {
         let n = link.promiscuity;
         link.promiscuity = if on { n.saturating_add(1) } else { n.saturating_sub(1) };
         self.promiscuity_changed = true;
+        self.changed(Matter::Links);
     }
 
     /// True once after it changed who is promiscuous: their devices have to be told.
@@ -325,6 +318,7 @@ impl Net {
             return Err(Errno::ENOBUFS.with(format!("{} has {MAX_ADDRESSES} addresses", link.name)));
         }
         link.addresses.push(address);
+        self.changed(Matter::Addresses);
         self.connect_routes(interface);
         if interface != IfIndex::LO {
             match ip {
@@ -347,6 +341,7 @@ impl Net {
             return Err(Errno::EADDRNOTAVAIL.because(Reason::IpAddressNotOurs));
         };
         link.addresses.remove(at);
+        self.changed(Matter::Addresses);
         self.connect_routes(interface);
         if let IpAddr::V6(ip) = address {
             self.timers.cancel(Timer::DuplicateDetection(interface, ip));

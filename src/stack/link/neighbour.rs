@@ -15,7 +15,7 @@ use std::time::Duration;
 pub(crate) use crate::base::verb::NeighbourState;
 use crate::base::{Errno, Error, Frame, IfIndex, Instant, Mac, Reason};
 use crate::stack::link::ethernet::ethertype;
-use crate::stack::net::Timer;
+use crate::stack::net::{Matter, Timer};
 use crate::stack::{Hints, Net};
 
 /// RFC 4861 10: REACHABLE_TIME.
@@ -94,6 +94,13 @@ impl Neighbour {
     /// Its state at this moment.
     pub(crate) fn state(&self, now: Instant) -> NeighbourState {
         if self.stored == Reachable && now.since(self.confirmed) > REACHABLE { Stale } else { self.stored }
+    }
+
+    /// When its age alone makes it stale, if that is still to come.
+    pub(crate) fn stale_at(&self, now: Instant) -> Option<Instant> {
+        // The first moment at which more than REACHABLE has passed.
+        let at = self.confirmed + REACHABLE + Duration::from_nanos(1);
+        (self.stored == Reachable && at > now).then_some(at)
     }
 
     /// Packets that wait for the answer.
@@ -175,6 +182,7 @@ impl Net {
             return Err(Errno::ENODEV.because(Reason::NoInterface));
         }
         let now = self.now;
+        self.changed(Matter::Neighbours);
         self.timers.cancel(Timer::Neighbour(interface, address));
         match mac {
             None => {
@@ -291,6 +299,7 @@ impl Net {
         if entry.stored == Permanent {
             return;
         }
+        self.changed[Matter::Neighbours as usize] = true;
         let unknown = matches!(entry.stored, Incomplete | Failed);
         let Some(mac) = learned.mac.or_else(|| (!unknown).then_some(entry.mac)) else { return };
         let differs = !unknown && mac != entry.mac;
@@ -319,6 +328,7 @@ impl Net {
     /// The timer of an entry: ask again, or give up.
     pub(in crate::stack) fn neighbour_due(&mut self, interface: IfIndex, address: IpAddr) {
         let now = self.now;
+        self.changed(Matter::Neighbours);
         let Some(entry) = self.neighbours.table.get_mut(&(interface, address)) else { return };
         match entry.stored {
             Delay => (entry.stored, entry.tries) = (Probe, 0),
@@ -338,6 +348,7 @@ impl Net {
 
     /// Forgets all but the static entries of an interface whose link went down.
     pub(in crate::stack) fn forget_neighbours(&mut self, interface: IfIndex) {
+        self.changed(Matter::Neighbours);
         let gone: Vec<_> = self
             .neighbours
             .table

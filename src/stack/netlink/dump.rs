@@ -231,6 +231,12 @@ fn own_routes(interface: &Interface, v4: bool) -> Vec<Draft> {
                 ));
             }
             rows.push(row(whole, RTN_LOCAL, RT_SCOPE_HOST, ip));
+            // fib_add_ifaddr: a secondary address has the primary's network already.
+            let network = |address: &Address| (address.cidr.network(), address.cidr.prefix());
+            let primary = interface.usable().find(|other| network(other) == network(own));
+            if primary.is_some_and(|primary| primary.ip() != ip) {
+                continue;
+            }
             let broadcast = own.cidr.broadcast().and_then(|ip| Cidr::new(ip.into(), 32).ok());
             rows.push(row(broadcast, RTN_BROADCAST, RT_SCOPE_LINK, ip));
             continue;

@@ -6,14 +6,16 @@
 //! | `mod.rs` | the socket: bind, send, recv, names; which request is answered by what |
 //! | `dump.rs` | links, addresses, routes, neighbours, rules as messages |
 //! | `change.rs` | requests that change the host |
+//! | `groups.rs` | who has joined a group hears of every change |
 //! | `diag/` | NETLINK_SOCK_DIAG: sockets as messages |
 //!
 //! A request is answered before send(2) returns: the answer is in the socket's queue. Of a listing that is longer than one
-//! datagram the next piece is made when one is taken out. Nothing is told unasked: groups can be joined, and stay silent.
+//! datagram the next piece is made when one is taken out.
 
 mod change;
 mod diag;
 mod dump;
+mod groups;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +37,7 @@ use crate::base::netlink::{
 };
 use crate::base::{Cidr, Errno, Error, IfIndex, NetlinkAddr, Reason, Result, SockAddr, SocketId};
 use dump::{Dump, Listing, RTA_DST, RTA_OIF, RouteHead};
+pub(in crate::stack) use groups::Monitor;
 
 /// Bytes of one datagram of a listing: Linux's NLMSG_GOODSIZE with pages of 4 KB, for which every reader has room.
 const DATAGRAM: usize = 3776;
@@ -61,10 +64,19 @@ const LAST: u16 = 123;
 pub(crate) struct NetlinkSocket {
     /// nl_pid; 0 = not bound yet.
     port: u32,
-    groups: u32,
-    queue: VecDeque<Vec<u8>>,
+    /// Those that it has joined: bit n - 1 = group n.
+    groups: u64,
+    queue: VecDeque<Queued>,
     charged: usize,
     dump: Option<Dump>,
+}
+
+/// A datagram for a program.
+#[derive(Clone, Debug)]
+struct Queued {
+    bytes: Vec<u8>,
+    /// nl_groups of its sender's address: 0, or the group that it was for.
+    groups: u32,
 }
 
 impl NetlinkSocket {
@@ -75,7 +87,7 @@ impl NetlinkSocket {
 
     fn pop(&mut self) {
         if let Some(gone) = self.queue.pop_front() {
-            self.charged -= charge(gone.len());
+            self.charged -= charge(gone.bytes.len());
         }
     }
 }
@@ -143,9 +155,16 @@ impl Family for Netlink {
         stack.netlink_recv(id, data, flags)
     }
 
+    fn close(&self, stack: &mut Stack, id: SocketId) -> Result<()> {
+        stack.sockets.get_mut(id)?.netlink_mut()?.groups = 0;
+        stack.netlink_listeners();
+        Ok(())
+    }
+
     fn name(&self, stack: &Stack, id: SocketId) -> Result<SockAddr> {
         let netlink = stack.sockets.get(id)?.netlink()?;
-        Ok(NetlinkAddr { pid: netlink.port, groups: netlink.groups }.into())
+        // The address has room for the first 32.
+        Ok(NetlinkAddr { pid: netlink.port, groups: netlink.groups as u32 }.into())
     }
 
     /// The kernel.
@@ -158,7 +177,7 @@ impl Family for Netlink {
     }
 
     fn readable(&self, _stack: &Stack, _id: SocketId, entry: &Entry) -> Result<usize> {
-        Ok(entry.netlink()?.queue.front().map_or(0, Vec::len))
+        Ok(entry.netlink()?.queue.front().map_or(0, |front| front.bytes.len()))
     }
 }
 
@@ -182,7 +201,9 @@ impl Stack {
             return Err(Errno::EADDRINUSE.because(Reason::AddressInUse));
         }
         let netlink = self.sockets.get_mut(id)?.netlink_mut()?;
-        (netlink.port, netlink.groups) = (pid, groups);
+        // netlink_bind: the groups above 32 stay as they are.
+        (netlink.port, netlink.groups) = (pid, netlink.groups & !u64::from(u32::MAX) | u64::from(groups));
+        self.netlink_listeners();
         self.netlink_autobind(id)
     }
 
@@ -224,6 +245,8 @@ impl Stack {
         gather(&mut bytes, data);
         for request in messages(&bytes) {
             let result = self.netlink_request(id, &request);
+            let port = self.sockets.get(id)?.netlink()?.port;
+            self.netlink_tell((request.sequence, port));
             if result.is_err() || request.flags & NLM_F_ACK != 0 && !is_dump(protocol, &request) {
                 self.netlink_acknowledge(id, &request, result.err())?;
             }
@@ -431,14 +454,18 @@ impl Stack {
 
     /// One datagram into the queue; where it is full, ENOBUFS is told by the next recv (netlink_overrun).
     fn netlink_push(&mut self, id: SocketId, bytes: Vec<u8>) -> Result<()> {
+        self.netlink_queue(id, Queued { bytes, groups: 0 })
+    }
+
+    fn netlink_queue(&mut self, id: SocketId, datagram: Queued) -> Result<()> {
         let entry = self.sockets.get_mut(id)?;
         let limit = entry.options.recv_buffer;
         let netlink = entry.netlink_mut()?;
         if netlink.charged > limit {
             entry.error = Some(Errno::ENOBUFS.because(Reason::ReceiveQueueFull));
         } else {
-            netlink.charged += charge(bytes.len());
-            netlink.queue.push_back(bytes);
+            netlink.charged += charge(datagram.bytes.len());
+            netlink.queue.push_back(datagram);
         }
         self.ready.wake(id);
         Ok(())
@@ -453,7 +480,8 @@ impl Stack {
         entry.take_error()?;
         let netlink = entry.netlink_mut()?;
         let front = netlink.queue.front().ok_or(Errno::EAGAIN.because(Reason::NoData))?;
-        let (whole, copied) = (front.len(), scatter(data, front));
+        let (whole, copied) = (front.bytes.len(), scatter(data, &front.bytes));
+        let groups = front.groups;
         if flags & MSG_PEEK == 0 {
             netlink.pop();
             if netlink.dump.is_some() {
@@ -462,7 +490,7 @@ impl Stack {
         }
         Ok(Received {
             len: if flags & MSG_TRUNC != 0 { whole } else { copied },
-            from: Some(NetlinkAddr::default().into()),
+            from: Some(NetlinkAddr { pid: 0, groups }.into()),
             flags: if copied < whole { MSG_TRUNC } else { 0 },
             control: Vec::new(),
         })

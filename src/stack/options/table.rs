@@ -72,9 +72,6 @@ pub(super) fn within<const MAX: i32>(value: i32) -> Option<i32> {
     (0..=MAX).contains(&value).then_some(value)
 }
 /// RTNLGRP_MAX.
-pub(super) fn netlink_group(value: i32) -> Option<i32> {
-    (1..=39).contains(&value).then_some(value)
-}
 pub(super) fn ignored(_: i32) -> Option<i32> {
     Some(0)
 }

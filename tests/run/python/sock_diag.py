@@ -62,7 +62,8 @@ def told(*words):
     print("$", *words)
     lines = (out.stdout + out.stderr).replace("\n\t", " ").splitlines()
     for line in sorted(" ".join(line.split()) for line in lines):
-        print(" ", re.sub(r"pid=\d+", "pid=N", re.sub(r",\d+(min|sec)\b", ",T", line)))
+        line = re.sub(r"pid=\d+|\b\d+/python3", "pid=N", line)
+        print(" ", re.sub(r",\d+(min|sec)\b", ",T", line))
 
 
 for words in [
@@ -79,6 +80,32 @@ for words in [
     "-0naH",
 ]:
     told("ss", *words.split())
+told("netstat", "-tunapW")
+told("netstat", "-wna")
+told("netstat", "-lnt6")
+summary = subprocess.run(["ss", "-s"], capture_output=True, text=True).stdout.splitlines()
+print([line for line in summary if line[:4] in ("RAW\t", "UDP\t", "TCP\t")])
+inodes = {os.fstat(s.fileno()).st_ino: name for name, s in list(globals().items()) if isinstance(s, socket.socket) and s.fileno() >= 0}
+net = os.open("/proc/net", os.O_RDONLY | os.O_DIRECTORY)
+for name in ["tcp", "tcp6", "udp", "udp6", "raw", "raw6", "packet"]:
+    with open(f"/proc/{os.getpid()}/net/{name}") as file:
+        first = file.read()
+    # From a directory it is the same file.
+    with open(os.open(name, os.O_RDONLY, dir_fd=net)) as file:
+        head, *lines = file.read().splitlines()
+        assert sorted(inodes.get(int(n), "") for line in lines for n in line.split() if n.isdecimal()) == sorted(
+            inodes.get(int(n), "") for line in first.splitlines()[1:] for n in line.split() if n.isdecimal()
+        )
+    print(name, repr(head), {len(line.split()) for line in lines})
+    for fields in sorted((line.split() for line in lines), key=lambda fields: fields[1:]):
+        if name == "packet":
+            print(" ", fields[2:8], inodes[int(fields[8])])
+        else:
+            # Number, timer's time and pointer change; what is behind them is the connection's of the moment.
+            print(" ", fields[1:5], fields[5][:2], fields[7:9], inodes.get(int(fields[9]), "-"))
+with open("/proc/net/snmp") as file:
+    rows_of = [line.split() for line in file]
+    print([value for names, values in zip(rows_of[::2], rows_of[1::2]) for name, value in zip(names, values) if name == "CurrEstab"])
 # Congestion control is the host's own; how long it takes to hear of lost data is not.
 print("info", " rto:" in subprocess.run(["ss", "-tniH"], capture_output=True, text=True).stdout)
 
@@ -120,7 +147,6 @@ def attributes(data):
 
 # Memory and the congestion's state are the host's own; no control group is told of.
 VARYING = {1, 2, 4, 7, 16, 21}
-inodes = {os.fstat(s.fileno()).st_ino: name for name, s in list(globals().items()) if isinstance(s, socket.socket) and s.fileno() >= 0}
 
 
 def rows(answer):
@@ -185,5 +211,4 @@ select.select([client], [], [], 10)
 print(client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), outcome(server.recvfrom, 1))
 print("destroyed", ask(INET, TCP, kind=21, flags=4, local=(LO, 40000), remote=(LO, 8080)))
 print("destroyed", ask(INET, UDP, kind=21, flags=4, local=(LO, 40002), remote=(LO, 53)))
-to_udp.settimeout(10)
-print(outcome(to_udp.recvfrom, 1), outcome(to_udp.getpeername))
+print(to_udp.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), outcome(to_udp.getpeername))

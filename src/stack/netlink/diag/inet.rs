@@ -325,8 +325,9 @@ impl Stack {
             (SOCK_RAW, _) => Err(Errno::EOPNOTSUPP.because(Reason::WrongKind)),
             (SOCK_STREAM, _) => self.tcp_abort(id),
             _ => {
+                self.connect(id, crate::base::SockAddr::Unspec)?;
                 self.set_pending_error(id, Errno::ECONNABORTED.because(Reason::UdpDestroyed));
-                self.connect(id, crate::base::SockAddr::Unspec)
+                Ok(())
             }
         }
     }

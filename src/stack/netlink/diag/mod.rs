@@ -181,7 +181,7 @@ impl Stack {
         head.extend(words.map(u32::to_ne_bytes).concat());
         let mut message = Draft::new(SOCK_DIAG_BY_FAMILY, &head);
         if show & SHOW_GROUPS != 0 && groups != 0 {
-            message = message.with(1, &u64::from(groups).to_ne_bytes());
+            message = message.with(1, &groups.to_ne_bytes());
         }
         if show & SHOW_MEMINFO != 0 {
             message = message.with(0, &self.memory(Some(id), entry));

@@ -6,13 +6,13 @@ use crate::stack::options::table::*;
 
 rows_of! {
 SOL_NETLINK: {
-    NETLINK_ADD_MEMBERSHIP = Value::WriteOnly { fix: netlink_group };
-    NETLINK_DROP_MEMBERSHIP = Value::WriteOnly { fix: netlink_group };
+    NETLINK_ADD_MEMBERSHIP = Value::Special;
+    NETLINK_DROP_MEMBERSHIP = Value::Special;
     NETLINK_PKTINFO = FLAG;
     NETLINK_BROADCAST_ERROR = FLAG;
     NETLINK_NO_ENOBUFS = FLAG;
     NETLINK_LISTEN_ALL_NSID = FLAG;
-    NETLINK_LIST_MEMBERSHIPS = Value::ReadOnlyEmpty;
+    NETLINK_LIST_MEMBERSHIPS = Value::SpecialReadOnly;
     NETLINK_CAP_ACK = on!(netlink_cap_ack);
     NETLINK_EXT_ACK = on!(netlink_extended_ack);
     NETLINK_GET_STRICT_CHK = on!(netlink_strict);
