@@ -1,5 +1,5 @@
 //! getaddrinfo and getnameinfo beside the C library's, for everything that needs no server: numbers, services, hints, errors.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -226,7 +226,7 @@ fn services_and_protocols_are_debians() {
         }
     }
     for word in words(&protocols).into_iter().filter(|word| word.parse::<u8>().is_err()) {
-        answers.push(getprotobyname(&word).map_or("error".into(), |number| number.to_string()));
+        answers.push(getprotobyname(&word).map_or_else(|_| "error".into(), |number| number.to_string()));
         questions.push(format!("{word} -"));
     }
     if questions.is_empty() {
