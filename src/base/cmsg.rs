@@ -42,6 +42,8 @@ pub enum ControlMessage {
     UdpSegment(u16),
     /// UDP_GRO: the data are several datagrams of so many bytes each; the last one may be shorter.
     UdpGro(u16),
+    /// TCP_INQ (TCP_CM_INQ): bytes that are left to read; the end of the stream counts as one.
+    Inq(i32),
     /// PACKET_AUXDATA: struct tpacket_auxdata, packet(7).
     PacketAuxiliary(PacketAuxiliary),
     /// SO_MARK: sent, the mark of this datagram; received (SO_RCVMARK), the one that its sender gave it, on the same host.

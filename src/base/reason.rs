@@ -129,6 +129,7 @@ reasons! {
     TcpEarlyRetransmit = "tcp.early-retransmit", "a segment was sent again before the engine's own timer (its minimum is 1 s)";
 
     // udp, ping sockets
+    TcpDeferred = "tcp.deferred", "the connection stands, but the listener waits for data (TCP_DEFER_ACCEPT)";
     UdpChecksum = "udp.checksum", "the UDP checksum is wrong";
     UdpCoverage = "udp.coverage", "the checksum of the UDP-Lite datagram covers less than the socket asks for (UDPLITE_RECV_CSCOV)";
     UdpEncapsulated = "udp.encapsulated", "the datagram carries ESP (UDP_ENCAP), and there is no security association";

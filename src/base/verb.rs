@@ -52,6 +52,8 @@ pub(crate) enum Verb {
     Poll(SocketId),
     /// FIONREAD. Answers [`Answer::Count`].
     Readable(SocketId),
+    /// SIOCATMARK. Answers [`Answer::Count`], 0 or 1.
+    AtMark(SocketId),
     /// SIOCOUTQ. Answers [`Answer::Count`].
     Unsent(SocketId),
 

@@ -273,6 +273,7 @@ fn hostile_messages_do_no_harm() {
         Verb::SetNeighbour(IfIndex(0), cidr.address(), None),
         Verb::Shutdown(socket, 77),
         Verb::Readable(socket),
+        Verb::AtMark(socket),
     ] {
         for patience in [Patience::Now, Patience::For(Duration::MAX)] {
             requests.push(Ask::Do { verb: verb.clone(), patience });

@@ -52,6 +52,7 @@ impl Stack {
             Verb::SetOption(id, level, name, ref value) => self.setsockopt(id, level, name, value).map(done),
             Verb::Poll(id) => Ok(Answer::Events(self.poll(id))),
             Verb::Readable(id) => self.readable(id).map(Answer::Count),
+            Verb::AtMark(id) => self.at_mark(id).map(|at| Answer::Count(at.into())),
             Verb::Unsent(id) => self.unsent(id).map(Answer::Count),
             Verb::AddAddress(interface, address) => self.net.add_address(interface, address).map(done),
             Verb::RemoveAddress(interface, address) => self.net.remove_address(interface, address).map(done),
@@ -202,6 +203,7 @@ impl Verb {
             | Self::SetOption(id, ..)
             | Self::Poll(id)
             | Self::Readable(id)
+            | Self::AtMark(id)
             | Self::Unsent(id) => Some(id),
             _ => None,
         }

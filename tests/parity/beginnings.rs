@@ -71,6 +71,13 @@ impl Dialogue {
         self.arm.getsockopt(fd, SOL_TCP, TCP_INFO, 1).ok()?.first().copied()
     }
 
+    /// TCP_INFO's tcpi_unacked and tcpi_notsent_bytes together, without a line.
+    pub fn tcp_unacked(&mut self, fd: Fd) -> Option<u64> {
+        let info = self.arm.getsockopt(fd, SOL_TCP, TCP_INFO, 248).ok()?;
+        let word = |at: usize| Some(u64::from(u32::from_ne_bytes(info.get(at..at + 4)?.try_into().ok()?)));
+        Some(word(24)? + word(144)?)
+    }
+
     /// Waits, bounded, for what has no event: the acknowledgement of the other end.
     pub fn until(&mut self, mut done: impl FnMut(&mut Self) -> bool) {
         let end = Instant::now() + PATIENCE;

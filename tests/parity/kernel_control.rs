@@ -103,6 +103,7 @@ fn decode_one(level: i32, kind: i32, data: &[u8]) -> Option<ControlMessage> {
         (SOL_IPV6, IPV6_PKTINFO) => {
             ControlMessage::PacketInfo { interface: word(data, 16), local: v6(0), destination: v6(0) }
         }
+        (SOL_TCP, TCP_INQ) => ControlMessage::Inq(word(data, 0) as i32),
         (SOL_UDP, UDP_GRO) => ControlMessage::UdpGro(word(data, 0) as u16),
         (SOL_SOCKET, 1 | 2) => crate::unix::decode(kind, data)?,
         (SOL_PACKET, PACKET_AUXDATA) => crate::link::auxiliary(data),

@@ -34,7 +34,7 @@ impl Socket {
     /// |---|---|---|
     /// | `FIONREAD`, `SIOCINQ` | 0 | bytes to read; of a datagram socket the next datagram's length |
     /// | `SIOCOUTQ` | 0 | bytes not yet sent or acknowledged |
-    /// | `SIOCATMARK` | 0 | of a stream: 0, no urgent data is next |
+    /// | `SIOCATMARK` | 0 | of a stream: 1 = the next byte is the urgent one |
     /// | `FIONBIO` | 1 = non-blocking | 0 |
     /// | `SIOCGIFADDR` and its like | an interface's name, or a struct ifreq | the struct ifreq with its answer, netdevice(7) |
     /// | `SIOCGIFCONF` | as many bytes as there is room for; none = all | a struct ifreq for each IPv4 address |
@@ -116,8 +116,9 @@ impl IoctlArgument for i32 {
             FIONREAD => socket.look("ioctl", Verb::Readable).and_then(length),
             SIOCOUTQ => socket.look("ioctl", Verb::Unsent).and_then(length),
             FIONBIO => socket.setblocking(self == 0).map(|()| 0),
-            // tcp_ioctl: there is no urgent data.
-            SIOCATMARK if socket.type_() == SOCK_STREAM => socket.open().map(|_| 0),
+            SIOCATMARK if socket.type_() == SOCK_STREAM => {
+                socket.look("ioctl", Verb::AtMark).and_then(length)
+            }
             SIO_RCVALL => socket.receive_all_packets(self).map(|()| 0),
             _ => Err(unknown(socket, request)),
         }

@@ -111,8 +111,10 @@ pub(crate) struct Options {
     pub(crate) linger2: i32,
     /// TCP_CONGESTION: `cubic`, `reno` or `none`.
     pub(crate) congestion: &'static str,
-    /// TCP_DEFER_ACCEPT, in seconds; 0 = off.
+    /// TCP_DEFER_ACCEPT: how often the SYN|ACK's timer runs out before a connection without data is told; 0 = off.
     pub(crate) defer_accept: u32,
+
+    pub(crate) tcp: TcpOptions,
 
     // SOL_UDP
     pub(crate) udp: UdpOptions,
@@ -175,6 +177,19 @@ pub(crate) struct Options {
 
     /// What Linux knows and nothing here acts on, as it was set: (level, name) to bytes.
     stored: BTreeMap<(i32, i32), Vec<u8>>,
+}
+
+/// What TCP alone has, and seldom.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TcpOptions {
+    /// TCP_NOTSENT_LOWAT, in bytes; 0 = no limit.
+    pub(crate) notsent_lowat: u32,
+    /// TCP_WINDOW_CLAMP, in bytes; 0 = none.
+    pub(crate) window_clamp: u32,
+    /// TCP_INQ: recvmsg tells how much is left.
+    pub(crate) inq: bool,
+    /// TCP_SAVE_SYN: 1 = from the IP header on, 2 = from the link header on.
+    pub(crate) save_syn: u8,
 }
 
 /// What UDP and UDP-Lite alone have.
@@ -257,6 +272,7 @@ impl Options {
             linger2: 0,
             congestion: config.congestion,
             defer_accept: 0,
+            tcp: TcpOptions::default(),
             udp: UdpOptions::default(),
             ttl: None,
             tos: 0,

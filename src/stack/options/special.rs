@@ -93,7 +93,9 @@ impl Stack {
             (SOL_TCP, TCP_MAXSEG) => i32::from(options.maxseg),
             (SOL_TCP, TCP_LINGER2) if options.linger2 == 0 => self.net.config.fin_timeout.as_secs() as i32,
             (SOL_TCP, TCP_LINGER2) => options.linger2,
-            (SOL_TCP, TCP_DEFER_ACCEPT) => options.defer_accept as i32,
+            (SOL_TCP, TCP_DEFER_ACCEPT) => seconds_of(options.defer_accept) as i32,
+            (SOL_TCP, TCP_WINDOW_CLAMP) => options.tcp.window_clamp as i32,
+            (SOL_TCP, TCP_SAVED_SYN) => return self.tcp_saved_syn(id, len),
             (SOL_TCP, TCP_USER_TIMEOUT) => {
                 options.user_timeout.map_or(0, |timeout| timeout.as_millis() as i32)
             }
@@ -217,9 +219,16 @@ impl Stack {
                 return Err(out_of_range());
             }
             (SOL_TCP, TCP_MAXSEG) => entry.options.maxseg = number as u16,
+            // tcp_set_window_clamp: half of SOCK_MIN_RCVBUF at least; there is no way back to none on a connection.
+            (SOL_TCP, TCP_WINDOW_CLAMP) if number == 0 && entry.remote.is_some() => {
+                return Err(out_of_range());
+            }
+            (SOL_TCP, TCP_WINDOW_CLAMP) => {
+                entry.options.tcp.window_clamp = if number == 0 { 0 } else { number.max(2304 / 2) as u32 };
+            }
             (SOL_TCP, TCP_LINGER2) => entry.options.linger2 = number.clamp(-1, MAX_LINGER2),
             (SOL_TCP, TCP_DEFER_ACCEPT) => {
-                entry.options.defer_accept = seconds_of(retransmissions(number));
+                entry.options.defer_accept = retransmissions(number);
             }
             (SOL_TCP, TCP_USER_TIMEOUT) => match u64::try_from(number) {
                 Ok(millis) => {

@@ -75,17 +75,9 @@ pub(super) fn within<const MAX: i32>(value: i32) -> Option<i32> {
 pub(super) fn ignored(_: i32) -> Option<i32> {
     Some(0)
 }
-/// "The value is at least half the smallest receive buffer", or 0 = none.
-pub(super) fn window_clamp(value: i32) -> Option<i32> {
-    Some(if value == 0 { 0 } else { value.max(2304 / 2) })
-}
 /// -1 = on.
 pub(super) fn rehash(value: i32) -> Option<i32> {
     (-1..=1).contains(&value).then_some(value.abs())
-}
-/// -1 = off.
-pub(super) fn repair(value: i32) -> Option<i32> {
-    (-1..=1).contains(&value).then_some(i32::from(value == 1))
 }
 /// The sources that IPV6_ADDR_PREFERENCES asks for: one of three pairs each, with their defaults.
 pub(super) fn address_preferences(value: i32) -> Option<i32> {
@@ -113,12 +105,12 @@ macro_rules! on {
 
 /// A boolean field: 0 or 1, else EINVAL.
 macro_rules! zero_or_one {
-    ($field:ident) => {
+    ($($field:ident).+) => {
         Value::Field {
-            get: |o| i32::from(o.$field),
+            get: |o| i32::from(o.$($field).+),
             set: |o, v| {
                 let fits = v == 0 || v == 1;
-                o.$field = if fits { v == 1 } else { o.$field };
+                o.$($field).+ = if fits { v == 1 } else { o.$($field).+ };
                 fits
             },
         }

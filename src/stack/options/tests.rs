@@ -38,6 +38,7 @@ const OURS: &[(&str, &str)] = &[
     ("SO_NETNS_COOKIE", "a number of the moment"),
     ("TCP_CONGESTION", "the default is the host's own"),
     ("TCP_TIMESTAMP", "a number of the moment"),
+    ("TCP_REPAIR", "nobody may repair a connection here"),
     ("TCP_INFO", "as much as is known"),
     ("TCP_CC_INFO", "the kernel's congestion control tells of itself"),
     ("SO_RESERVE_MEM", "no memory control groups"),
@@ -206,8 +207,8 @@ fn unknown_options_and_levels() {
 #[test]
 fn what_is_only_stored_is_counted() {
     let (mut stack, id) = tcp();
-    stack.setsockopt(id, SOL_SOCKET, SO_MARK, &7_i32.to_ne_bytes()).unwrap();
-    assert_eq!(stack.getsockopt(id, SOL_SOCKET, SO_MARK, 4).unwrap(), 7_i32.to_ne_bytes());
+    stack.setsockopt(id, SOL_SOCKET, SO_DEBUG, &1_i32.to_ne_bytes()).unwrap();
+    assert_eq!(stack.getsockopt(id, SOL_SOCKET, SO_DEBUG, 4).unwrap(), 1_i32.to_ne_bytes());
     stack.setsockopt(id, SOL_TCP, TCP_NODELAY, &[1, 0, 0, 0]).unwrap();
     assert_eq!(stack.net.log.count(Reason::OptionStored), 1);
 }

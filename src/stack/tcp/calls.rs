@@ -1,7 +1,7 @@
 //! What verbs.rs asks of TCP. It has checked the family, the kind and that the socket exists, has bound what must be bound
 //! (listen: an ephemeral port if none), and maps addresses.
 
-use std::io::{IoSlice, IoSliceMut};
+use std::io::IoSlice;
 use std::net::SocketAddr;
 
 use super::flow::{Flow, Settings};
@@ -9,11 +9,9 @@ use super::flows::FlowId;
 use super::output::Cause;
 use super::{Rest, Stack, Tcp, TcpSocket};
 use crate::base::constants::{
-    MSG_MORE, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_ZEROCOPY, SHUT_RD, SHUT_RDWR, SHUT_WR, SOL_TCP, TCP_QUICKACK,
+    MSG_MORE, MSG_OOB, MSG_ZEROCOPY, SHUT_RD, SHUT_RDWR, SHUT_WR, SOL_TCP, TCP_QUICKACK,
 };
 use crate::base::{Errno, Reason, Result, SocketId, TcpState};
-use crate::stack::Received;
-use crate::stack::datagram::scatter;
 use crate::stack::ports::{Binding, Space, Stage};
 use crate::stack::table::{Entry, Part, Table};
 
@@ -40,7 +38,7 @@ impl Stack {
         }
     }
 
-    fn tcp_flow_id(&self, id: SocketId) -> Result<Option<FlowId>> {
+    pub(super) fn tcp_flow_id(&self, id: SocketId) -> Result<Option<FlowId>> {
         Ok(match part(&self.sockets, id)? {
             TcpSocket::Flow { id, .. } => Some(id),
             TcpSocket::Fresh | TcpSocket::Listening => None,
@@ -100,6 +98,8 @@ impl Stack {
             let part = Part::Tcp(TcpSocket::Flow { id: flow_id, connecting: false });
             let mut entry = sockets.get(id)?.accepted(local, remote, part);
             entry.error = flow.error.take();
+            // tcp_create_openreq_child: it is the listener that waits.
+            entry.options.defer_accept = 0;
             let binding = entry.binding(local.ip());
             let claim = crate::stack::ports::Claim { space: Space::Tcp, port: local.port(), binding };
             entry.claim = Some(ports.hold(claim));
@@ -115,9 +115,6 @@ impl Stack {
         data: &[IoSlice<'_>],
         flags: i32,
     ) -> Result<usize> {
-        if flags & MSG_OOB != 0 {
-            return Err(Errno::EOPNOTSUPP.because(Reason::OptionStored));
-        }
         let flow_id = self.tcp_flow_id(id)?;
         let (tcp, mut rest) = self.tcp_and_rest();
         let entry = rest.sockets.get_mut(id)?;
@@ -137,14 +134,27 @@ impl Stack {
             }
             _ => return Err(Errno::EPIPE.because(Reason::TcpWriteShut)),
         }
-        let was = flow.snapshot();
         let wanted: usize = data.iter().map(|slice| slice.len()).sum();
-        let corked = flow.settings.cork || flags & MSG_MORE != 0;
+        let urgent = flags & MSG_OOB != 0;
+        let corked = (flow.settings.cork || flags & MSG_MORE != 0) && !urgent;
+        let Some(flow_id) = flow_id else { return Ok(0) };
         let mut written = 0;
-        for slice in data {
-            let n = flow.write(slice, rest.net.now, corked);
+        // Under TCP_NOTSENT_LOWAT what there is goes out before more is taken.
+        while let Some(flow) = tcp.flows.get_mut(flow_id) {
+            let was = flow.snapshot();
+            let n = flow.write_from(data, written, rest.net.now, corked);
+            if n == 0 && wanted > 0 {
+                break;
+            }
             written += n;
-            if n < slice.len() {
+            if urgent && n > 0 {
+                flow.mark_urgent();
+            }
+            tcp.transmit(&mut rest, flow_id, was, Cause::Here);
+            let Some(flow) = tcp.flows.get_mut(flow_id) else { break };
+            // tcp_nagle_test: "Don't use the nagle rule for urgent data".
+            flow.connection.tune(flow.settings.tuning);
+            if flow.settings.notsent_lowat.is_none() || written >= wanted {
                 break;
             }
         }
@@ -159,55 +169,7 @@ impl Stack {
                 rest.ready.wake(id);
             }
         }
-        if let Some(flow_id) = flow_id {
-            tcp.transmit(&mut rest, flow_id, was, Cause::Here);
-        }
         Ok(written)
-    }
-
-    pub(in crate::stack) fn tcp_recv(
-        &mut self,
-        id: SocketId,
-        data: &mut [IoSliceMut<'_>],
-        flags: i32,
-    ) -> Result<Received> {
-        if flags & MSG_OOB != 0 {
-            // tcp_recv_urg: there is no urgent data.
-            return Err(Errno::EINVAL.because(Reason::NoData));
-        }
-        let flow_id = self.tcp_flow_id(id)?;
-        let (tcp, mut rest) = self.tcp_and_rest();
-        let entry = rest.sockets.get_mut(id)?;
-        let Some((flow_id, flow)) = flow_id.and_then(|id| Some((id, tcp.flows.get_mut(id)?))) else {
-            entry.take_error()?;
-            return Err(Errno::ENOTCONN.because(Reason::NotConnected));
-        };
-        let was = flow.snapshot();
-        let peeks = flags & MSG_PEEK != 0;
-        // SO_PEEK_OFF
-        let offset = if peeks { usize::try_from(entry.options.peek_offset).unwrap_or(0) } else { 0 };
-        if flow.connection.readable() <= offset {
-            // The peer's FIN stays the end, whatever went wrong with our own sending since.
-            if flow.eof {
-                return Ok(Received::default());
-            }
-            entry.take_error()?;
-            if flow.dead || entry.read_shut {
-                return Ok(Received::default());
-            }
-            let reason = match flow.state() {
-                TcpState::SynSent | TcpState::SynReceived => Reason::ConnectUnderWay,
-                _ => Reason::NoData,
-            };
-            return Err(Errno::EAGAIN.because(reason));
-        }
-        let len = if peeks { peek(flow, data, offset) } else { take(flow, data, flags) };
-        entry.options.peeked(len, peeks);
-        if !flow.dead {
-            // The window may have opened by a good part: the peer should hear of it.
-            tcp.transmit(&mut rest, flow_id, was, Cause::Here);
-        }
-        Ok(Received { len, ..Received::default() })
     }
 
     pub(in crate::stack) fn tcp_shutdown(&mut self, id: SocketId, how: i32) -> Result<()> {
@@ -357,6 +319,45 @@ impl Tcp {
 }
 
 impl Flow {
+    /// Puts bytes into the send ring, those of `data` from the byte `from` on, as many as there is room for.
+    fn write_from(
+        &mut self,
+        data: &[IoSlice<'_>],
+        from: usize,
+        now: crate::base::Instant,
+        corked: bool,
+    ) -> usize {
+        let mut most = self.may_add();
+        let (mut before, mut written) = (from, 0);
+        for slice in data {
+            let Some(left) = slice.get(before..) else {
+                before -= slice.len();
+                continue;
+            };
+            before = 0;
+            let wanted = left.len().min(most);
+            let n = self.write(&left[..wanted], now, corked);
+            (written, most) = (written + n, most - n);
+            if n < left.len() {
+                break;
+            }
+        }
+        written
+    }
+
+    /// Bytes that were written and have not been sent yet.
+    pub(super) fn unsent(&self) -> usize {
+        self.connection.unacknowledged().saturating_sub(self.seen.in_flight() as usize) + self.corked.len()
+    }
+
+    /// What may be written now: tcp_stream_memory_free asks for less unsent than TCP_NOTSENT_LOWAT, and takes whole segments then.
+    fn may_add(&self) -> usize {
+        match self.settings.notsent_lowat {
+            None => usize::MAX,
+            Some(lowat) => lowat.saturating_sub(self.unsent()).next_multiple_of(self.mss().max(1)),
+        }
+    }
+
     /// Puts bytes into the send ring. Corked, the last partial segment stays back for at most 200 ms (tcp(7), TCP_CORK).
     fn write(&mut self, data: &[u8], now: crate::base::Instant, corked: bool) -> usize {
         const CORKED: std::time::Duration = std::time::Duration::from_millis(200);
@@ -388,36 +389,4 @@ impl Flow {
         self.uncork();
         self.connection.close();
     }
-}
-
-/// Copies what is there from byte `offset` on.
-fn peek(flow: &mut Flow, data: &mut [IoSliceMut<'_>], offset: usize) -> usize {
-    match data {
-        [one] if offset == 0 => flow.connection.peek(one),
-        many => {
-            let wanted: usize = many.iter().map(|slice| slice.len()).sum();
-            let mut copy = vec![0; wanted.saturating_add(offset).min(flow.connection.readable())];
-            let len = flow.connection.peek(&mut copy);
-            scatter(many, copy.get(offset..len).unwrap_or_default())
-        }
-    }
-}
-
-fn take(flow: &mut Flow, data: &mut [IoSliceMut<'_>], flags: i32) -> usize {
-    let mut len = 0;
-    for slice in data {
-        let n = if flags & MSG_TRUNC != 0 {
-            // tcp(7): with MSG_TRUNC the data is thrown away instead of copied. The ring gives it in at most two parts.
-            let first = flow.connection.skip(slice.len());
-            first + flow.connection.skip(slice.len() - first)
-        } else {
-            flow.connection.read(slice)
-        };
-        len += n;
-        if n < slice.len() {
-            break;
-        }
-    }
-    flow.consumed += len as u64;
-    len
 }

@@ -219,7 +219,8 @@ impl Connection {
 }
 
 /// RFC 9293 3.8.6.3: an ACK is delayed by less than 0.5 s; smoltcp's default, well below Linux's 40 ms.
-const ACK_DELAY: SmolDuration = SmolDuration::from_millis(10);
+const ACK_DELAY: SmolDuration = SmolDuration::from_micros(ACK_DELAY_MICROS as u64);
+pub(super) const ACK_DELAY_MICROS: u32 = 10_000;
 /// Interfaces kept; path MTUs beyond that many make new ones.
 const KEPT: usize = 16;
 /// smoltcp subtracts headers from the MTU without looking; a segment needs room.

@@ -56,6 +56,9 @@ pub(super) struct Flow {
     pub(super) uncork_at: Option<Instant>,
     /// When its next segment may leave.
     pub(super) paced_until: Instant,
+    pub(super) urgent: super::urgent::Urgent,
+    /// TCP_SAVED_SYN: the headers of the SYN that began it, until somebody has asked.
+    pub(super) saved_syn: Option<Box<[u8]>>,
     /// The timer that is set for it.
     pub(super) armed: Option<Instant>,
     /// The last state that was told.
@@ -79,6 +82,10 @@ pub(super) struct Settings {
     /// IP_RECVERR: ICMP errors are told at once.
     pub(super) recv_error: bool,
     pub(super) cork: bool,
+    /// TCP_NOTSENT_LOWAT: bytes not sent yet at which no more is taken.
+    pub(super) notsent_lowat: Option<usize>,
+    /// TCP_WINDOW_CLAMP, in bytes.
+    pub(super) window_clamp: Option<u32>,
     pub(super) mark: u32,
     pub(super) priority: u32,
     /// SO_MAX_PACING_RATE, in bytes a second.
@@ -112,6 +119,8 @@ impl Settings {
             },
             recv_error: if remote.is_ipv4() { options.recv_error } else { options.recv_error6 },
             cork: options.cork,
+            notsent_lowat: Some(options.tcp.notsent_lowat as usize).filter(|lowat| *lowat != 0),
+            window_clamp: Some(options.tcp.window_clamp).filter(|clamp| *clamp != 0),
             mark: options.mark,
             priority: options.priority as u32,
             pacing_rate: options.pacing_rate,
@@ -162,6 +171,8 @@ impl Flow {
             recover: None,
             corked: Vec::new(),
             uncork_at: None,
+            urgent: Default::default(),
+            saved_syn: None,
             armed: None,
             told,
             paced_until: Instant::ZERO,
@@ -172,6 +183,13 @@ impl Flow {
 
     pub(super) fn state(&self) -> TcpState {
         self.connection.state()
+    }
+
+    /// Is it the peer's window that keeps back what there is to send? (TCP_INFO's tcpi_rwnd_limited.)
+    pub(super) fn note_limit(&mut self, now: Instant) {
+        let limited = self.unsent() > self.corked.len()
+            && self.seen.in_flight() as usize + self.mss() > self.seen.snd_wnd as usize;
+        self.seen.window_limited.set(now, limited);
     }
 
     /// A segment with data came in: after the first ones ACKs are delayed.

@@ -83,6 +83,9 @@ impl Tcp {
             rest.net.note(Reason::TcpMalformed, Some(interface), Some(id));
             return true;
         };
+        if let Some(clamp) = settings.window_clamp {
+            super::output::clamp_window(syn_ack.bytes_mut(), &tuple, clamp, 0);
+        }
         super::segment::set_tos(syn_ack.bytes_mut(), settings.tos);
         let at = now + FIRST_WAIT;
         let half = HalfOpen {
@@ -92,7 +95,9 @@ impl Tcp {
             syn_ack: syn_ack.bytes().into(),
             isn,
             irs: segment.seq,
+            acknowledged: false,
             retries: 0,
+            begun: now,
             at,
             hints,
             mtu: (path.link_mtu, path.mtu),
@@ -155,6 +160,12 @@ impl Tcp {
             self.challenge_from(rest, &tuple, next, hints, listener);
             return;
         }
+        // tcp_check_req: "While TCP_DEFER_ACCEPT is active, drop bare ACK."
+        let patience = rest.sockets.get(listener).map_or(0, |entry| entry.options.defer_accept);
+        if half.retries < patience && segment.end() == next {
+            half.acknowledged = true;
+            return rest.net.note(Reason::TcpDeferred, None, Some(listener));
+        }
         // Linux: the final ACK is dropped while the queue is full. The client believes it is connected; what it sends, or our
         // SYN|ACK's repetition, brings the next chance.
         if self.listeners.get(listener).is_none_or(super::listen::Listener::is_full) {
@@ -170,14 +181,21 @@ impl Tcp {
         };
         let mut flow = Flow::new(tuple, connection, half.settings, half.hints, half.mtu, now);
         flow.listener = Some(listener);
+        if rest.sockets.get(listener).is_ok_and(|entry| entry.options.tcp.save_syn != 0) {
+            flow.saved_syn = Some(half.syn.clone());
+        }
         for packet in [&half.syn, &half.syn_ack] {
             let tcp = &packet[Segment::offset(packet)..];
             let Some(segment) = Segment::parse(tcp) else { return };
             if segment.has(ACK) {
-                flow.seen.sent(now, tcp, &segment);
+                flow.seen.sent(half.begun, tcp, &segment);
             } else {
                 flow.seen.received(now, tcp, &segment, true, false);
             }
+        }
+        if half.retries > 0 || half.acknowledged {
+            // This is not the answer to the first SYN|ACK: it measures no round trip.
+            flow.seen.stop_timing();
         }
         let id = self.flows.insert(flow);
         if let Some(listener) = self.listeners.get_mut(listener) {
@@ -203,14 +221,20 @@ impl Tcp {
         let retries = rest.net.config.synack_retries;
         let Some(half) = self.half_open.get_mut(&tuple) else { return };
         let (hints, listener) = (half.hints, half.listener);
-        if half.retries >= retries {
+        let patience = rest.sockets.get(listener).map_or(0, |entry| entry.options.defer_accept);
+        // syn_ack_recalc: a client that only has nothing to say yet is waited for as long as TCP_DEFER_ACCEPT says.
+        if half.retries >= retries && (!half.acknowledged || half.retries >= patience) {
             rest.net.note(Reason::TcpHalfOpenTimeout, None, Some(listener));
             self.forget_half_open(&tuple);
             return;
         }
         half.retries += 1;
         half.at = rest.net.now + FIRST_WAIT * 2u32.saturating_pow(half.retries.min(6));
+        let silent = half.acknowledged && half.retries < patience;
         self.timers.set(half.at, Timer::HalfOpen(number));
+        if silent {
+            return;
+        }
         let again = copy(rest, &half.syn_ack);
         rest.net.note(Reason::TcpRtoRetransmit, None, Some(listener));
         send(rest, again, hints);

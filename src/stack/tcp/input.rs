@@ -197,7 +197,17 @@ impl Tcp {
         if flow.state() != TcpState::SynSent {
             cut_to_window(flow, &mut frame, offset, &mut segment);
         }
+        let next = flow.rcv_nxt();
         let acceptable = was.state == TcpState::SynSent || in_window(flow, &segment);
+        if acceptable {
+            let data = offset + segment.header;
+            let payload = frame.bytes().get(data..data + segment.payload).unwrap_or_default();
+            if flow.hear_urgent(&segment, payload)
+                && let Some(owner) = flow.owner
+            {
+                rest.ready.wake(owner);
+            }
+        }
         let mut out = std::mem::take(&mut self.out);
         let mtu = flow.mtu();
         for step in flow.stretched(&segment, &rest.net.pool) {
@@ -214,6 +224,7 @@ impl Tcp {
             }
             flow.probes = 0;
             if segment.payload > 0 {
+                flow.seen.data_received(&segment, next);
                 flow.spend_quick_ack();
             }
             if progress {

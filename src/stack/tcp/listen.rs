@@ -126,8 +126,12 @@ pub(super) struct HalfOpen {
     /// Our sequence number and the peer's.
     pub(super) isn: u32,
     pub(super) irs: u32,
+    /// Its final ACK came, without data, while TCP_DEFER_ACCEPT waits for some.
+    pub(super) acknowledged: bool,
     /// How often the SYN|ACK was sent again.
     pub(super) retries: u32,
+    /// When it was sent first, and when it is due again.
+    pub(super) begun: Instant,
     pub(super) at: Instant,
     pub(super) hints: Hints,
     pub(super) mtu: (usize, usize),

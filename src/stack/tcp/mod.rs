@@ -2,7 +2,9 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `calls.rs` | what verbs.rs asks: listen, accept, send, recv, shutdown, close, options |
+//! | `calls.rs` | what verbs.rs asks: listen, accept, send, shutdown, close, options |
+//! | `receive.rs` | recv |
+//! | `urgent.rs` | urgent data: MSG_OOB, SO_OOBINLINE, SIOCATMARK, POLLPRI |
 //! | `connect.rs` | the active open, and its undoing |
 //! | `poll.rs` | what poll(2), FIONREAD and SIOCOUTQ say |
 //! | `input.rs` | a segment in: found, judged, given to the engine |
@@ -38,10 +40,12 @@ mod listing;
 mod observe;
 mod output;
 mod poll;
+mod receive;
 mod recovery;
 mod segment;
 mod time_wait;
 mod timers;
+mod urgent;
 
 #[cfg(test)]
 mod tests;

@@ -35,7 +35,9 @@ pub(super) struct Observed {
     pub(super) rttvar: Duration,
     pub(super) min_rtt: Option<Duration>,
     /// The segment being timed: its end, and when it was sent.
-    timed: Option<(u32, Instant)>,
+    timed: Option<Timed>,
+    /// Bytes in a second that the last such measurement has seen acknowledged.
+    pub(super) delivery_rate: u64,
 
     pub(super) retransmits: u32,
     /// Retransmissions since an ACK made progress, and when the first of them was.
@@ -60,6 +62,47 @@ pub(super) struct Observed {
     pub(super) segments_out: u32,
     pub(super) data_segments_in: u32,
     pub(super) data_segments_out: u32,
+    /// The longest data of one segment that came, and how many came out of order.
+    pub(super) largest_in: usize,
+    pub(super) out_of_order: u32,
+    /// How often the engine's retransmission timer has run out.
+    pub(super) timeouts: u32,
+    /// While data wait for their acknowledgement; while the peer's window keeps data back.
+    pub(super) busy: Stopwatch,
+    pub(super) window_limited: Stopwatch,
+}
+
+/// A segment whose acknowledgement is waited for.
+#[derive(Clone, Copy, Debug)]
+struct Timed {
+    end: u32,
+    at: Instant,
+    /// Bytes acknowledged by then.
+    acked: u64,
+}
+
+/// How long something has been so, all in all.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stopwatch {
+    total: Duration,
+    since: Option<Instant>,
+}
+
+impl Stopwatch {
+    pub(super) fn set(&mut self, now: Instant, runs: bool) {
+        match self.since {
+            None if runs => self.since = Some(now),
+            Some(since) if !runs => {
+                self.total += now.since(since);
+                self.since = None;
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn read(&self, now: Instant) -> Duration {
+        self.total + self.since.map_or(Duration::ZERO, |since| now.since(since))
+    }
 }
 
 /// What an outgoing segment is.
@@ -128,6 +171,7 @@ impl Observed {
         }
         if segment.payload > 0 {
             self.data_segments_out = self.data_segments_out.saturating_add(1);
+            self.busy.set(now, true);
             self.bytes_sent += segment.payload as u64;
             self.last_data_sent = now;
         }
@@ -151,7 +195,8 @@ impl Observed {
             return Sent::Again;
         }
         self.snd_max = segment.end();
-        self.timed.get_or_insert_with(|| (segment.end(), now));
+        let acked = self.bytes_acked;
+        self.timed.get_or_insert_with(|| Timed { end: segment.end(), at: now, acked });
         Sent::New
     }
 
@@ -190,11 +235,15 @@ impl Observed {
             self.duplicate_acks = 0;
             self.moved = now;
             self.waiting_since = (self.snd_una != self.snd_max).then_some(now);
-            if let Some((end, at)) = self.timed
+            self.busy.set(now, self.busy.since.is_some() && self.snd_una != self.snd_max);
+            if let Some(Timed { end, at, acked }) = self.timed
                 && !before(segment.ack, end)
             {
                 self.timed = None;
-                self.sample(now.since(at));
+                let rtt = now.since(at);
+                self.sample(rtt);
+                let bytes = u128::from(self.bytes_acked - acked) * 1_000_000;
+                self.delivery_rate = u64::try_from(bytes / rtt.as_micros().max(1)).unwrap_or(u64::MAX);
             }
         } else if segment.len() == 0 && window == self.snd_wnd && self.waiting_since.is_some() {
             self.duplicate_acks = self.duplicate_acks.saturating_add(1);
@@ -202,6 +251,19 @@ impl Observed {
         self.snd_wnd = window;
         self.max_wnd = self.max_wnd.max(window);
         self.window_field = (window >> self.snd_scale).min(u32::from(u16::MAX)) as u16;
+    }
+
+    /// What is being timed says nothing of the round trip.
+    pub(super) fn stop_timing(&mut self) {
+        self.timed = None;
+    }
+
+    /// A segment with data came; `next` is what was expected.
+    pub(super) fn data_received(&mut self, segment: &Segment, next: u32) {
+        self.largest_in = self.largest_in.max(segment.payload);
+        if before(next, segment.seq) {
+            self.out_of_order = self.out_of_order.saturating_add(1);
+        }
     }
 
     /// RFC 6298 2.2 and 2.3.
@@ -236,8 +298,8 @@ mod tests {
     }
 
     fn segment(seq: u32, ack: u32, flags: u8, payload: usize) -> Segment {
-        let window = 100;
-        Segment { source_port: 1, destination_port: 2, seq, ack, flags, window, header: 20, payload }
+        let (window, urgent) = (100, 0);
+        Segment { source_port: 1, destination_port: 2, seq, ack, flags, window, urgent, header: 20, payload }
     }
 
     #[test]

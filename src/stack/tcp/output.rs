@@ -56,6 +56,18 @@ impl Flow {
     }
 }
 
+/// TCP_WINDOW_CLAMP: a window is told no larger than this, in bytes; `scale` as both SYNs have agreed.
+pub(super) fn clamp_window(packet: &mut [u8], tuple: &segment::Tuple, clamp: u32, scale: u8) {
+    let tcp = packet.get(Segment::offset(packet)..).unwrap_or_default();
+    let Some(segment) = Segment::parse(tcp) else { return };
+    // RFC 7323 2.2: the window of a SYN is never scaled.
+    let scale = if segment.has(segment::SYN) { 0 } else { scale };
+    let most = u16::try_from(clamp >> scale).unwrap_or(u16::MAX);
+    if segment.window > most {
+        segment::edit(packet, tuple, |head| head[14..16].copy_from_slice(&most.to_be_bytes()));
+    }
+}
+
 /// Segments that one call sends at most, against a loop without end.
 const BURST: usize = 65_536;
 
@@ -78,6 +90,9 @@ impl Tcp {
         }
         self.out = out;
         self.retransmission = Reason::TcpRtoRetransmit;
+        if let Some(flow) = self.flows.get_mut(id) {
+            flow.note_limit(rest.net.now);
+        }
         self.settle(rest, id, was, cause);
     }
 
@@ -86,6 +101,9 @@ impl Tcp {
         let now = rest.net.now;
         for mut frame in out.drain(..) {
             let Some(flow) = self.flows.get_mut(id) else { return false };
+            if let Some(clamp) = flow.settings.window_clamp {
+                clamp_window(frame.bytes_mut(), &flow.tuple, clamp, flow.seen.rcv_scale);
+            }
             let tcp = frame.bytes().get(Segment::offset(frame.bytes())..).unwrap_or_default();
             let Some(segment) = Segment::parse(tcp) else { continue };
             let sent = flow.seen.sent(now, tcp, &segment);
@@ -104,11 +122,22 @@ impl Tcp {
                     continue;
                 }
                 if sent == Sent::Again {
+                    if self.retransmission == Reason::TcpRtoRetransmit
+                        && let Some(flow) = self.flows.get_mut(id)
+                    {
+                        flow.seen.timeouts = flow.seen.timeouts.saturating_add(1);
+                    }
                     let owner = self.flows.get(id).and_then(|flow| flow.owner);
                     rest.net.note(self.retransmission, None, owner);
                 }
             }
             let Some(flow) = self.flows.get_mut(id) else { return false };
+            if let Some(pointer) = flow.urgent_pointer(segment.seq) {
+                segment::edit(frame.bytes_mut(), &flow.tuple, |head| {
+                    head[13] |= segment::URG;
+                    head[18..20].copy_from_slice(&pointer.to_be_bytes());
+                });
+            }
             if flow.settings.tos != 0 {
                 segment::set_tos(frame.bytes_mut(), flow.settings.tos);
             }

@@ -38,14 +38,22 @@ impl Stack {
         }
         if flow.dead || !matches!(flow.state(), TcpState::SynSent | TcpState::SynReceived) {
             let readable = flow.connection.readable();
-            if readable >= entry.options.recv_lowat.min(flow.settings.rings.receive) && readable > 0 {
+            // tcp_poll: the urgent byte alone is nothing to read.
+            let hidden = usize::from(!entry.options.oob_inline && flow.is_at_mark());
+            let least = entry.options.recv_lowat.min(flow.settings.rings.receive) + hidden;
+            if readable >= least && readable > 0 {
                 bits |= POLLIN;
             }
             let queued = flow.connection.unacknowledged() + flow.corked.len();
+            // tcp_stream_memory_free, asked before a wake-up: half of TCP_NOTSENT_LOWAT.
+            let sends = flow.settings.notsent_lowat.is_none_or(|lowat| flow.unsent() * 2 < lowat);
             // sk_stream_is_writeable: at least a third is free.
-            if write_shut || queued * 3 <= flow.settings.rings.send * 2 {
+            if write_shut || sends && queued * 3 <= flow.settings.rings.send * 2 {
                 bits |= POLLOUT;
             }
+        }
+        if flow.has_urgent() {
+            bits |= POLLPRI;
         }
         bits
     }
@@ -58,7 +66,10 @@ impl Stack {
     pub(in crate::stack) fn tcp_readable(&self, id: SocketId) -> Result<usize> {
         match part(&self.sockets, id)? {
             TcpSocket::Listening => Err(Errno::EINVAL.because(Reason::NotConnected)),
-            _ => Ok(self.tcp_flow(id).map_or(0, |flow| flow.connection.readable())),
+            _ => {
+                let inline = self.sockets.get(id)?.options.oob_inline;
+                Ok(self.tcp_flow(id).map_or(0, |flow| flow.readable(inline)))
+            }
         }
     }
 
@@ -82,7 +93,8 @@ impl Stack {
             TcpState::SynSent | TcpState::SynReceived => Some(0),
             TcpState::Established | TcpState::CloseWait if !shut => {
                 let taken = flow.connection.unacknowledged() + flow.corked.len();
-                Some(flow.settings.rings.send.saturating_sub(taken))
+                let lowat = flow.settings.notsent_lowat.map(|lowat| lowat.saturating_sub(flow.unsent()));
+                Some(flow.settings.rings.send.saturating_sub(taken).min(lowat.unwrap_or(usize::MAX)))
             }
             _ => None,
         }

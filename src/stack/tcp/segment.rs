@@ -13,6 +13,7 @@ pub(super) const FIN: u8 = 1;
 pub(super) const SYN: u8 = 2;
 pub(super) const RST: u8 = 4;
 pub(super) const ACK: u8 = 16;
+pub(super) const URG: u8 = 32;
 
 /// Both ends of a connection, ours first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,8 @@ pub(super) struct Segment {
     pub(super) ack: u32,
     pub(super) flags: u8,
     pub(super) window: u16,
+    /// The urgent pointer.
+    pub(super) urgent: u16,
     /// Bytes of the TCP header, options included.
     pub(super) header: usize,
     /// Bytes behind the header.
@@ -88,6 +91,7 @@ impl Segment {
             ack: u32::from_be_bytes([head[8], head[9], head[10], head[11]]),
             flags: head[13],
             window: u16::from_be_bytes([head[14], head[15]]),
+            urgent: u16::from_be_bytes([head[18], head[19]]),
             header,
             payload: tcp.len() - header,
         })
@@ -243,6 +247,16 @@ pub(super) fn set_tos(packet: &mut [u8], tos: u8) {
         }
         _ => {}
     }
+}
+
+/// Changes the TCP header of a packet that the engine has made, and computes its checksum again.
+pub(super) fn edit(packet: &mut [u8], tuple: &Tuple, change: impl FnOnce(&mut [u8; 20])) {
+    let Some(tcp) = packet.get_mut(Segment::offset(packet)..) else { return };
+    let Some(head) = tcp.first_chunk_mut::<20>() else { return };
+    change(head);
+    head[16..18].fill(0);
+    let sum = transport_checksum(tuple.local, tuple.remote, IPPROTO_TCP as u8, tcp);
+    tcp[16..18].copy_from_slice(&sum.to_be_bytes());
 }
 
 /// Overwrites acknowledgement number and window of a segment whose checksum nobody looks at any more.

@@ -37,7 +37,7 @@ SOL_TCP: {
     TCP_SYNCNT = number!(syncnt, (1..=127));
     TCP_LINGER2 = Value::Special;
     TCP_DEFER_ACCEPT = Value::Special;
-    TCP_WINDOW_CLAMP = Value::Stored { default: 0, fix: window_clamp };
+    TCP_WINDOW_CLAMP = Value::Special;
     TCP_INFO = Value::SpecialReadOnly;
     TCP_QUICKACK = on!(quickack);
     TCP_CONGESTION = Value::Special;
@@ -45,16 +45,22 @@ SOL_TCP: {
     TCP_THIN_LINEAR_TIMEOUTS = BIT;
     TCP_THIN_DUPACK = Value::Stored { default: 0, fix: |v| bit(v).map(|_| 0) };
     TCP_USER_TIMEOUT = Value::Special;
-    TCP_REPAIR = Value::Stored { default: 0, fix: repair };
+    TCP_REPAIR = Value::ReadOnly(0, Errno::EPERM);
     TCP_REPAIR_QUEUE = Value::Refused(Errno::EINVAL, Errno::EPERM);
     TCP_QUEUE_SEQ = Value::Refused(Errno::EINVAL, Errno::EINVAL);
     TCP_REPAIR_OPTIONS = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
     TCP_FASTOPEN = Value::Stored { default: 0, fix: |v| not_negative(v).map(|v| v.min(4096)) };
     TCP_TIMESTAMP = Value::Special;
-    TCP_NOTSENT_LOWAT = Value::Stored { default: 0, fix: any };
+    TCP_NOTSENT_LOWAT = Value::Field {
+        get: |o| o.tcp.notsent_lowat as i32,
+        set: |o, v| {
+            o.tcp.notsent_lowat = v as u32;
+            true
+        },
+    };
     TCP_CC_INFO = Value::ReadOnlyEmpty;
-    TCP_SAVE_SYN = Value::Stored { default: 0, fix: within::<2> };
-    TCP_SAVED_SYN = Value::ReadOnlyEmpty;
+    TCP_SAVE_SYN = number!(tcp.save_syn, (0..=2));
+    TCP_SAVED_SYN = Value::SpecialReadOnly;
     TCP_REPAIR_WINDOW = Value::Refused(Errno::EINVAL, Errno::EPERM);
     TCP_FASTOPEN_CONNECT = BIT;
     TCP_ULP = Value::Special;
@@ -62,7 +68,7 @@ SOL_TCP: {
     TCP_FASTOPEN_KEY = bytes(16, 32, false);
     TCP_FASTOPEN_NO_COOKIE = BIT;
     TCP_ZEROCOPY_RECEIVE = Value::Refused(Errno::EINVAL, Errno::ENOPROTOOPT);
-    TCP_INQ = BIT;
+    TCP_INQ = zero_or_one!(tcp.inq);
     TCP_TX_DELAY = Value::Stored { default: 0, fix: not_negative };
 }
 SOL_UDP: {
