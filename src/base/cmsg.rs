@@ -56,6 +56,22 @@ pub enum ControlMessage {
     TimestampingAsked(u32),
     /// SCM_TS_OPT_ID, sent: by which number the times of this datagram are told.
     TimestampKey(u32),
+    /// IP_ORIGDSTADDR, IPV6_ORIGDSTADDR: where the datagram was sent to.
+    OriginalDestination(SocketAddr),
+    /// IP_RECVFRAGSIZE, IPV6_RECVFRAGSIZE: bytes of the largest packet that the datagram came in, if it came in several.
+    FragmentSize(u32),
+    /// IPV6_FLOWINFO: traffic class and flow label, as in IPv6's header.
+    FlowInfo(u32),
+    /// IPV6_DONTFRAG, sent: EMSGSIZE instead of fragments, or not.
+    DontFragment(bool),
+    /// A message of the level SOL_IPV6 by its number: an extension header (IPV6_HOPOPTS, IPV6_DSTOPTS, IPV6_RTHDR, IPV6_RTHDRDSTOPTS), or
+    /// what RFC 2292 called so (IPV6_2292*).
+    Ipv6 {
+        /// `cmsg_type`.
+        name: i32,
+        /// `cmsg_data`.
+        bytes: Vec<u8>,
+    },
     /// SCM_TXTIME, sent: when this datagram leaves, in nanoseconds of the clock that SO_TXTIME has named.
     TransmitTime(u64),
     /// SCM_RIGHTS, unix(7): sockets of the same host. Who receives them owns one more handle of each, as of a descriptor: see

@@ -97,6 +97,7 @@ reasons! {
 
     // tcp
     TcpChecksum = "tcp.checksum", "the TCP checksum is wrong";
+    TcpMinTtl = "tcp.min-ttl", "the segment's time to live is less than the socket asks for (IP_MINTTL)";
     TcpMalformed = "tcp.malformed", "the TCP header is malformed";
     TcpNoSocket = "tcp.no-socket", "no socket takes the segment; answered with RST";
     TcpRstSilenced = "tcp.rst-silenced", "no socket takes the segment; the RST that was due is switched off (no_rst)";

@@ -140,7 +140,14 @@ impl Raw<'_> {
             }
             IPV6_HOPLIMIT | IPV6_2292HOPLIMIT => Ok(value()?.map(ControlMessage::Ttl)),
             IPV6_TCLASS => Ok(value()?.map(ControlMessage::Tos)),
-            IPV6_DONTFRAG if matches!(self.int()?, 0 | 1) => Ok(None),
+            IPV6_DONTFRAG if matches!(self.int()?, 0 | 1) => {
+                Ok(Some(ControlMessage::DontFragment(self.int()? == 1)))
+            }
+            IPV6_FLOWINFO => Ok(Some(ControlMessage::FlowInfo(u32::from_be_bytes(self.array(0)?)))),
+            IPV6_HOPOPTS | IPV6_RTHDRDSTOPTS | IPV6_RTHDR | IPV6_DSTOPTS | IPV6_2292HOPOPTS
+            | IPV6_2292RTHDR | IPV6_2292DSTOPTS => {
+                Ok(Some(ControlMessage::Ipv6 { name: self.kind, bytes: self.data.to_vec() }))
+            }
             _ => Err(malformed()),
         }
     }
@@ -198,6 +205,18 @@ pub(super) fn encode(messages: &[ControlMessage], from: Option<SockAddr>, room: 
             ControlMessage::TimestampNs(time) => {
                 layout.put(SOL_SOCKET, SO_TIMESTAMPNS, &seconds(*time, time.subsec_nanos()));
             }
+            ControlMessage::OriginalDestination(to) => {
+                let (level, kind) =
+                    if to.is_ipv4() { (SOL_IP, IP_ORIGDSTADDR) } else { (SOL_IPV6, IPV6_ORIGDSTADDR) };
+                layout.put(level, kind, &address::encode(&SockAddr::from(*to)));
+            }
+            ControlMessage::FragmentSize(size) => {
+                let (level, kind) =
+                    if datagram_v6 { (SOL_IPV6, IPV6_RECVFRAGSIZE) } else { (SOL_IP, IP_RECVFRAGSIZE) };
+                layout.put(level, kind, &size.to_ne_bytes());
+            }
+            ControlMessage::FlowInfo(flow) => layout.put(SOL_IPV6, IPV6_FLOWINFO, &flow.to_be_bytes()),
+            ControlMessage::Ipv6 { name, bytes } => layout.put(SOL_IPV6, *name, bytes),
             ControlMessage::Mark(mark) => layout.put(SOL_SOCKET, SO_MARK, &mark.to_ne_bytes()),
             ControlMessage::Priority(value) => layout.put(SOL_SOCKET, SO_PRIORITY, &value.to_ne_bytes()),
             ControlMessage::Timestamping(time) => {
@@ -208,6 +227,7 @@ pub(super) fn encode(messages: &[ControlMessage], from: Option<SockAddr>, room: 
             }
             // These are asked, never told.
             ControlMessage::TimestampingAsked(_)
+            | ControlMessage::DontFragment(_)
             | ControlMessage::TimestampKey(_)
             | ControlMessage::TransmitTime(_) => {}
             ControlMessage::Dropped(count) => layout.put(SOL_SOCKET, SO_RXQ_OVFL, &count.to_ne_bytes()),

@@ -49,6 +49,7 @@ impl Stack {
                 let fits = ip.is_unspecified()
                     || ip.is_multicast()
                     || entry.options.freebind
+                    || entry.options.transparent
                     || self.net.is_local(ip.into());
                 let local = scoped_in(ip, v6.port(), device);
                 fits.then_some((local, device)).ok_or(not_ours)
@@ -64,6 +65,7 @@ impl Stack {
             || ip.is_multicast()
             || ip.is_broadcast()
             || entry.options.freebind
+            || entry.options.transparent
             || self.net.is_local(ip.into())
             || self.net.is_broadcast(ip.into())
     }
@@ -78,9 +80,10 @@ impl Stack {
         let entry = self.sockets.get(id)?;
         let binding = Binding { device, ..entry.binding(address.ip()) };
         let space = entry.space();
+        let range = entry.options.ports(&self.net.config);
         let claim = if address.port() == 0 {
             let offset = self.net.random();
-            self.ports.claim_any(space, binding, self.net.config.port_range, offset)?
+            self.ports.claim_any(space, binding, range, offset)?
         } else {
             self.ports.claim(space, address.port(), binding)?
         };

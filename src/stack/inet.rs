@@ -135,7 +135,8 @@ impl Stack {
         if let Part::Raw(_) = entry.protocol_part {
             return self.raw_bind(id, address);
         }
-        let already = entry.local.is_some() || entry.remote.is_some();
+        // inet_num
+        let already = entry.claim.is_some() || entry.remote.is_some();
         // inet_bind looks at the address first, inet6_bind at the socket.
         if entry.domain == AF_INET6 && already {
             return Err(Errno::EINVAL.because(Reason::AlreadyBound));
@@ -144,7 +145,12 @@ impl Stack {
         if already {
             return Err(Errno::EINVAL.because(Reason::AlreadyBound));
         }
-        self.claim_port(id, address, device)?;
+        // IP_BIND_ADDRESS_NO_PORT: connect(2) knows the peer, and may choose a port that others have for other peers.
+        if address.port() == 0 && entry.options.bind_without_port {
+            self.sockets.get_mut(id)?.local = Some(address);
+        } else {
+            self.claim_port(id, address, device)?;
+        }
         let entry = self.sockets.get_mut(id)?;
         entry.device = device;
         entry.address_chosen = !address.ip().is_unspecified();
@@ -163,7 +169,8 @@ impl Stack {
             return Err(Errno::EOPNOTSUPP.because(Reason::WrongKind));
         }
         if entry.claim.is_none() && entry.remote.is_none() {
-            self.claim_port(id, SocketAddr::new(entry.any_address(), 0), entry.device)?;
+            let ip = entry.local.map_or_else(|| entry.any_address(), |local| local.ip());
+            self.claim_port(id, SocketAddr::new(ip, 0), entry.device)?;
         }
         self.tcp_listen(id, backlog)
     }

@@ -55,6 +55,8 @@ pub(crate) struct Datagram {
     pub(crate) tos: u8,
     pub(crate) interface: IfIndex,
     pub(crate) cast: Cast,
+    /// Bytes of the largest packet that it came in, if it came in several.
+    pub(crate) fragment_size: Option<u32>,
 }
 
 impl Datagram {
@@ -121,6 +123,8 @@ pub(crate) enum Inbound {
 pub(crate) struct Hints {
     pub(crate) interface: Option<IfIndex>,
     pub(crate) source: Option<IpAddr>,
+    /// IP_TRANSPARENT: the source may be anybody's.
+    pub(crate) any_source: bool,
     /// SO_DONTROUTE, MSG_DONTROUTE: over no gateway.
     pub(crate) direct: bool,
 }
@@ -166,6 +170,8 @@ pub(crate) struct IpHead {
     pub(crate) ignore_path_mtu: bool,
     /// A multicast goes back to this host's members too (IP_MULTICAST_LOOP).
     pub(crate) loop_multicast: bool,
+    /// IPv6's, 20 bits.
+    pub(crate) flow_label: u32,
 }
 
 /// What an interface is told at its birth.

@@ -60,10 +60,14 @@ pub(crate) struct Entry {
 }
 
 /// A multicast group that a socket has joined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Membership {
     pub(crate) group: std::net::IpAddr,
     pub(crate) interface: IfIndex,
+    /// True: all but `sources` are heard; false: `sources` alone.
+    pub(crate) exclude: bool,
+    /// `None` = no list has been made yet.
+    pub(crate) sources: Option<Vec<std::net::IpAddr>>,
 }
 
 impl Entry {

@@ -139,6 +139,7 @@ impl Stack {
         for membership in memberships {
             // The interface may be gone already.
             let _ = self.net.leave(membership.group, Some(membership.interface));
+            self.report_sources(membership.group, membership.interface);
         }
         self.release_port(id);
         self.sockets.remove(id);

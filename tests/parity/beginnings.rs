@@ -51,6 +51,21 @@ impl Dialogue {
         self.arm.recvmsg(fd, len, MSG_ERRQUEUE).ok().map(|r| r.data)
     }
 
+    /// The flow label of what comes (IPV6_FLOWINFO).
+    pub fn flow_label_quietly(&mut self, fd: Fd) -> Option<u32> {
+        let received = self.arm.recvmsg(fd, 100, 0).ok()?;
+        let label = |message: &ControlMessage| match message {
+            ControlMessage::FlowInfo(flow) => Some(flow & 0xf_ffff),
+            _ => None,
+        };
+        received.control.iter().find_map(label)
+    }
+
+    /// The port in an option's range that getsockname(2) tells, without a line.
+    pub fn port_quietly(&mut self, fd: Fd) -> u16 {
+        self.arm.getsockname(fd).ok().and_then(|name| name.inet()).map_or(0, |name| name.port())
+    }
+
     /// sendmsg(2) with control messages that have a number of the moment in them, told by `words`.
     pub fn sendmsg_as(&mut self, fd: Fd, data: &[u8], to: SockAddr, control: &[ControlMessage], words: &str) {
         let result = self.arm.sendmsg(fd, data, Some(to), 0, control);

@@ -134,6 +134,11 @@ impl Dialogue {
         self.lines.lock().expect("lines").push(line.into());
     }
 
+    /// True if this is the last line.
+    pub fn last_is(&self, line: &str) -> bool {
+        self.lines.lock().expect("lines").last().is_some_and(|last| last == line)
+    }
+
     /// Ephemeral ports become `#1`, `#2` ...
     fn show(&mut self, fd: Fd, address: SockAddr) -> String {
         if let Some(link) = address.link() {
@@ -274,6 +279,9 @@ impl Dialogue {
             }
             ControlMessage::Timestamp(at) => format!("TIMESTAMP sane={}", at.as_secs() > 1_500_000_000),
             ControlMessage::TimestampNs(at) => format!("TIMESTAMPNS sane={}", at.as_secs() > 1_500_000_000),
+            ControlMessage::Ipv6 { name: IPV6_2292PKTINFO, bytes } => {
+                format!("2292PKTINFO {:?}", &bytes[..16])
+            }
             ControlMessage::Timestamping(at) => format!("TIMESTAMPING sane={}", at.as_secs() > 1_500_000_000),
             ControlMessage::ExtendedError(e) => {
                 let offender = match e.offender {

@@ -45,6 +45,9 @@ pub(crate) fn encode_control(control: &[ControlMessage], v6: bool) -> Vec<u64> {
                 }
             },
             ControlMessage::UdpSegment(size) => add(SOL_UDP, UDP_SEGMENT, &size.to_ne_bytes()),
+            ControlMessage::FlowInfo(flow) => add(SOL_IPV6, IPV6_FLOWINFO, &flow.to_be_bytes()),
+            ControlMessage::DontFragment(on) => add(SOL_IPV6, IPV6_DONTFRAG, &i32::from(*on).to_ne_bytes()),
+            ControlMessage::Ipv6 { name, bytes } => add(SOL_IPV6, *name, bytes),
             ControlMessage::Mark(mark) => add(SOL_SOCKET, SO_MARK, &mark.to_ne_bytes()),
             ControlMessage::Priority(value) => add(SOL_SOCKET, SO_PRIORITY, &value.to_ne_bytes()),
             ControlMessage::TimestampingAsked(flags) => {
@@ -79,6 +82,10 @@ fn word(data: &[u8], at: usize) -> u32 {
     u32::from_ne_bytes(data[at..at + 4].try_into().expect("4 bytes"))
 }
 
+fn port(data: &[u8]) -> u16 {
+    u16::from_be_bytes([data[2], data[3]])
+}
+
 fn decode_one(level: i32, kind: i32, data: &[u8]) -> Option<ControlMessage> {
     let long = |at: usize| u64::from_ne_bytes(data[at..at + 8].try_into().expect("8 bytes"));
     let v4 = |at: usize| IpAddr::from(<[u8; 4]>::try_from(&data[at..at + 4]).expect("4 bytes"));
@@ -94,6 +101,23 @@ fn decode_one(level: i32, kind: i32, data: &[u8]) -> Option<ControlMessage> {
         (SOL_SOCKET, SO_RXQ_OVFL) => ControlMessage::Dropped(word(data, 0)),
         (SOL_IP, IP_TTL) | (SOL_IPV6, IPV6_HOPLIMIT) => ControlMessage::Ttl(word(data, 0) as u8),
         (SOL_IP, IP_TOS) => ControlMessage::Tos(data[0]),
+        (SOL_IP, IP_ORIGDSTADDR) => ControlMessage::OriginalDestination(SocketAddr::new(v4(4), port(data))),
+        (SOL_IPV6, IPV6_ORIGDSTADDR) => {
+            ControlMessage::OriginalDestination(SocketAddr::new(v6(8), port(data)))
+        }
+        (SOL_IP, IP_RECVFRAGSIZE) | (SOL_IPV6, IPV6_RECVFRAGSIZE) => {
+            ControlMessage::FragmentSize(word(data, 0))
+        }
+        (SOL_IPV6, IPV6_FLOWINFO) => ControlMessage::FlowInfo(word(data, 0).to_be()),
+        (
+            SOL_IPV6,
+            IPV6_HOPOPTS | IPV6_DSTOPTS | IPV6_RTHDR | IPV6_2292HOPOPTS | IPV6_2292DSTOPTS | IPV6_2292RTHDR
+            | IPV6_2292HOPLIMIT,
+        ) => ControlMessage::Ipv6 { name: kind, bytes: data.to_vec() },
+        (SOL_IPV6, IPV6_2292PKTINFO) => {
+            // The interface has each side's own number.
+            ControlMessage::Ipv6 { name: kind, bytes: data[..16].to_vec() }
+        }
         (SOL_IP, IP_RECVOPTS) => ControlMessage::Options(data.to_vec()),
         (SOL_IP, IP_RETOPTS) => ControlMessage::ReturnOptions(data.to_vec()),
         (SOL_IPV6, IPV6_TCLASS) => ControlMessage::Tos(word(data, 0) as u8),

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::address::mapped;
+use super::extensions;
 
 use crate::base::constants::{
     AF_INET6, ARPHRD_ETHER, ARPHRD_LOOPBACK, ETH_P_IP, ETH_P_IPV6, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB,
@@ -14,6 +15,7 @@ use crate::base::constants::{
 };
 use crate::base::{ControlMessage, Errno, Frame, IfIndex, Instant, Reason, Result, SocketId};
 use crate::stack::ip::{options_of, returned_options};
+use crate::stack::options::Headers6;
 use crate::stack::table::{Entry, Part};
 use crate::stack::{Cast, Datagram, Hints, Received, Stack};
 use crate::wire::filter::Facts;
@@ -40,8 +42,10 @@ pub(crate) struct Queued {
     pub(crate) dropped: u32,
     /// IP_CSUM_BAD's bits, of a socket that wants to be told.
     pub(crate) wrong_checksums: u8,
-    /// IPv4's options, of a socket that wants to be told.
+    /// IPv4's options, or IPv6's header with its extension headers, of a socket that wants to be told.
     pub(crate) options: Vec<u8>,
+    /// Bytes of the largest packet that it came in, if it came in several.
+    pub(crate) fragment_size: Option<u32>,
     /// Of several that came together: the size of each but the last (UDP_GRO). 0 = it is one.
     pub(crate) segment: u16,
 }
@@ -218,10 +222,31 @@ impl Entry {
         if if v4 { options.recv_tos } else { options.recv_tclass } {
             control.push(ControlMessage::Tos(datagram.tos));
         }
-        if options.recv_options && !datagram.options.is_empty() {
+        if !v4 {
+            extensions::told(options, &datagram.options, &mut control);
+        }
+        if self.domain == AF_INET6 {
+            let (destination, interface) = (datagram.destination, datagram.interface.0);
+            extensions::told_formerly(options, destination, interface, datagram.ttl, &mut control);
+        }
+        if if v4 { options.recv_original } else { options.recv_original6 }
+            && let (Part::Udp(_), Some(local)) = (&self.protocol_part, self.local)
+        {
+            control.push(ControlMessage::OriginalDestination(SocketAddr::new(
+                datagram.destination,
+                local.port(),
+            )));
+        }
+        if if v4 { options.recv_fragment_size } else { options.recv_fragment_size6 }
+            && let Some(size) = datagram.fragment_size
+        {
+            control.push(ControlMessage::FragmentSize(size));
+        }
+        if v4 && options.recv_options && !datagram.options.is_empty() {
             control.push(ControlMessage::Options(datagram.options.clone()));
         }
-        if options.return_options
+        if v4
+            && options.return_options
             && !datagram.options.is_empty()
             && let Some(back) = returned_options(&datagram.options)
         {
@@ -276,6 +301,7 @@ impl Stack {
             dropped: 0,
             wrong_checksums: 0,
             options: Vec::new(),
+            fragment_size: datagram.fragment_size,
             segment: 0,
         }
     }
@@ -304,6 +330,10 @@ impl Stack {
         }
         if entry.options.recv_options || entry.options.return_options {
             datagram.options = options_of(datagram.data.bytes()).to_vec();
+        }
+        if datagram.destination.is_ipv6() && entry.options.headers6 != Headers6::default() {
+            let headers = datagram.data.bytes().get(..datagram.filter_from);
+            datagram.options = headers.unwrap_or_default().to_vec();
         }
         datagram.data.pull(datagram.front);
         let joins = entry.options.udp.gro;

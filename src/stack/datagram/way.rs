@@ -5,13 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::address::{WithScope, needs_scope};
 use super::asked::Asked;
+use super::extensions::Extensions;
 use crate::base::constants::{
     IP_PMTUDISC_DO, IP_PMTUDISC_DONT, IP_PMTUDISC_INTERFACE, IP_PMTUDISC_OMIT, IP_PMTUDISC_PROBE,
     IP_PMTUDISC_WANT, MSG_DONTROUTE,
 };
 use crate::base::{ControlMessage, Errno, Frame, IfIndex, Instant, Reason, Result, SocketId};
 use crate::stack::table::Entry;
-use crate::stack::{Cast, Hints, IpHead, Path, SendTo, Stack};
+use crate::stack::{Cast, Hints, IpHead, Path, SendTo, Stack, keyed_hash};
 
 /// A datagram's way out, once all questions are answered.
 #[derive(Clone)]
@@ -21,6 +22,10 @@ pub(crate) struct Outgoing {
     pub(crate) head: IpHead,
     pub(crate) hints: Hints,
     pub(crate) asked: Asked,
+    /// IPv6 extension headers.
+    pub(in crate::stack) extensions: Extensions,
+    /// IPV6_DONTFRAG.
+    whole_only: bool,
 }
 
 impl Outgoing {
@@ -62,6 +67,13 @@ impl Stack {
         let entry = self.sockets.get(id)?;
         let options = &entry.options;
         let mut asked = Asked::of(entry);
+        // ipv6_can_nonlocal_bind: of IPv6, who may bind to any address may send from it.
+        let any_source = options.transparent || options.freebind && to.is_ipv6();
+        let (mut extensions, mut whole_only) = (Extensions::default(), options.dont_fragment6);
+        let mut flow_info = match to {
+            SocketAddr::V6(v6) if options.flow_info_send => v6.flowinfo(),
+            _ => 0,
+        };
         let (mut ttl, mut tos) = (None, options.service(to.ip()));
         let mut interface = entry.device;
         let mut source = entry.local.map(|local| local.ip()).filter(|local| is_source(*local));
@@ -73,6 +85,9 @@ impl Stack {
                 }
                 ControlMessage::Ttl(value) => ttl = Some(value),
                 ControlMessage::Tos(value) => tos = value,
+                ControlMessage::FlowInfo(value) => flow_info = value,
+                ControlMessage::DontFragment(value) => whole_only = value,
+                ControlMessage::Ipv6 { name, ref bytes } if to.is_ipv6() => extensions.take(name, bytes)?,
                 ControlMessage::PacketInfo { interface: wanted, local, .. } => {
                     if wanted != 0 {
                         let wanted = IfIndex(wanted);
@@ -84,7 +99,7 @@ impl Stack {
                     }
                     let local = local.to_canonical();
                     if !local.is_unspecified() && local.is_ipv4() == to.is_ipv4() {
-                        if !self.net.is_local(local) {
+                        if !any_source && !self.net.is_local(local) {
                             let errno = if to.is_ipv4() { Errno::ENETUNREACH } else { Errno::EINVAL };
                             return Err(errno.because(Reason::IpAddressNotOurs));
                         }
@@ -112,7 +127,7 @@ impl Stack {
         }
         // RFC 3493 knows no such flag for IPv6, and Linux passes it over.
         let direct = to.is_ipv4() && (options.dont_route || how.flags & MSG_DONTROUTE != 0);
-        let mut hints = Hints { interface: interface.or(scope), source, direct };
+        let mut hints = Hints { interface: interface.or(scope), source, any_source, direct };
         if destination.is_multicast() {
             let (by_option, from) = match destination {
                 IpAddr::V4(_) => (options.multicast_interface, options.multicast_source.map(IpAddr::V4)),
@@ -135,6 +150,10 @@ impl Stack {
             (Cast::Multicast, IpAddr::V6(_)) => options.multicast_hops,
             _ => options.unicast_ttl(&self.net.config, destination),
         });
+        // ip6_datagram_send_ctl: with headers of its own, a datagram has none of the socket's.
+        if destination.is_ipv6() && extensions.is_empty() {
+            extensions = options.extensions.clone();
+        }
         let head = IpHead {
             source: path.source,
             destination,
@@ -143,6 +162,15 @@ impl Stack {
             tos,
             dont_fragment: false,
             ignore_path_mtu: false,
+            flow_label: match flow_info & 0xf_ffff {
+                // RFC 6437 3: labels "chosen from a uniform distribution", one for all packets of a flow.
+                0 if options.auto_flow_label == Some(true) => {
+                    let port = entry.local.map_or(0, |local| local.port());
+                    let flow = (path.source, port, destination, to.port(), entry.protocol);
+                    (keyed_hash(&self.net.config.secret, flow) as u32 & 0xf_ffff).max(1)
+                }
+                label => label,
+            },
             loop_multicast: match destination {
                 IpAddr::V4(_) => options.multicast_loop,
                 IpAddr::V6(_) => options.multicast_loop6,
@@ -154,6 +182,8 @@ impl Stack {
             head,
             hints,
             asked,
+            extensions,
+            whole_only,
         })
     }
 
@@ -171,7 +201,7 @@ impl Stack {
     pub(in crate::stack) fn datagram_out(
         &mut self,
         id: SocketId,
-        frame: Frame,
+        mut frame: Frame,
         mut way: Outgoing,
     ) -> Result<()> {
         let entry = self.sockets.get(id)?;
@@ -179,13 +209,14 @@ impl Stack {
         let v4 = way.head.destination.is_ipv4();
         // IPv4 counts its own header in the total length of 16 bits, IPv6 does not.
         let options = if v4 { entry.options.ip_options.bytes().len() } else { 0 };
-        let (header, most) = if v4 { (20 + options, 65_535) } else { (40, 65_535 + 40) };
+        let (header, most) =
+            if v4 { (20 + options, 65_535) } else { (40 + way.extensions.len(), 65_535 + 40) };
         let length = header + frame.len();
         let device_only = by_device(discover);
         let mtu = way.mtu(entry);
         // ip_sk_ignore_df
         let may_cut = matches!(discover, IP_PMTUDISC_DONT | IP_PMTUDISC_WANT | IP_PMTUDISC_OMIT);
-        let whole_only = !v4 && entry.options.dont_fragment6;
+        let whole_only = !v4 && way.whole_only;
         if length > most || (length > mtu && (!may_cut || whole_only)) {
             return Err(self.too_long(id, way.destination, mtu));
         }
@@ -196,6 +227,11 @@ impl Stack {
             _ => false,
         };
         way.head.ignore_path_mtu = device_only;
+        if !v4 && !way.extensions.is_empty() {
+            let (first, headers) = way.extensions.chain(way.head.protocol);
+            frame.push(headers.len()).copy_from_slice(&headers);
+            way.head.protocol = first;
+        }
         if options == 0 {
             return self.depart(id, frame, way.asked, |net, frame| net.send(frame, way.head, way.hints));
         }

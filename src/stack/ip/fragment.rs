@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::Hop;
 use super::header::{Header, MORE_FRAGMENTS, V6_LEN, seal_v4};
-use crate::base::constants::IPPROTO_FRAGMENT;
+use crate::base::constants::{IPPROTO_DSTOPTS, IPPROTO_FRAGMENT, IPPROTO_HOPOPTS, IPPROTO_ROUTING};
 use crate::base::{Errno, Error, Frame, Reason};
 use crate::stack::Net;
 
@@ -70,31 +70,51 @@ impl Net {
         Ok(())
     }
 
-    /// Cuts an IPv6 packet without extension headers and sends the pieces.
+    /// Cuts an IPv6 packet and sends the pieces. Each has the headers that every hop reads (RFC 8200 4.5's Per-Fragment headers).
     pub(super) fn fragment_v6(&mut self, hop: &Hop, packet: &Frame, mtu: usize) -> Result<(), Error> {
-        const HEAD: usize = V6_LEN + 8;
         let too_big = || Errno::EMSGSIZE.because(Reason::IpTooBig);
-        let step = mtu.saturating_sub(HEAD) & !7;
-        let Some((header, payload)) = packet.bytes().split_at_checked(V6_LEN).filter(|_| step > 0) else {
+        let (front, named_at) = per_fragment(packet.bytes());
+        let head_len = front + 8;
+        let step = mtu.saturating_sub(head_len) & !7;
+        let Some((header, payload)) = packet.bytes().split_at_checked(front).filter(|_| step > 0) else {
             return Err(too_big());
         };
         let identification = (self.random() as u32).to_be_bytes();
         for (n, chunk) in payload.chunks(step).enumerate() {
-            let mut piece = self.pool.frame(HEAD + chunk.len());
+            let mut piece = self.pool.frame(head_len + chunk.len());
             piece.belongs_with(packet);
-            let (head, rest) = piece.bytes_mut().split_at_mut(HEAD);
-            head[..V6_LEN].copy_from_slice(header);
-            head[4..6].copy_from_slice(&((8 + chunk.len()) as u16).to_be_bytes());
-            head[6] = IPPROTO_FRAGMENT as u8;
+            let (head, rest) = piece.bytes_mut().split_at_mut(head_len);
+            head[..front].copy_from_slice(header);
+            head[4..6].copy_from_slice(&((head_len - V6_LEN + chunk.len()) as u16).to_be_bytes());
+            let next = std::mem::replace(&mut head[named_at], IPPROTO_FRAGMENT as u8);
             let more = u16::from((n + 1) * step < payload.len());
             let [high, low] = ((n * step) as u16 | more).to_be_bytes();
-            head[V6_LEN..V6_LEN + 4].copy_from_slice(&[header[6], 0, high, low]);
-            head[V6_LEN + 4..].copy_from_slice(&identification);
+            head[front..front + 4].copy_from_slice(&[next, 0, high, low]);
+            head[front + 4..].copy_from_slice(&identification);
             rest.copy_from_slice(chunk);
             self.emit(hop, piece)?;
         }
         Ok(())
     }
+}
+
+/// Where an IPv6 packet's part ends that each of its fragments has, and where the field stands that names what is behind: RFC 8200 4.5,
+/// "the IPv6 header plus any extension headers that must be processed by nodes en route to the destination, that is, all headers up to
+/// and including the Routing header if present, else the Hop-by-Hop Options header if present".
+fn per_fragment(packet: &[u8]) -> (usize, usize) {
+    let (mut at, mut named_at) = (V6_LEN, 6);
+    let mut end = (at, named_at);
+    while let (Some(&protocol), Some(&length)) = (packet.get(named_at), packet.get(at + 1)) {
+        let protocol = i32::from(protocol);
+        if !matches!(protocol, IPPROTO_HOPOPTS | IPPROTO_DSTOPTS | IPPROTO_ROUTING) {
+            break;
+        }
+        (named_at, at) = (at, at + (usize::from(length) + 1) * 8);
+        if protocol != IPPROTO_DSTOPTS && at <= packet.len() {
+            end = (at, named_at);
+        }
+    }
+    end
 }
 
 /// RFC 791 3.1: options whose copied flag is clear stand in the first fragment only; the others get no-operations instead.

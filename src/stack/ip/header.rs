@@ -49,6 +49,7 @@ impl Header {
             tos: self.tos,
             interface,
             cast,
+            fragment_size: None,
         }
     }
 

@@ -66,8 +66,7 @@ impl Net {
         if !self.config.echo || self.is_shadow(request.interface) || self.is_stray(request) {
             return;
         }
-        let hints =
-            Hints { interface: self.zone(request.source, request.interface), source: None, direct: false };
+        let hints = Hints { interface: self.zone(request.source, request.interface), ..Hints::default() };
         let source = match request.cast {
             Cast::Unicast => request.destination,
             _ => match self.path(request.source, hints) {
@@ -87,6 +86,7 @@ impl Net {
         };
         bytes[2..4].copy_from_slice(&checksum.to_be_bytes());
         let head = IpHead {
+            flow_label: 0,
             source,
             destination: request.source,
             protocol: protocol as u8,

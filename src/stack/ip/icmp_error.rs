@@ -124,7 +124,7 @@ impl Net {
         if limited && !self.error_limit.allows(self.now, header.source, per_second) {
             return self.note(Reason::IcmpRateLimited, Some(arrived), None);
         }
-        let hints = Hints { interface: self.zone(header.source, arrived), source: None, direct: false };
+        let hints = Hints { interface: self.zone(header.source, arrived), ..Hints::default() };
         // RFC 1122 3.2.2 by way of 3.3.4: the answer comes from the address that was asked, if it is ours.
         let source = if self.is_local(header.destination) {
             header.destination
@@ -164,6 +164,7 @@ impl Net {
         };
         bytes[2..4].copy_from_slice(&checksum.to_be_bytes());
         let head = IpHead {
+            flow_label: 0,
             source,
             destination: header.source,
             protocol: protocol as u8,

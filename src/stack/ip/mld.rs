@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Hop;
 use super::header::{Header, V6_LEN, icmpv6_checksum};
+use super::source_filter::{CHANGE_TO_EXCLUDE, CHANGE_TO_INCLUDE, MODE_IS_EXCLUDE};
 use crate::base::constants::{IPPROTO_HOPOPTS, IPPROTO_ICMPV6};
 use crate::base::{IfIndex, Reason};
 use crate::stack::Net;
@@ -12,11 +13,6 @@ use crate::stack::net::{Cast, Datagram};
 
 const QUERY: u8 = 130;
 const REPORT_V2: u8 = 143;
-
-/// RFC 3810 5.2.12: record types.
-const MODE_IS_EXCLUDE: u8 = 2;
-const CHANGE_TO_INCLUDE: u8 = 3;
-const CHANGE_TO_EXCLUDE: u8 = 4;
 
 /// RFC 3810 5.2.14: all MLDv2-capable routers.
 const ALL_MLDV2_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x16);
@@ -44,19 +40,19 @@ impl Net {
     }
 
     pub(super) fn mld_join(&mut self, interface: IfIndex, group: Ipv6Addr) {
-        self.mld_out(interface, CHANGE_TO_EXCLUDE, group);
+        self.mld_out(interface, CHANGE_TO_EXCLUDE, group, &[]);
     }
 
     pub(super) fn mld_leave(&mut self, interface: IfIndex, group: Ipv6Addr) {
-        self.mld_out(interface, CHANGE_TO_INCLUDE, group);
+        self.mld_out(interface, CHANGE_TO_INCLUDE, group, &[]);
     }
 
     pub(super) fn mld_state(&mut self, interface: IfIndex, group: Ipv6Addr) {
-        self.mld_out(interface, MODE_IS_EXCLUDE, group);
+        self.mld_out(interface, MODE_IS_EXCLUDE, group, &[]);
     }
 
     /// RFC 3810 5: hop limit 1, a hop-by-hop header with Router Alert, from a link-local address (RFC 3590: or none yet).
-    fn mld_out(&mut self, interface: IfIndex, record: u8, group: Ipv6Addr) {
+    pub(super) fn mld_out(&mut self, interface: IfIndex, record: u8, group: Ipv6Addr, sources: &[u8]) {
         const OPTIONS: [u8; 8] = [IPPROTO_ICMPV6 as u8, 0, 5, 2, 0, 0, 1, 0];
         const MESSAGE: usize = 28;
         let Some(link) = self.interface(interface).filter(|_| !self.is_shadow(interface)) else { return };
@@ -65,12 +61,14 @@ impl Net {
             _ => None,
         });
         let source = own.unwrap_or(Ipv6Addr::UNSPECIFIED);
-        let mut frame = self.pool.frame(OPTIONS.len() + MESSAGE);
+        let mut frame = self.pool.frame(OPTIONS.len() + MESSAGE + sources.len());
         let (options, message) = frame.bytes_mut().split_at_mut(OPTIONS.len());
         options.copy_from_slice(&OPTIONS);
-        // One record without sources: "exclude nobody" is every source, "include nobody" is none.
-        message[..12].copy_from_slice(&[REPORT_V2, 0, 0, 0, 0, 0, 0, 1, record, 0, 0, 0]);
-        message[12..].copy_from_slice(&group.octets());
+        // One record. Without sources: "exclude nobody" is every source, "include nobody" is none.
+        let count = (sources.len() / 16) as u8;
+        message[..12].copy_from_slice(&[REPORT_V2, 0, 0, 0, 0, 0, 0, 1, record, 0, 0, count]);
+        message[12..MESSAGE].copy_from_slice(&group.octets());
+        message[MESSAGE..].copy_from_slice(sources);
         let checksum = icmpv6_checksum(source, ALL_MLDV2_ROUTERS, message);
         message[2..4].copy_from_slice(&checksum.to_be_bytes());
         let payload = frame.len();

@@ -20,6 +20,7 @@
 //! | `icmp_report.rs` | errors in: what they say about a packet of ours, as errno |
 //! | `multicast.rs` | groups that sockets joined; IGMPv2 (RFC 2236) |
 //! | `mld.rs` | MLDv2 (RFC 3810) |
+//! | `source_filter.rs` | groups that are wanted from some sources alone; IGMPv3 (RFC 3376) |
 
 mod departure;
 mod extension;
@@ -43,6 +44,7 @@ mod route;
 #[cfg(test)]
 mod routing_tests;
 mod source;
+mod source_filter;
 #[cfg(test)]
 mod tests;
 
@@ -57,3 +59,4 @@ pub(super) use reassembly::Reassembly;
 pub(super) use record::{options as options_of, returned as returned_options};
 pub(super) use route::RouteOrigin;
 pub(super) use route::{Hop, Route, Routes};
+pub(super) use source_filter::Filter;

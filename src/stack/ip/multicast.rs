@@ -1,9 +1,11 @@
-//! Groups that this host is a member of, and IGMPv2 (RFC 2236), which tells routers. IPv6's MLD is in mld.rs.
+//! Groups that this host is a member of, and IGMPv2 (RFC 2236), which tells routers. Source filters
+//! are in source_filter.rs, IPv6's MLD is in mld.rs.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::header::Header;
+use super::source_filter::Filter;
 use super::{Hop, Identifications};
 use crate::base::constants::IPPROTO_IGMP;
 use crate::base::{Errno, Error, IfIndex, Reason};
@@ -27,17 +29,19 @@ const REPORT_V2: u8 = 0x16;
 const LEAVE: u8 = 0x17;
 
 /// A group that an interface is a member of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Group {
     pub(crate) address: IpAddr,
     /// Sockets (and for solicited-node groups addresses) that want it.
     pub(crate) users: u32,
+    /// Which sources they want.
+    pub(super) filter: Filter,
     /// RFC 2236 3: "the last host to send a report": only it says that it leaves.
     last_reporter: bool,
 }
 
 /// RFC 2236 6, RFC 3810 6: "the all-systems group" and what never leaves the host or the link's nodes are never reported.
-fn is_reported(group: IpAddr) -> bool {
+pub(super) fn is_reported(group: IpAddr) -> bool {
     match group {
         IpAddr::V4(ip) => ip != ALL_SYSTEMS,
         IpAddr::V6(ip) => {
@@ -51,6 +55,16 @@ impl Net {
     /// A socket joins a group on an interface (`None` = the route's); counted, the first one is reported by IGMP/MLD. EINVAL
     /// if it is no group, ENODEV without an interface, ENOBUFS if the interface has too many.
     pub(crate) fn join(&mut self, group: IpAddr, interface: Option<IfIndex>) -> Result<IfIndex, Error> {
+        self.join_filtered(group, interface, Filter::of_everybody())
+    }
+
+    /// [`Net::join`] with the sources that are wanted; of nobody nothing is told yet.
+    pub(in crate::stack) fn join_filtered(
+        &mut self,
+        group: IpAddr,
+        interface: Option<IfIndex>,
+        filter: Filter,
+    ) -> Result<IfIndex, Error> {
         let interface = self.member_interface(group, interface)?;
         let link = self.interface_mut(interface).ok_or_else(|| Errno::ENODEV.because(Reason::NoInterface))?;
         if let Some(member) = link.groups.iter_mut().find(|g| g.address == group) {
@@ -61,8 +75,9 @@ impl Net {
             self.note(Reason::IpTooManyGroups, Some(interface), None);
             return Err(Errno::ENOBUFS.because(Reason::IpTooManyGroups));
         }
-        link.groups.push(Group { address: group, users: 1, last_reporter: false });
-        if interface != IfIndex::LO && is_reported(group) {
+        let told = filter.is_of_everybody();
+        link.groups.push(Group { address: group, users: 1, filter, last_reporter: false });
+        if interface != IfIndex::LO && is_reported(group) && told {
             self.report_join(interface, group);
             // RFC 2236 3: "it is recommended that it be repeated once or twice after short delays".
             let most = if group.is_ipv4() { UNSOLICITED_V4 } else { UNSOLICITED_V6 };
@@ -83,17 +98,22 @@ impl Net {
         if member.users > 0 {
             return Ok(interface);
         }
-        let last_reporter = member.last_reporter;
-        link.groups.swap_remove(at);
+        let Group { last_reporter, filter, .. } = link.groups.swap_remove(at);
         self.timers.cancel(Timer::Group(interface, group));
         if interface != IfIndex::LO && is_reported(group) {
             match group {
-                IpAddr::V4(ip) if last_reporter => self.igmp_out(interface, LEAVE, ip, ALL_ROUTERS),
+                _ if !filter.is_of_everybody() => self.report_end(interface, group, &filter),
+                IpAddr::V4(ip) if last_reporter => self.igmp_message(interface, LEAVE, ip, ALL_ROUTERS),
                 IpAddr::V4(_) => {}
                 IpAddr::V6(ip) => self.mld_leave(interface, ip),
             }
         }
         Ok(interface)
+    }
+
+    /// The interface that a group's membership is on. ENODEV.
+    pub(crate) fn group_link(&self, group: IpAddr, interface: Option<IfIndex>) -> Result<IfIndex, Error> {
+        self.member_interface(group, interface)
     }
 
     fn member_interface(&self, group: IpAddr, interface: Option<IfIndex>) -> Result<IfIndex, Error> {
@@ -124,10 +144,22 @@ impl Net {
 
     fn report_join(&mut self, interface: IfIndex, group: IpAddr) {
         match group {
-            IpAddr::V4(ip) => self.igmp_out(interface, REPORT_V2, ip, ip),
+            _ if self.reports_filter(interface, group) => {}
+            IpAddr::V4(ip) => self.igmp_message(interface, REPORT_V2, ip, ip),
             IpAddr::V6(ip) => self.mld_join(interface, ip),
         }
         self.set_reporter(interface, group, true);
+    }
+
+    /// A group that is not wanted from everybody: that is told instead. True if so.
+    fn reports_filter(&mut self, interface: IfIndex, group: IpAddr) -> bool {
+        let link = self.interface(interface);
+        let filter = link.and_then(|link| link.groups.iter().find(|member| member.address == group));
+        let filter = filter.map(|member| member.filter.clone()).filter(|filter| !filter.is_of_everybody());
+        if let Some(filter) = &filter {
+            self.report_filter(interface, group, filter);
+        }
+        filter.is_some()
     }
 
     /// A report is due: the second one of a join, or the answer to a query.
@@ -136,7 +168,8 @@ impl Net {
             return;
         }
         match group {
-            IpAddr::V4(ip) => self.igmp_out(interface, REPORT_V2, ip, ip),
+            _ if self.reports_filter(interface, group) => {}
+            IpAddr::V4(ip) => self.igmp_message(interface, REPORT_V2, ip, ip),
             IpAddr::V6(ip) => self.mld_state(interface, ip),
         }
         self.set_reporter(interface, group, true);
@@ -198,19 +231,26 @@ impl Net {
         }
     }
 
-    /// RFC 2236 2: TTL 1, with the Router Alert option of RFC 2113.
-    fn igmp_out(&mut self, interface: IfIndex, kind: u8, group: Ipv4Addr, destination: Ipv4Addr) {
+    fn igmp_message(&mut self, interface: IfIndex, kind: u8, group: Ipv4Addr, destination: Ipv4Addr) {
+        let [a, b, c, d] = group.octets();
+        self.igmp_out(interface, &mut [kind, 0, 0, 0, a, b, c, d], destination);
+    }
+
+    /// RFC 2236 2, RFC 3376 4: TTL 1, with the Router Alert option of RFC 2113. The message's checksum is filled in.
+    pub(super) fn igmp_out(&mut self, interface: IfIndex, message: &mut [u8], destination: Ipv4Addr) {
         const HEADER: usize = 24;
         if self.is_shadow(interface) {
             return;
         }
         let source = self.source_v4(interface, destination).unwrap_or(Ipv4Addr::UNSPECIFIED);
-        let mut frame = self.pool.frame(HEADER + 8);
-        let (head, message) = frame.bytes_mut().split_at_mut(HEADER);
-        message[..4].copy_from_slice(&[kind, 0, 0, 0]);
-        message[4..].copy_from_slice(&group.octets());
-        let checksum = checksum(message);
-        message[2..4].copy_from_slice(&checksum.to_be_bytes());
+        let sum = checksum(message);
+        if let Some(field) = message.get_mut(2..4) {
+            field.copy_from_slice(&sum.to_be_bytes());
+        }
+        let total = HEADER + message.len();
+        let mut frame = self.pool.frame(total);
+        let (head, rest) = frame.bytes_mut().split_at_mut(HEADER);
+        rest.copy_from_slice(message);
         head[20..].copy_from_slice(&[0x94, 4, 0, 0]);
         let ids: &mut Identifications = &mut self.identifications;
         let header = Header {
@@ -220,7 +260,7 @@ impl Net {
             ttl: 1,
             tos: 0xc0,
             length: HEADER,
-            total: HEADER + 8,
+            total,
             identification: ids.next(source.into(), destination.into()),
             fragment: 0,
         };

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::extension::walk;
 use super::header::{DONT_FRAGMENT, Header, V4_LEN, V6_LEN};
 use super::{Hop, icmp_error};
 use crate::base::{Checksum, Direction, Errno, Error, Frame, IfIndex, Reason};
@@ -75,7 +76,12 @@ impl Net {
                 }
                 let header = frame.push(V6_LEN);
                 Header::write_v6(header, source, destination, head.protocol, head.ttl, head.tos, length);
-                self.loop_copy(&hop, &frame, V6_LEN, &head);
+                let [_, a, b, c] = (head.flow_label & 0xf_ffff).to_be_bytes();
+                header[1] |= a;
+                header[2..4].copy_from_slice(&[b, c]);
+                let chain = walk(frame.bytes())
+                    .map_or((head.protocol, V6_LEN), |chain| (chain.protocol, chain.payload));
+                self.loop_copy(&hop, &frame, chain.1, &IpHead { protocol: chain.0, ..head });
                 if self.stays_here(&hop, &head) {
                     return Ok(());
                 }
@@ -150,6 +156,7 @@ impl Net {
             tos: head.tos,
             interface: hop.interface,
             cast: hop.cast,
+            fragment_size: None,
         };
         self.copy_for_raw(&datagram);
         self.inbound.push_back(Inbound::Datagram(datagram));

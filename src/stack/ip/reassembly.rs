@@ -54,6 +54,8 @@ struct Partial {
     first: Option<(Datagram, Fragment)>,
     /// Bytes that came with the first fragment: what an ICMP error quotes.
     first_bytes: usize,
+    /// Bytes of the largest packet.
+    largest: usize,
     /// Fragments overlapped: what still comes is dropped too.
     refused: bool,
 }
@@ -142,7 +144,8 @@ impl Partial {
             // RFC 8200 4.5: the last header of the unfragmentable part names what the first fragment's header named.
             *header.get_mut(fragment.named_at)? = first.protocol;
         }
-        Some(Datagram { frame, header: fragment.header, ..first })
+        let fragment_size = u32::try_from(self.largest).ok();
+        Some(Datagram { frame, header: fragment.header, fragment_size, ..first })
     }
 
     /// The first fragment as it came, for a quote.
@@ -186,6 +189,7 @@ impl Net {
         let serial = self.partial(key, interface);
         let reassembly = &mut self.reassembly;
         let partial = reassembly.partials.get_mut(&serial)?;
+        partial.largest = partial.largest.max(datagram.frame.len());
         let before = partial.payload.len();
         let result = if partial.refused { Err(Reason::FragmentOverlap) } else { partial.add(fragment, data) };
         if let Err(reason) = result {
@@ -237,6 +241,7 @@ impl Net {
             total: None,
             first: None,
             first_bytes: 0,
+            largest: 0,
             refused: false,
         };
         reassembly.serials.insert(key, serial);

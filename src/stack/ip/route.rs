@@ -218,8 +218,13 @@ impl Net {
     pub(crate) fn path(&self, destination: IpAddr, hints: Hints) -> Result<Path, Error> {
         if let Some(source) = hints.source {
             let fits = source.is_ipv4() == destination.is_ipv4();
-            if !fits || !(source.is_unspecified() || self.is_local(source)) {
+            if !fits {
                 return Err(Errno::EINVAL.because(Reason::IpAddressNotOurs));
+            }
+            if !(source.is_unspecified() || hints.any_source || self.is_local(source)) {
+                // ip_route_output_key_hash_rcu: "rth = ERR_PTR(-ENETUNREACH)".
+                let errno = if source.is_ipv4() { Errno::ENETUNREACH } else { Errno::EINVAL };
+                return Err(errno.because(Reason::IpAddressNotOurs));
             }
         }
         let hop = self.hop(destination, hints)?;

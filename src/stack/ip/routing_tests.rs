@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::base::constants::IPPROTO_UDP;
 use crate::base::{Errno, IfIndex, Reason};
 use crate::stack::Config;
+use crate::stack::ip::Filter;
 use crate::stack::lan::{Lan, WIRE, cidr, ip};
 use crate::stack::link::{Address, AddressOrigin, AddressState};
 use crate::stack::net::{Cast, Hints, Inbound};
@@ -73,7 +74,7 @@ fn hints_are_kept() {
     assert_eq!(net.path(ip("8.8.8.8"), on(SECOND)).unwrap().next_hop, ip("8.8.8.8"));
     assert_eq!(net.path(ip("2001:db8:9::7"), on(WIRE)).unwrap_err().errno(), Errno::ENETUNREACH);
     assert_eq!(net.path(ip("192.0.2.7"), from("198.51.100.1")).unwrap().source, ip("198.51.100.1"));
-    assert_eq!(net.path(ip("192.0.2.7"), from("192.0.2.99")).unwrap_err().errno(), Errno::EINVAL);
+    assert_eq!(net.path(ip("192.0.2.7"), from("192.0.2.99")).unwrap_err().errno(), Errno::ENETUNREACH);
     assert_eq!(net.path(ip("192.0.2.7"), on(IfIndex(9))).unwrap_err().errno(), Errno::ENODEV);
     // SO_DONTROUTE: over no gateway.
     let direct = Hints { direct: true, ..Hints::default() };
@@ -346,4 +347,25 @@ fn joins_and_leaves_are_reported_and_queries_answered() {
     lan.hosts[0].leave(ip("ff0e::123"), Some(WIRE)).unwrap();
     lan.settle();
     assert_eq!(reports(&mut lan), [3]);
+}
+
+#[test]
+fn sources_are_told_by_igmpv3_and_mldv2() {
+    let mut lan = Lan::new(&[&["192.0.2.1/24"], &["192.0.2.2/24"]]);
+    let only = |source: &str| Filter { exclude: false, sources: [ip(source)].into() };
+    for (group, source, told) in
+        [("232.1.2.3", "192.0.2.9", [0x22, 0x22, 0x22]), ("ff3e::123", "2001:db8::9", [5, 4, 6])]
+    {
+        let net = &mut lan.hosts[0];
+        net.join_filtered(ip(group), Some(WIRE), Filter::of_nobody()).unwrap();
+        net.set_filter(WIRE, ip(group), &[only(source)]);
+        // Somebody else wants everybody, and leaves again.
+        net.join(ip(group), Some(WIRE)).unwrap();
+        net.set_filter(WIRE, ip(group), &[only(source), Filter::of_everybody()]);
+        net.leave(ip(group), Some(WIRE)).unwrap();
+        net.set_filter(WIRE, ip(group), &[Filter::of_everybody()]);
+        net.set_filter(WIRE, ip(group), &[Filter { exclude: true, sources: [ip(source)].into() }]);
+        lan.settle();
+        assert_eq!(reports(&mut lan), told, "{group}");
+    }
 }

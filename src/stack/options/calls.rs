@@ -129,7 +129,9 @@ impl Stack {
             Value::Special | Value::SpecialReadOnly => self.get_special(id, level, name, len)?,
             Value::Stored { default, .. } => stored.cloned().unwrap_or_else(|| ints(*default)),
             Value::StoredBytes { default, .. } => stored.cloned().unwrap_or_else(|| default.to_vec()),
-            Value::WriteOnly { .. } | Value::WriteOnlyBytes { .. } => return Err(unknown()),
+            Value::WriteOnly { .. } | Value::WriteOnlyBytes { .. } | Value::WriteOnlySpecial => {
+                return Err(unknown());
+            }
             Value::ReadOnly(value, _) => ints(*value),
             Value::ReadOnlyEmpty => Vec::new(),
             Value::Refused(errno, _) => return Err(errno.because(Reason::UnknownOption)),
@@ -181,7 +183,7 @@ impl Stack {
                 }
                 return self.option_changed(id, level, name);
             }
-            Value::Special => {
+            Value::Special | Value::WriteOnlySpecial => {
                 self.set_special(id, level, name, value)?;
                 return self.option_changed(id, level, name);
             }
@@ -219,6 +221,9 @@ impl Stack {
             return self.udp_uncork(id);
         }
         let tcp = matches!(entry.protocol_part, Part::Tcp(_));
+        if matches!((level, name), (SOL_IP, IP_MINTTL) | (SOL_IPV6, IPV6_MINHOPCOUNT)) {
+            self.tcp.filtered = true;
+        }
         if tcp && matches!(level, SOL_TCP | SOL_SOCKET) {
             self.tcp_option_changed(id, level, name)?;
         }

@@ -6,6 +6,7 @@ use super::bytes::{in_addr, word};
 use super::calls::{out_of_range, wrong_length};
 use crate::base::{Errno, IfIndex, Reason, Result, SocketId};
 use crate::stack::Stack;
+use crate::stack::ip::Filter;
 use crate::stack::link::Interface;
 use crate::stack::table::Membership;
 
@@ -24,27 +25,40 @@ impl Stack {
         if !group.is_multicast() {
             return Err(out_of_range());
         }
-        if join { self.join(id, group, interface) } else { self.leave(id, group, interface) }
+        if join {
+            self.join(id, group, interface, Filter::of_everybody())
+        } else {
+            self.leave(id, group, interface)
+        }
     }
 
-    fn join(&mut self, id: SocketId, group: IpAddr, interface: Option<IfIndex>) -> Result<()> {
-        let joined = self.net.join(group, interface)?;
-        let membership = Membership { group, interface: joined };
+    /// Joins with the sources that are wanted: everybody, or nobody yet.
+    pub(super) fn join(
+        &mut self,
+        id: SocketId,
+        group: IpAddr,
+        interface: Option<IfIndex>,
+        filter: Filter,
+    ) -> Result<()> {
+        let exclude = filter.exclude;
+        let joined = self.net.join_filtered(group, interface, filter)?;
         let memberships = &mut self.sockets.get_mut(id)?.memberships;
         let same_family = memberships.iter().filter(|m| m.group.is_ipv4() == group.is_ipv4()).count();
-        let error = if memberships.contains(&membership) {
+        let known = memberships.iter().any(|m| (m.group, m.interface) == (group, joined));
+        let error = if known {
             Errno::EADDRINUSE.because(Reason::AlreadyMember)
         } else if same_family >= MOST[usize::from(group.is_ipv6())] {
             Errno::ENOBUFS.because(Reason::TooManyMemberships)
         } else {
-            memberships.push(membership);
+            memberships.push(Membership { group, interface: joined, exclude, sources: None });
+            self.report_sources(group, joined);
             return Ok(());
         };
         self.net.leave(group, Some(joined))?;
         Err(error)
     }
 
-    fn leave(&mut self, id: SocketId, group: IpAddr, interface: Option<IfIndex>) -> Result<()> {
+    pub(super) fn leave(&mut self, id: SocketId, group: IpAddr, interface: Option<IfIndex>) -> Result<()> {
         if let Some(interface) = interface {
             self.net.interface_name(interface).ok_or(Errno::ENODEV.because(Reason::NoInterface))?;
         }
@@ -55,7 +69,9 @@ impl Stack {
             .position(|m| m.group == group && interface.is_none_or(|interface| m.interface == interface));
         let found = found.ok_or(Errno::EADDRNOTAVAIL.because(Reason::NotMember))?;
         let membership = memberships.remove(found);
-        self.net.leave(group, Some(membership.interface)).map(|_| ())
+        let left = self.net.leave(group, Some(membership.interface)).map(|_| ());
+        self.report_sources(group, membership.interface);
+        left
     }
 
     /// The interface that a struct ip_mreqn names: by index, by an address of it, or not at all.

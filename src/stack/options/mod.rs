@@ -11,6 +11,7 @@
 //! | `bytes.rs` | values as C lays them out |
 //! | `raw.rs` | what raw sockets alone have |
 //! | `filter.rs` | SO_ATTACH_FILTER and its companions |
+//! | `sources.rs` | which sources of its groups a socket hears |
 //! | `membership.rs` | multicast groups of a socket, and where its multicasts go out |
 
 mod bytes;
@@ -20,6 +21,7 @@ mod membership;
 mod raw;
 mod rows;
 mod socket;
+mod sources;
 mod special;
 mod table;
 
@@ -33,6 +35,7 @@ use crate::base::constants::{
 };
 use crate::base::{ControlMessage, IfIndex, Instant};
 use crate::stack::Config;
+use crate::stack::datagram::Extensions;
 use crate::stack::ip::IpOptions;
 
 /// A socket's options, in the units that the protocols compute with.
@@ -140,10 +143,33 @@ pub(crate) struct Options {
     /// IP_UNICAST_IF: where unicast goes out, if the device says nothing.
     pub(crate) unicast_interface: Option<IfIndex>,
     pub(crate) freebind: bool,
+    /// IP_TRANSPARENT, IPV6_TRANSPARENT: may bind to, and send from, addresses of others.
+    pub(crate) transparent: bool,
+    /// IP_BIND_ADDRESS_NO_PORT: bind(2) to port 0 leaves the choice to connect(2).
+    pub(crate) bind_without_port: bool,
+    /// IP_LOCAL_PORT_RANGE: the lowest in the lower half, the highest in the upper; 0 = the host's.
+    pub(crate) port_range: u32,
+    /// IP_MINTTL and IPV6_MINHOPCOUNT: segments with less are dropped (TCP).
+    pub(crate) min_ttl: u8,
+    pub(crate) min_hops: u8,
+    /// IP_RECVORIGDSTADDR and IPV6_RECVORIGDSTADDR.
+    pub(crate) recv_original: bool,
+    pub(crate) recv_original6: bool,
+    /// IP_RECVFRAGSIZE and IPV6_RECVFRAGSIZE.
+    pub(crate) recv_fragment_size: bool,
+    pub(crate) recv_fragment_size6: bool,
     /// IP_OPTIONS.
     pub(in crate::stack) ip_options: IpOptions,
 
     // SOL_IPV6
+    /// Which headers of a datagram to tell.
+    pub(crate) headers6: Headers6,
+    /// IPV6_HOPOPTS, IPV6_RTHDRDSTOPTS, IPV6_RTHDR, IPV6_DSTOPTS: sent with every datagram.
+    pub(in crate::stack) extensions: Extensions,
+    /// IPV6_FLOWINFO_SEND: the flow label of sin6_flowinfo is sent.
+    pub(crate) flow_info_send: bool,
+    /// IPV6_AUTOFLOWLABEL: a flow label by the hash of the flow; `None` = not asked, which is none here.
+    pub(crate) auto_flow_label: Option<bool>,
     pub(crate) v6only: bool,
     /// IPV6_UNICAST_HOPS; `None` = the host's.
     pub(crate) hops: Option<u8>,
@@ -210,6 +236,21 @@ pub(crate) struct UdpOptions {
     pub(crate) send_coverage: Option<u16>,
     /// UDPLITE_RECV_CSCOV: the least that a partial checksum must cover; 0 = only whole ones will do.
     pub(crate) recv_coverage: Option<u16>,
+}
+
+/// IPV6_RECVHOPOPTS and its like, RFC 3542; `old_*`: as RFC 2292 had them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Headers6 {
+    pub(crate) hop_by_hop: bool,
+    pub(crate) routing: bool,
+    pub(crate) destination: bool,
+    /// IPV6_FLOWINFO.
+    pub(crate) flow_info: bool,
+    pub(crate) old_packet_info: bool,
+    pub(crate) old_hop_limit: bool,
+    pub(crate) old_hop_by_hop: bool,
+    pub(crate) old_routing: bool,
+    pub(crate) old_destination: bool,
 }
 
 /// SO_TIMESTAMP and SO_TIMESTAMPNS: one excludes the other.
@@ -290,6 +331,19 @@ impl Options {
             multicast_all: domain == AF_INET,
             unicast_interface: None,
             freebind: false,
+            transparent: false,
+            bind_without_port: false,
+            port_range: 0,
+            min_ttl: 0,
+            min_hops: 0,
+            recv_original: false,
+            recv_original6: false,
+            recv_fragment_size: false,
+            recv_fragment_size6: false,
+            headers6: Headers6::default(),
+            extensions: Extensions::default(),
+            flow_info_send: false,
+            auto_flow_label: None,
             ip_options: IpOptions::default(),
             // ping_v6_prot has nothing to do with IPv4.
             v6only: ping && domain == AF_INET6,
@@ -359,6 +413,15 @@ impl Options {
             };
             self.peek_offset = moved.max(0);
         }
+    }
+
+    /// The ephemeral ports of this socket (inet_sk_get_local_port_range): what IP_LOCAL_PORT_RANGE leaves of the host's.
+    pub(crate) fn ports(&self, config: &Config) -> (u16, u16) {
+        let (least, most) = config.port_range;
+        let within = |port: u32, or| {
+            u16::try_from(port).ok().filter(|port| (least..=most).contains(port)).unwrap_or(or)
+        };
+        (within(self.port_range & 0xffff, least), within(self.port_range >> 16, most))
     }
 
     /// How long an orphan waits in FIN_WAIT2; `None` = not at all.

@@ -84,6 +84,9 @@ impl Stack {
                 info.extend(self.path_mtu(entry)?.to_ne_bytes());
                 return Ok(info);
             }
+            (SOL_IPV6, IPV6_HOPOPTS | IPV6_RTHDRDSTOPTS | IPV6_RTHDR | IPV6_DSTOPTS) => {
+                return Ok(options.extensions.get(name));
+            }
             (SOL_IPV6, IPV6_V6ONLY) => i32::from(options.v6only),
             (SOL_IPV6, IPV6_TCLASS) => i32::from(options.tclass),
             (SOL_UDP, UDP_ENCAP) => options.udp.encap,
@@ -150,8 +153,25 @@ impl Stack {
                 };
                 return self.membership(id, group, interface, name == MCAST_JOIN_GROUP);
             }
+            (
+                SOL_IP,
+                IP_BLOCK_SOURCE | IP_UNBLOCK_SOURCE | IP_ADD_SOURCE_MEMBERSHIP | IP_DROP_SOURCE_MEMBERSHIP,
+            )
+            | (
+                SOL_IP | SOL_IPV6,
+                MCAST_BLOCK_SOURCE
+                | MCAST_UNBLOCK_SOURCE
+                | MCAST_JOIN_SOURCE_GROUP
+                | MCAST_LEAVE_SOURCE_GROUP,
+            ) => return self.set_source(id, level, name, value),
+            (SOL_IP, IP_MSFILTER) | (SOL_IP | SOL_IPV6, MCAST_MSFILTER) => {
+                return self.set_source_filter(id, level, name, value);
+            }
             (SOL_IP, IP_UNICAST_IF) | (SOL_IPV6, IPV6_UNICAST_IF) => {
                 return self.set_unicast_interface(id, level, value);
+            }
+            (SOL_IPV6, IPV6_HOPOPTS | IPV6_RTHDRDSTOPTS | IPV6_RTHDR | IPV6_DSTOPTS) => {
+                return self.sockets.get_mut(id)?.options.extensions.set(name, value);
             }
             (SOL_IPV6, IPV6_MULTICAST_IF) if value.len() < 4 => return Err(wrong_length()),
             (SOL_IPV6, IPV6_MULTICAST_IF) => {
@@ -284,6 +304,7 @@ impl Stack {
             interface: entry.device,
             source: entry.local.map(|local| local.ip()),
             direct: entry.options.dont_route,
+            any_source: entry.options.transparent,
         };
         let mtu = self.net.path(remote.ip(), hints)?.mtu;
         // IP_MAX_MTU: IPv4's total length has 16 bits, whatever the link takes.

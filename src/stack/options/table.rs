@@ -37,6 +37,8 @@ pub(crate) enum Value {
     Field { get: fn(&Options) -> i32, set: fn(&mut Options, i32) -> bool },
     /// special.rs reads and writes it: it needs more than the options, or is no int. Acted on.
     Special,
+    /// special.rs writes it. To read it, the value would have to say what is asked.
+    WriteOnlySpecial,
     /// special.rs reads it; writing is ENOPROTOOPT.
     SpecialReadOnly,
     /// An int that nothing here acts on: kept as `fix` makes it (`None` = EINVAL), and returned.

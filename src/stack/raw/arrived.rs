@@ -103,6 +103,7 @@ impl Stack {
                 dropped: 0,
                 wrong_checksums: wrong,
                 options: Vec::new(),
+                fragment_size: None,
                 segment: 0,
             };
             self.deliver(id, queued);

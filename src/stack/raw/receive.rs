@@ -18,7 +18,7 @@ fn fits(entry: &Entry, source: IpAddr, destination: IpAddr, interface: Option<If
         || entry.raw().is_ok_and(|raw| raw.receives_all)
         // inet6_mc_check: of IPv6, a socket bound to its own address still hears the groups that it may hear.
         || matches!(destination, IpAddr::V6(v6) if v6.is_multicast())
-            && interface.is_some_and(|interface| entry.hears_group(destination, interface));
+            && interface.is_some_and(|interface| entry.hears_group(destination, source, interface));
     heard
         && peer.is_none_or(|peer| peer == source)
         && (entry.device.is_none() || interface.is_none() || entry.device == interface)
@@ -72,7 +72,7 @@ impl Stack {
             let Ok(entry) = self.sockets.get(*id) else { return false };
             let Ok(raw) = entry.raw() else { return false };
             // ip_mc_sf_allow; of IPv6 only bound sockets are asked (raw_v6_match).
-            let deaf = v4 && destination.is_multicast() && !entry.hears_group(destination, interface);
+            let deaf = v4 && destination.is_multicast() && !entry.hears_group(destination, source, interface);
             if deaf || raw.filters(protocol, v4, payload) {
                 return false;
             }

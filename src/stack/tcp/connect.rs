@@ -47,14 +47,16 @@ impl Stack {
             _ => remote,
         };
         let entry = self.sockets.get(id)?;
-        let (device, held, direct) = (entry.device, entry.claim, entry.options.dont_route);
+        let (device, held) = (entry.device, entry.claim);
+        let (direct, any_source) = (entry.options.dont_route, entry.options.transparent);
+        let range = entry.options.ports(&self.net.config);
         let scope = match remote {
             SocketAddr::V6(a) if a.scope_id() != 0 => Some(crate::base::IfIndex(a.scope_id())),
             _ => None,
         };
         let bound = entry.local.map(|local| local.ip().to_canonical()).filter(|ip| !ip.is_unspecified());
         let interface = device.or(scope);
-        let path = self.net.path(remote.ip(), Hints { interface, source: bound, direct })?;
+        let path = self.net.path(remote.ip(), Hints { interface, source: bound, any_source, direct })?;
         // tcp_v4_connect: no TCP to many.
         if path.cast != Cast::Unicast {
             return Err(Errno::ENETUNREACH.because(Reason::IpNoRoute));
@@ -92,13 +94,7 @@ impl Stack {
             }
             None => {
                 let offset = keyed_hash(&self.net.config.secret, (local, remote));
-                ports.claim_for_connect(
-                    Space::Tcp,
-                    entry.binding(local),
-                    self.net.config.port_range,
-                    offset,
-                    free,
-                )?
+                ports.claim_for_connect(Space::Tcp, entry.binding(local), range, offset, free)?
             }
         };
         let tuple = tuple(claim.port);
@@ -112,7 +108,7 @@ impl Stack {
             self.tcp_unbind(id)?;
             return Err(Errno::EINVAL.because(Reason::NoDestination));
         };
-        let hints = Hints { interface, source: Some(local), direct };
+        let hints = Hints { interface, source: Some(local), any_source, direct };
         let mut flow = Flow::new(tuple, connection, settings, hints, (path.link_mtu, path.mtu), now);
         flow.owner = Some(id);
         let was = flow.snapshot();

@@ -59,6 +59,7 @@ impl Tcp {
             interface: scope(entry.device, &tuple, interface),
             source: Some(tuple.local),
             direct: entry.options.dont_route,
+            any_source: entry.options.transparent,
         };
         let path = match rest.net.path(tuple.remote, hints) {
             Ok(path) => path,

@@ -1,5 +1,7 @@
 //! The way of a segment in: its connection is found, it is judged, the engine gets it, and what follows is told.
 
+use std::net::IpAddr;
+
 use super::accept::{Judgement, in_window, judge};
 use super::engine::Engine;
 use super::flow::Flow;
@@ -62,7 +64,7 @@ impl Tcp {
                         let hints = Hints {
                             interface: handshake::scope(None, &tuple, interface),
                             source: Some(tuple.local),
-                            direct: false,
+                            ..Hints::default()
                         };
                         handshake::send(rest, frame, hints);
                     }
@@ -112,6 +114,15 @@ impl Tcp {
             self.listeners.choose(rest.sockets, tuple.local, tuple.local_port, interface, lot)
         };
         let Some(entry) = socket.and_then(|id| rest.sockets.get(id).ok()) else { return true };
+        let (hops, least) = match tuple.remote {
+            IpAddr::V4(_) => (frame.bytes().get(8), entry.options.min_ttl),
+            IpAddr::V6(_) => (frame.bytes().get(7), entry.options.min_hops),
+        };
+        // RFC 5082 (tcp_v4_rcv): from further away than the program believes its peer to be.
+        if hops.is_some_and(|hops| *hops < least) {
+            rest.net.note(Reason::TcpMinTtl, Some(interface), socket);
+            return false;
+        }
         if entry.filter.is_none() {
             return true;
         }
@@ -153,7 +164,7 @@ impl Tcp {
         let hints = Hints {
             interface: handshake::scope(None, tuple, interface),
             source: Some(tuple.local),
-            direct: false,
+            ..Hints::default()
         };
         let frame = reset.frame(tuple, rest.net.config.ttl, &rest.net.pool);
         handshake::send(rest, frame, hints);

@@ -1,12 +1,12 @@
 //! The way of a datagram in: checked, its sockets found, their queues filled; and of the errors about what was sent.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use super::HEADER;
 use crate::base::constants::{AF_INET, IPPROTO_UDPLITE, UDP_ENCAP_ESPINUDP};
 use crate::base::{Checksum, IfIndex, Reason, SocketId};
 use crate::stack::datagram::scoped;
-use crate::stack::table::{Entry, Membership};
+use crate::stack::table::Entry;
 use crate::stack::{Cast, Datagram, NetError, Stack, keyed_hash};
 use crate::wire::Sum;
 use crate::wire::filter::Facts;
@@ -211,7 +211,8 @@ impl Stack {
         let hears = |id: &&SocketId| {
             self.sockets.get(**id).is_ok_and(|entry| {
                 score(entry, arrival).is_some()
-                    && (!group.is_multicast() || entry.hears_group(group, arrival.interface))
+                    && (!group.is_multicast()
+                        || entry.hears_group(group, arrival.source.ip(), arrival.interface))
             })
         };
         self.udp
@@ -238,22 +239,6 @@ impl Stack {
                 self.datagram_error(id, error, arrival.source, data);
             }
             None => self.net.note(Reason::IcmpNotOurs, error.interface, None),
-        }
-    }
-}
-
-impl Entry {
-    /// True if a datagram to this group reaches the socket: it has joined, or hears all (IP_MULTICAST_ALL).
-    pub(in crate::stack) fn hears_group(&self, group: IpAddr, interface: IfIndex) -> bool {
-        let joined = |m: &&Membership| m.group == group;
-        match group {
-            // ip_mc_sf_allow
-            IpAddr::V4(_) => {
-                self.memberships.iter().filter(joined).any(|m| m.interface == interface)
-                    || self.options.multicast_all
-            }
-            // inet6_mc_check
-            IpAddr::V6(_) => self.memberships.iter().any(|m| m.group == group) || self.options.multicast_all6,
         }
     }
 }

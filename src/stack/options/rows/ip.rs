@@ -24,34 +24,42 @@ SOL_IP: {
     IP_IPSEC_POLICY = Value::Refused(Errno::ENOPROTOOPT, Errno::EOPNOTSUPP);
     IP_XFRM_POLICY = Value::Refused(Errno::ENOPROTOOPT, Errno::EOPNOTSUPP);
     IP_PASSSEC = FLAG;
-    IP_TRANSPARENT = FLAG;
-    IP_RECVORIGDSTADDR = FLAG;
-    IP_MINTTL = Value::Stored { default: 0, fix: within::<255> };
+    IP_TRANSPARENT = on!(transparent);
+    IP_RECVORIGDSTADDR = on!(recv_original);
+    IP_MINTTL = number!(min_ttl, (0..=255));
     IP_NODEFRAG = FLAG, not !RAW => ENOPROTOOPT;
     IP_CHECKSUM = FLAG;
-    IP_BIND_ADDRESS_NO_PORT = FLAG;
-    IP_RECVFRAGSIZE = FLAG, not TCP => EINVAL;
+    IP_BIND_ADDRESS_NO_PORT = on!(bind_without_port);
+    IP_RECVFRAGSIZE = on!(recv_fragment_size), not TCP => EINVAL;
     IP_RECVERR_RFC4884 = BIT;
     IP_MULTICAST_IF = Value::Special, not TCP => EINVAL;
     IP_MULTICAST_TTL = hops!(multicast_ttl, 1, 0), not TCP => EINVAL;
     IP_MULTICAST_LOOP = on!(multicast_loop);
     IP_ADD_MEMBERSHIP = Value::Special, not TCP => EPROTO;
     IP_DROP_MEMBERSHIP = Value::Special, not TCP => EPROTO;
-    IP_UNBLOCK_SOURCE = Value::WriteOnlyBytes { least: 12, most: 12 };
-    IP_BLOCK_SOURCE = Value::WriteOnlyBytes { least: 12, most: 12 };
-    IP_ADD_SOURCE_MEMBERSHIP = Value::WriteOnlyBytes { least: 12, most: 12 };
-    IP_DROP_SOURCE_MEMBERSHIP = Value::WriteOnlyBytes { least: 12, most: 12 };
-    IP_MSFILTER = bytes(16, 4096, false);
+    IP_UNBLOCK_SOURCE = Value::WriteOnlySpecial;
+    IP_BLOCK_SOURCE = Value::WriteOnlySpecial;
+    IP_ADD_SOURCE_MEMBERSHIP = Value::WriteOnlySpecial;
+    IP_DROP_SOURCE_MEMBERSHIP = Value::WriteOnlySpecial;
+    IP_MSFILTER = Value::WriteOnlySpecial;
     MCAST_JOIN_GROUP = Value::Special;
-    MCAST_BLOCK_SOURCE = Value::WriteOnlyBytes { least: 264, most: 264 };
-    MCAST_UNBLOCK_SOURCE = Value::WriteOnlyBytes { least: 264, most: 264 };
+    MCAST_BLOCK_SOURCE = Value::WriteOnlySpecial;
+    MCAST_UNBLOCK_SOURCE = Value::WriteOnlySpecial;
     MCAST_LEAVE_GROUP = Value::Special;
-    MCAST_JOIN_SOURCE_GROUP = Value::WriteOnlyBytes { least: 264, most: 264 };
-    MCAST_LEAVE_SOURCE_GROUP = Value::WriteOnlyBytes { least: 264, most: 264 };
-    MCAST_MSFILTER = Value::WriteOnlyBytes { least: 144, most: 4096 };
+    MCAST_JOIN_SOURCE_GROUP = Value::WriteOnlySpecial;
+    MCAST_LEAVE_SOURCE_GROUP = Value::WriteOnlySpecial;
+    MCAST_MSFILTER = Value::WriteOnlySpecial;
     IP_MULTICAST_ALL = zero_or_one!(multicast_all);
     IP_UNICAST_IF = Value::Special;
-    IP_LOCAL_PORT_RANGE = Value::Stored { default: 0, fix: any };
+    IP_LOCAL_PORT_RANGE = Value::Field {
+        get: |o| o.port_range as i32,
+        set: |o, v| {
+            let (least, most) = (v as u32 & 0xffff, v as u32 >> 16);
+            let fits = least == 0 || most == 0 || least <= most;
+            o.port_range = if fits { v as u32 } else { o.port_range };
+            fits
+        }
+    };
     IP_PROTOCOL = Value::SpecialReadOnly;
     IP_CSUM_BAD = Value::Special, not !RAW => ENOPROTOOPT;
 }

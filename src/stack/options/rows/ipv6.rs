@@ -7,15 +7,15 @@ use crate::stack::options::table::*;
 rows_of! {
 SOL_IPV6: {
     IPV6_ADDRFORM = Value::Refused(Errno::ENOTCONN, Errno::EINVAL);
-    IPV6_2292PKTINFO = FLAG;
-    IPV6_2292HOPOPTS = FLAG;
-    IPV6_2292DSTOPTS = FLAG;
-    IPV6_2292RTHDR = FLAG;
+    IPV6_2292PKTINFO = on!(headers6.old_packet_info);
+    IPV6_2292HOPOPTS = on!(headers6.old_hop_by_hop);
+    IPV6_2292DSTOPTS = on!(headers6.old_destination);
+    IPV6_2292RTHDR = on!(headers6.old_routing);
     IPV6_2292PKTOPTIONS = bytes(0, 2048, true);
     IPV6_CHECKSUM = Value::Special, not !RAW => ENOPROTOOPT;
-    IPV6_2292HOPLIMIT = FLAG;
+    IPV6_2292HOPLIMIT = on!(headers6.old_hop_limit);
     IPV6_NEXTHOP = NO_SUCH;
-    IPV6_FLOWINFO = FLAG;
+    IPV6_FLOWINFO = on!(headers6.flow_info);
     IPV6_UNICAST_HOPS = Value::Special;
     IPV6_MULTICAST_IF = Value::Special, not TCP => ENOPROTOOPT;
     IPV6_MULTICAST_HOPS = hops!(multicast_hops, 1, 0), not TCP => ENOPROTOOPT;
@@ -33,40 +33,43 @@ SOL_IPV6: {
     IPV6_ROUTER_ALERT_ISOLATE = FLAG;
     IPV6_RECVERR_RFC4884 = BIT;
     IPV6_FLOWLABEL_MGR = bytes(32, 2048, false);
-    IPV6_FLOWINFO_SEND = FLAG;
+    IPV6_FLOWINFO_SEND = on!(flow_info_send);
     IPV6_IPSEC_POLICY = Value::Refused(Errno::ENOPROTOOPT, Errno::EOPNOTSUPP);
     IPV6_XFRM_POLICY = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
     IPV6_HDRINCL = Value::Special, not !RAW => ENOPROTOOPT;
     MCAST_JOIN_GROUP = Value::Special;
-    MCAST_BLOCK_SOURCE = Value::WriteOnlyBytes { least: 264, most: 264 };
-    MCAST_UNBLOCK_SOURCE = Value::WriteOnlyBytes { least: 264, most: 264 };
+    MCAST_BLOCK_SOURCE = Value::WriteOnlySpecial;
+    MCAST_UNBLOCK_SOURCE = Value::WriteOnlySpecial;
     MCAST_LEAVE_GROUP = Value::Special;
-    MCAST_JOIN_SOURCE_GROUP = Value::WriteOnlyBytes { least: 264, most: 264 };
-    MCAST_LEAVE_SOURCE_GROUP = Value::WriteOnlyBytes { least: 264, most: 264 };
-    MCAST_MSFILTER = Value::WriteOnlyBytes { least: 144, most: 4096 };
+    MCAST_JOIN_SOURCE_GROUP = Value::WriteOnlySpecial;
+    MCAST_LEAVE_SOURCE_GROUP = Value::WriteOnlySpecial;
+    MCAST_MSFILTER = Value::WriteOnlySpecial;
     IPV6_RECVPKTINFO = on!(packet_info6);
     IPV6_PKTINFO = Value::WriteOnlyBytes { least: 20, most: 20 };
     IPV6_RECVHOPLIMIT = on!(recv_hops);
     IPV6_HOPLIMIT = NO_SUCH;
-    IPV6_RECVHOPOPTS = FLAG;
-    IPV6_HOPOPTS = bytes(8, 2048, true);
-    IPV6_RTHDRDSTOPTS = bytes(8, 2048, true);
-    IPV6_RECVRTHDR = FLAG;
-    IPV6_RTHDR = bytes(8, 2048, true);
-    IPV6_RECVDSTOPTS = FLAG;
-    IPV6_DSTOPTS = bytes(8, 2048, true);
+    IPV6_RECVHOPOPTS = on!(headers6.hop_by_hop);
+    IPV6_HOPOPTS = Value::Special;
+    IPV6_RTHDRDSTOPTS = Value::Special;
+    IPV6_RECVRTHDR = on!(headers6.routing);
+    IPV6_RTHDR = Value::Special;
+    IPV6_RECVDSTOPTS = on!(headers6.destination);
+    IPV6_DSTOPTS = Value::Special;
     IPV6_RECVPATHMTU = FLAG;
     IPV6_PATHMTU = Value::SpecialReadOnly;
     IPV6_DONTFRAG = on!(dont_fragment6);
     IPV6_RECVTCLASS = on!(recv_tclass);
     IPV6_TCLASS = Value::Special;
-    IPV6_AUTOFLOWLABEL = Value::Stored { default: 1, fix: flag };
+    IPV6_AUTOFLOWLABEL = Value::Field {
+        get: |o| o.auto_flow_label.map_or(1, i32::from),
+        set: |o, v| { o.auto_flow_label = Some(v != 0); true }
+    };
     IPV6_ADDR_PREFERENCES = Value::Stored { default: 0x500, fix: address_preferences };
-    IPV6_MINHOPCOUNT = Value::Stored { default: 0, fix: within::<255> };
-    IPV6_ORIGDSTADDR = FLAG;
-    IPV6_TRANSPARENT = FLAG;
+    IPV6_MINHOPCOUNT = number!(min_hops, (0..=255));
+    IPV6_ORIGDSTADDR = on!(recv_original6);
+    IPV6_TRANSPARENT = on!(transparent);
     IPV6_UNICAST_IF = Value::Special;
-    IPV6_RECVFRAGSIZE = FLAG;
+    IPV6_RECVFRAGSIZE = on!(recv_fragment_size6);
     IPV6_FREEBIND = on!(freebind);
 }
 }

@@ -15,6 +15,7 @@ use crate::stack::{Cast, Datagram, NetError};
 fn inject(wire: &mut Wire, host: usize, frame: Frame, from: IpAddr, to: IpAddr) {
     let header = Segment::offset(frame.bytes());
     let datagram = Datagram {
+        fragment_size: None,
         header,
         frame,
         source: from,
