@@ -8,7 +8,7 @@ use super::ip::{Route, RouteOrigin};
 use super::link::{Address, AddressState, Interface, Neighbour};
 use super::table::{Entry, Part};
 use super::{Hints, Stack};
-use crate::base::constants::{AF_INET6, AF_PACKET};
+use crate::base::constants::{AF_INET6, AF_PACKET, AF_UNIX};
 use crate::base::verb::{AddressRow, InterfaceRow, NeighbourRow, RouteRow, SocketRow};
 use crate::base::{Cidr, IfIndex, Instant, Mac, Reason, Result, SocketId};
 
@@ -90,7 +90,8 @@ impl Stack {
 
     /// The sockets by their numbers, then the connections without one by their ends.
     pub(super) fn socket_rows(&self, from: usize) -> Vec<SocketRow> {
-        let mut sockets: Vec<_> = self.sockets.iter().collect();
+        // A row has no place for the names of AF_UNIX.
+        let mut sockets: Vec<_> = self.sockets.iter().filter(|(_, entry)| entry.domain != AF_UNIX).collect();
         sockets.sort_by_key(|(id, _)| *id);
         let rows = sockets.iter().skip(from).take(PIECE).map(|(id, entry)| self.socket_row(*id, entry));
         let mut rows: Vec<_> = rows.collect();

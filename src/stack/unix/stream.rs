@@ -113,7 +113,7 @@ impl Stack {
             if passes && writer.is_some_and(|writer| writer != message.credentials()) {
                 break;
             }
-            writer.get_or_insert(message.credentials());
+            writer = writer.or_else(|| Some(message.credentials()));
             from = from.or_else(|| self.unix_sender(message));
             let rest = message.rest().get(std::mem::take(&mut skip)..).unwrap_or_default();
             let taken = rest.len().min(room - data.len());
