@@ -188,13 +188,19 @@ impl Net {
         }
     }
 
+    /// An interface was set down.
+    pub(in crate::stack) fn remove_routes_over(&mut self, interface: IfIndex) {
+        self.routes.rows.retain(|route| route.interface != interface);
+        self.changed(Matter::Routes);
+    }
+
     /// Makes the routes that an interface's addresses give.
     pub(in crate::stack) fn connect_routes(&mut self, interface: IfIndex) {
         self.changed(Matter::Routes);
         let Some(link) = self.interfaces.get((interface.0 as usize).wrapping_sub(1)) else { return };
         let rows = &mut self.routes.rows;
         rows.retain(|r| r.origin != RouteOrigin::Connected || r.interface != interface);
-        if interface == IfIndex::LO {
+        if interface == IfIndex::LO || !link.enabled {
             return;
         }
         // RFC 5942 4: an address made of a prefix says nothing of what is on the link; the prefix option does.

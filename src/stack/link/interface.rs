@@ -25,8 +25,14 @@ pub(crate) struct Interface {
     pub(crate) mtu: usize,
     /// The same for IPv6: a router advertisement may lower it.
     pub(crate) ipv6_mtu: usize,
-    /// The link is there.
+    /// The largest that its device takes.
+    pub(crate) largest_mtu: usize,
+    /// It works: the link is there, and nobody has set it down.
     pub(crate) up: bool,
+    /// Nobody has set it down (IFF_UP).
+    pub(crate) enabled: bool,
+    /// The link is there.
+    carrier: bool,
     /// It configures IPv6 by itself.
     pub(crate) ipv6: bool,
     pub(crate) addresses: Vec<Address>,
@@ -113,7 +119,10 @@ impl Interface {
             link: config.link,
             mtu: config.mtu,
             ipv6_mtu: config.mtu,
+            largest_mtu: config.mtu,
             up: true,
+            enabled: true,
+            carrier: true,
             ipv6: config.ipv6,
             addresses: Vec::new(),
             groups: Vec::new(),
@@ -251,7 +260,70 @@ impl Net {
     /// The link came up or went down (the device failed, or recovered). Addresses stay; routes over a link that is down are
     /// not used; what waits for its neighbours is dropped.
     pub(crate) fn set_link(&mut self, interface: IfIndex, up: bool) {
+        if let Some(link) = self.interface_mut(interface) {
+            link.carrier = up;
+            self.follow_link(interface);
+        }
+    }
+
+    /// dev_open, dev_close. Down, its routes and IPv6 addresses go (fib_disable_ip, addrconf_ifdown); up again, those come back that
+    /// follow from what it has. EOPNOTSUPP for the loopback, and on a wire that is shared with the kernel.
+    pub(crate) fn enable(&mut self, interface: IfIndex, on: bool) -> Result<(), Error> {
+        let Some(link) = self.interface(interface) else {
+            return Err(Errno::ENODEV.because(Reason::NoInterface));
+        };
+        if link.enabled == on {
+            return Ok(());
+        }
+        if interface == IfIndex::LO || self.is_shadow(interface) {
+            return Err(Errno::EOPNOTSUPP.with("this interface is always up"));
+        }
+        let configures = link.ipv6;
+        let ipv6: Vec<IpAddr> = link.addresses.iter().map(Address::ip).filter(IpAddr::is_ipv6).collect();
+        if let Some(link) = self.interface_mut(interface) {
+            link.enabled = on;
+        }
+        if !on {
+            for address in ipv6 {
+                self.remove_address(interface, address)?;
+            }
+            self.remove_routes_over(interface);
+        }
+        self.connect_routes(interface);
+        self.changed(Matter::Links);
+        self.follow_link(interface);
+        if on && configures {
+            self.start_ipv6(interface);
+        }
+        Ok(())
+    }
+
+    /// IFLA_MTU. EINVAL under IPv4's minimum and over what the device takes; EOPNOTSUPP where IPv6 would lose its own.
+    pub(crate) fn set_mtu(&mut self, interface: IfIndex, mtu: usize) -> Result<(), Error> {
+        let Some(link) = self.interface_mut(interface) else {
+            return Err(Errno::ENODEV.because(Reason::NoInterface));
+        };
+        if link.is_can() {
+            return Err(Errno::EOPNOTSUPP.with("a CAN interface carries the frames that its bus has"));
+        }
+        if mtu < 68 {
+            return Err(Errno::EINVAL.with("mtu less than device minimum"));
+        }
+        if mtu > link.largest_mtu {
+            return Err(Errno::EINVAL.with("mtu greater than device maximum"));
+        }
+        if mtu < 1280 && (link.ipv6 || link.addresses.iter().any(|own| own.ip().is_ipv6())) {
+            return Err(Errno::EOPNOTSUPP.with("the interface has IPv6, which needs 1280 (RFC 8200 5)"));
+        }
+        (link.mtu, link.ipv6_mtu) = (mtu, mtu);
+        self.changed(Matter::Links);
+        Ok(())
+    }
+
+    /// The link, or who may set it down, has changed: is it up?
+    fn follow_link(&mut self, interface: IfIndex) {
         let Some(link) = self.interface_mut(interface) else { return };
+        let up = link.carrier && link.enabled;
         if std::mem::replace(&mut link.up, up) == up || interface == IfIndex::LO {
             return;
         }

@@ -1,4 +1,4 @@
-//! Requests that change the host, as far as its verbs go: addresses, routes, neighbours. What they can't do is EOPNOTSUPP with a
+//! Requests that change the host, as far as its verbs go: links, addresses, routes, neighbours. What they can't do is EOPNOTSUPP with a
 //! sentence.
 
 use std::net::IpAddr;
@@ -46,8 +46,9 @@ impl Net {
         named.map(|interface| interface.index).ok_or(Errno::ENODEV.because(Reason::NoInterface))
     }
 
-    /// RTM_NEWLINK, RTM_SETLINK: an interface that is there may be set up, which it is already.
+    /// RTM_NEWLINK, RTM_SETLINK: an interface that is there is set up or down, and gets its MTU (do_setlink).
     pub(super) fn set_link_by(&mut self, request: &Message<'_>) -> Result<()> {
+        const IFLA_MTU: u16 = 4;
         /// IFLA_IFNAME, IFLA_EXT_MASK, IFLA_ALT_IFNAME: they name what is meant, and change nothing.
         const NAMES: [u16; 3] = [3, 29, 53];
         short(request, LINK)?;
@@ -55,17 +56,17 @@ impl Net {
         if request.flags & NLM_F_CREATE != 0 && interface.is_err() {
             return Err(Errno::EOPNOTSUPP.with("a sockatoo host gets its interfaces when it is made"));
         }
-        interface?;
+        let interface = interface?;
         let (flags, change) = (request.word(8), request.word(12));
-        let more =
-            attributes(request.body.get(LINK..).unwrap_or_default()).any(|(kind, _)| !NAMES.contains(&kind));
-        if more || change & !IFF_UP != 0 {
-            return Err(Errno::EOPNOTSUPP.with("of an interface nothing can be changed but its addresses"));
+        let mut told = attributes(request.body.get(LINK..).unwrap_or_default());
+        if told.any(|(kind, _)| kind != IFLA_MTU && !NAMES.contains(&kind)) || change & !IFF_UP != 0 {
+            return Err(Errno::EOPNOTSUPP
+                .with("of an interface the state (up, down), the MTU and the addresses can be changed"));
         }
-        if change & IFF_UP != 0 && flags & IFF_UP == 0 {
-            return Err(Errno::EOPNOTSUPP.with("an interface is up as long as its wire is there"));
+        if let Some(mtu) = request.number(LINK, IFLA_MTU)? {
+            self.set_mtu(interface, mtu as usize)?;
         }
-        Ok(())
+        if change & IFF_UP != 0 { self.enable(interface, flags & IFF_UP != 0) } else { Ok(()) }
     }
 
     /// RTM_NEWADDR, RTM_DELADDR.

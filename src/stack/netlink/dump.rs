@@ -231,6 +231,10 @@ fn own_routes(interface: &Interface, v4: bool) -> Vec<Draft> {
                 ));
             }
             rows.push(row(whole, RTN_LOCAL, RT_SCOPE_HOST, ip));
+            // fib_disable_ip: set down, it has no network.
+            if !interface.enabled {
+                continue;
+            }
             // fib_add_ifaddr: a secondary address has the primary's network already.
             let network = |address: &Address| (address.cidr.network(), address.cidr.prefix());
             let primary = interface.usable().find(|other| network(other) == network(own));
@@ -293,7 +297,8 @@ pub(super) fn link(interface: &Interface) -> Draft {
     // struct ifinfomsg: family, pad, type (16 bits), index, flags, change.
     let mut head = vec![0, 0];
     head.extend(interface.hardware().to_ne_bytes());
-    head.extend(words(&[interface.index.0, IFF_UP | kind | carrier, 0]));
+    let enabled = if interface.enabled { IFF_UP } else { 0 };
+    head.extend(words(&[interface.index.0, enabled | kind | carrier, 0]));
     // IF_OPER_UNKNOWN, IF_OPER_UP, IF_OPER_DOWN (RFC 2863).
     let state = if lo {
         0
@@ -303,7 +308,8 @@ pub(super) fn link(interface: &Interface) -> Draft {
         2
     };
     let can = interface.is_can();
-    let (least, most) = if lo || can { (0, 0) } else { (68, 65_535) };
+    let largest = u32::try_from(interface.largest_mtu).unwrap_or(u32::MAX);
+    let (least, most) = if lo || can { (0, 0) } else { (68, largest) };
     let broadcast = if lo { Mac::ZERO } else { Mac::BROADCAST };
     let c = &interface.counters;
     let counts = [c.rx_packets, c.tx_packets, c.rx_bytes, c.tx_bytes, 0, 0, c.rx_drops, c.tx_drops];

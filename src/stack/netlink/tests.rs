@@ -3,7 +3,7 @@
 use super::*;
 use crate::base::constants::{AF_INET, AF_INET6, AF_NETLINK, SOCK_RAW, SOL_NETLINK};
 use crate::base::netlink::{NLM_F_EXCL, attributes};
-use crate::base::{Mac, constants};
+use crate::base::{IfIndex, Mac, SockAddr, constants};
 use crate::stack::{Config, InterfaceConfig};
 
 fn host(addresses: &[&str]) -> (Stack, SocketId) {
@@ -115,12 +115,32 @@ fn changes_are_the_hosts_verbs() {
         send(&mut stack, id, &request(kind, NLM_F_ACK | NLM_F_EXCL, &route)).unwrap();
         assert_eq!(error(&mut stack, id), errno);
     }
-    // `ip link set eth0 down`: a sentence comes with the number.
-    let down = [&[0; 4][..], &2_u32.to_ne_bytes(), &0_u32.to_ne_bytes(), &1_u32.to_ne_bytes()].concat();
-    send(&mut stack, id, &request(RTM_NEWLINK, NLM_F_ACK, &down)).unwrap();
-    let refused = answers(&mut stack, id).remove(0);
-    assert_eq!(refused.1, NLM_F_ACK_TLVS);
-    assert!(String::from_utf8_lossy(&refused.2).contains("as long as its wire is there"));
+    // `ip link set eth0 down`, `up`, `mtu 1400`, and what can't be: a sentence comes with the number.
+    let link = |stack: &mut Stack, flags: u32, change: u32, more: &[u8]| {
+        let head =
+            [&[0; 4][..], &2_u32.to_ne_bytes(), &flags.to_ne_bytes(), &change.to_ne_bytes(), more].concat();
+        send(stack, id, &request(RTM_NEWLINK, NLM_F_ACK, &head)).unwrap();
+        answers(stack, id).remove(0)
+    };
+    let state = |stack: &Stack| {
+        let eth0 = stack.net.interface(IfIndex(2)).unwrap();
+        (eth0.up, eth0.mtu, stack.net.routes().len())
+    };
+    assert_eq!(link(&mut stack, 0, 1, &[]).2[..4], [0; 4]);
+    assert_eq!(state(&stack), (false, 1500, 0));
+    // The wire may go and come meanwhile.
+    stack.net.set_link(IfIndex(2), false);
+    stack.net.set_link(IfIndex(2), true);
+    assert_eq!(state(&stack), (false, 1500, 0));
+    assert_eq!(link(&mut stack, 1, 1, &[8, 0, 4, 0, 120, 5, 0, 0]).2[..4], [0; 4]);
+    assert_eq!(state(&stack), (true, 1400, 1));
+    for (mtu, says) in [(1501_u32, "greater"), (67, "less")] {
+        let refused = link(&mut stack, 0, 0, &[&[8, 0, 4, 0][..], &mtu.to_ne_bytes()].concat());
+        assert_eq!(refused.1, NLM_F_ACK_TLVS);
+        assert!(String::from_utf8_lossy(&refused.2).contains(says));
+    }
+    let name = link(&mut stack, 0, 0, &[12, 0, 1, 0, 2, 0, 0, 0, 0, 7, 0, 0]);
+    assert_eq!(i32::from_ne_bytes(name.2[..4].try_into().unwrap()), -Errno::EOPNOTSUPP.0);
 }
 
 #[test]
@@ -155,6 +175,113 @@ fn nothing_hostile_is_taken_for_a_request_or_panics() {
     assert_eq!(attributes(&[3, 0, 1, 0, 0, 0]).count(), 0);
     assert_eq!(attributes(&[0xff, 0xff, 1, 0, 0, 0]).count(), 0);
     assert_eq!(attributes(&[5, 0, 1, 0x80, 9]).collect::<Vec<_>>(), [(1, &[9][..])]);
+}
+
+#[test]
+fn whoever_has_joined_hears_of_changes_and_nobody_else() {
+    let (mut stack, id) = host(&["192.0.2.2/24"]);
+    let deaf = stack.socket(AF_NETLINK, SOCK_RAW, 0).unwrap();
+    // RTNLGRP_NEIGH, RTNLGRP_IPV4_IFADDR.
+    for group in [3_i32, 5] {
+        stack.setsockopt(id, SOL_NETLINK, constants::NETLINK_ADD_MEMBERSHIP, &group.to_ne_bytes()).unwrap();
+    }
+    let heard = |stack: &mut Stack| {
+        let mut all = Vec::new();
+        let mut buffer = vec![0; 65_536];
+        while let Ok(received) = stack.recv(id, &mut [IoSliceMut::new(&mut buffer)], 0) {
+            let Some(SockAddr::Netlink(from)) = received.from else { panic!("{received:?}") };
+            all.extend(messages(&buffer[..received.len]).map(|m| (from.groups, m.kind)));
+        }
+        all
+    };
+    let eth0 = IfIndex(2);
+    // A verb, not a request: whoever it was.
+    stack.net.add_address(eth0, "192.0.2.3/24".parse().unwrap()).unwrap();
+    stack.dispatch();
+    assert_eq!(heard(&mut stack), [(1 << 4, RTM_NEWADDR)]);
+    stack.dispatch();
+    assert_eq!(heard(&mut stack), []);
+    // A neighbour is met, and gets old by itself.
+    stack.net.copy_neighbour(eth0, "192.0.2.1".parse().unwrap(), Mac([2, 0, 0, 0, 0, 9]), true);
+    stack.dispatch();
+    assert_eq!(heard(&mut stack), [(1 << 2, RTM_NEWNEIGH)]);
+    let due = stack.deadline().unwrap();
+    assert!(due.since(stack.net.now) > std::time::Duration::from_secs(30));
+    stack.tick(due);
+    assert_eq!(heard(&mut stack), [(1 << 2, RTM_NEWNEIGH)]);
+    assert_ne!(stack.deadline(), Some(due));
+    // It has failed, then it is gone.
+    stack.net.set_neighbour(eth0, "192.0.2.1".parse().unwrap(), None).unwrap();
+    stack.dispatch();
+    assert_eq!(heard(&mut stack), [(1 << 2, RTM_NEWNEIGH), (1 << 2, RTM_DELNEIGH)]);
+    assert_eq!(stack.recv(deaf, &mut [], 0).unwrap_err().errno(), Errno::EAGAIN);
+    // Nobody listens any more: nothing is kept.
+    stack.close(id).unwrap();
+    stack.net.remove_address(eth0, "192.0.2.3".parse().unwrap()).unwrap();
+    stack.dispatch();
+    assert_eq!(stack.monitor.deadline(), None);
+}
+
+#[test]
+fn questions_about_sockets_are_read_with_care() {
+    let (mut stack, _) = host(&["192.0.2.2/24"]);
+    let id = stack.socket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG).unwrap();
+    let tcp = stack.socket(AF_INET, constants::SOCK_STREAM, 0).unwrap();
+    stack.bind(tcp, ([192, 0, 2, 2], 80).into()).unwrap();
+    stack.listen(tcp, 5).unwrap();
+    let inet = [&[2, 6, 0xff, 0][..], &[0xff; 4], &[0; 40], &[0xff; 8]].concat();
+    let code = [
+        &inet[..],
+        &[24, 0, 1, 0, 7, 16, 20, 0, 2, 24, 0, 0, 0xff, 0xff, 0xff, 0xff, 192, 0, 2, 0, 0, 4, 0, 0],
+    ]
+    .concat();
+    let packet = [&[17, 0, 0, 0][..], &[0; 4], &[0xff; 12]].concat();
+    let netlink = [&[16, 255, 0, 0][..], &[0; 4], &[0xff; 12]].concat();
+    let old = [&[2, 0, 0, 0xff][..], &[0; 40], &[0xff; 12], &[0; 4]].concat();
+    for (kind, body) in [(20, &inet), (20, &code), (20, &packet), (20, &netlink), (18, &old), (21, &inet)] {
+        for flags in [0, NLM_F_DUMP] {
+            let bytes = request(kind, flags, body);
+            for len in 0..=bytes.len() {
+                let _ = send(&mut stack, id, &bytes[..len]);
+                answers(&mut stack, id);
+            }
+            for at in 0..bytes.len() {
+                for wrong in [0, 1, 3, 0x7f, 0xff] {
+                    let mut bytes = bytes.clone();
+                    bytes[at] = wrong;
+                    let _ = send(&mut stack, id, &bytes);
+                    answers(&mut stack, id);
+                }
+            }
+        }
+    }
+    let end = |answers: &[(u16, u16, Vec<u8>)]| {
+        i32::from_ne_bytes(answers.last().unwrap().2[..4].try_into().unwrap())
+    };
+    send(&mut stack, id, &request(20, NLM_F_DUMP, &code)).unwrap();
+    let found = answers(&mut stack, id);
+    assert_eq!((found.len(), end(&found), &found[0].2[4..6]), (2, 0, &80_u16.to_be_bytes()[..]));
+    // A protocol that nobody answers for is the end's errno (inet_diag_dump).
+    let sctp = [&[2, 132, 0, 0][..], &inet[4..]].concat();
+    send(&mut stack, id, &request(20, NLM_F_DUMP, &sctp)).unwrap();
+    let found = answers(&mut stack, id);
+    assert_eq!((found.len(), end(&found)), (1, -Errno::ENOENT.0));
+}
+
+#[test]
+fn many_sockets_come_in_many_datagrams() {
+    let (mut stack, _) = host(&["192.0.2.2/24"]);
+    let id = stack.socket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG).unwrap();
+    for port in 1..=300 {
+        let udp = stack.socket(AF_INET, SOCK_DGRAM, 0).unwrap();
+        stack.bind(udp, ([192, 0, 2, 2], port).into()).unwrap();
+    }
+    let inet = [&[2, 17, 0xff, 0][..], &[0xff; 4], &[0; 40], &[0xff; 8]].concat();
+    send(&mut stack, id, &request(20, NLM_F_DUMP, &inet)).unwrap();
+    let ports: Vec<_> =
+        answers(&mut stack, id).iter().map(|(_, _, body)| body.get(4..6).map(<[u8]>::to_vec)).collect();
+    let wanted: Vec<_> = (1..=300_u16).map(|port| Some(port.to_be_bytes().to_vec())).chain([None]).collect();
+    assert_eq!(ports, wanted);
 }
 
 #[test]
