@@ -197,7 +197,7 @@ fn a_recording_is_can_to_wireshark() {
     let lines: Vec<Vec<&str>> = told.lines().map(|line| line.split('\t').collect()).collect();
     assert_eq!(lines.len(), 3, "{told}");
     let id = |line: &Vec<&str>| {
-        line[0].parse::<u32>().ok().or(u32::from_str_radix(line[0].trim_start_matches("0x"), 16).ok())
+        line[0].parse::<u32>().ok().or_else(|| u32::from_str_radix(line[0].trim_start_matches("0x"), 16).ok())
     };
     assert_eq!(
         lines.iter().map(id).collect::<Vec<_>>(),

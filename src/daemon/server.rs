@@ -348,7 +348,7 @@ impl Server {
             Patience::Own => self.host.own_patience(&verb),
         };
         if let Some(wait) = self.attempt(Wait { ticket, verb, until, begun: None })
-            && let Err(wait) = self.waits.keep(wait)
+            && let Some(wait) = self.waits.keep(wait)
         {
             let error = Errno::ENOBUFS.with("too many requests of this process wait");
             self.answer(wait.ticket, Err(error), None);

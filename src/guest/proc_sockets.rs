@@ -119,7 +119,7 @@ impl Table {
 
     /// An address as sockets of this family have it.
     fn shown(self, end: Option<SocketAddr>) -> SocketAddr {
-        let (ip, port) = end.map_or((IpAddr::from([0; 4]), 0), |end| (end.ip(), end.port()));
+        let (ip, port) = end.map_or_else(|| (IpAddr::from([0; 4]), 0), |end| (end.ip(), end.port()));
         let ip = match ip {
             IpAddr::V4(ip) if self.domain == AF_INET => IpAddr::V4(ip),
             IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::from([0; 16]),
