@@ -48,15 +48,15 @@ const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 impl Waits {
     /// Keeps it. Gives it back if its client has too much here.
-    pub(super) fn keep(&mut self, wait: Wait) -> Result<(), Box<Wait>> {
+    pub(super) fn keep(&mut self, wait: Wait) -> Option<Wait> {
         if wait.verb.socket().is_none() {
-            return Err(Box::new(wait));
+            return Some(wait);
         }
         let load = self.clients.entry(wait.ticket.client).or_default();
         let bytes = bytes_of(&wait.verb);
         if load.waits >= MOST || load.bytes + bytes > MOST_BYTES || self.by_ticket.contains_key(&wait.ticket)
         {
-            return Err(Box::new(wait));
+            return Some(wait);
         }
         self.last += 1;
         // What has ended stays in the heap until its time, but not more of that than of the others.
@@ -67,7 +67,7 @@ impl Waits {
             self.deadlines.push(Reverse((wait.until, self.last)));
         }
         self.list(self.last, wait);
-        Ok(())
+        None
     }
 
     /// When the next gives up.
