@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Checksum, Cidr, ControlMessage, IfIndex, Instant, LinkAddr, Mac, Reason, SockAddr, SocketId, TcpState,
+    Checksum, Cidr, ControlMessage, Errno, IfIndex, Instant, LinkAddr, Mac, Reason, Result, SockAddr,
+    SocketId, TcpState,
 };
 
 /// Something to do at once. None waits: what can't be done yet is EAGAIN (or EINPROGRESS).
@@ -113,6 +114,36 @@ pub(crate) enum Answer {
     Text(String),
     /// To a supervisor of programs: these sockets' descriptors are to be given a byte.
     Errands(Vec<SocketId>),
+}
+
+impl Answer {
+    pub(crate) fn routes(self) -> Option<Vec<RouteRow>> {
+        if let Self::Routes(rows) = self { Some(rows) } else { None }
+    }
+
+    pub(crate) fn neighbours(self) -> Option<Vec<NeighbourRow>> {
+        if let Self::Neighbours(rows) = self { Some(rows) } else { None }
+    }
+
+    pub(crate) fn sockets(self) -> Option<Vec<SocketRow>> {
+        if let Self::Sockets(rows) = self { Some(rows) } else { None }
+    }
+}
+
+/// A listing comes in pieces: asks until an answer has no rows; each begins where the last one ended. EPROTO for an answer to
+/// something else.
+pub(crate) fn listing<T>(
+    mut ask: impl FnMut(usize) -> Result<Answer>,
+    rows: impl Fn(Answer) -> Option<Vec<T>>,
+) -> Result<Vec<T>> {
+    let mut all = Vec::new();
+    loop {
+        match rows(ask(all.len())?) {
+            Some(more) if more.is_empty() => return Ok(all),
+            Some(more) => all.extend(more),
+            None => return Err(Errno::EPROTO.with("the host answered something else than was asked")),
+        }
+    }
 }
 
 /// One message of sendmsg(2) or recvmsg(2).

@@ -1,8 +1,8 @@
 //! What there is at a host, as rows: what `ip` and `ss` show.
 
 use super::Host;
-use crate::base::verb::{Answer, Verb};
-use crate::base::{Errno, NeighbourRow, Result, RouteRow, SocketRow};
+use crate::base::verb::{Answer, Verb, listing};
+use crate::base::{NeighbourRow, Result, RouteRow, SocketRow};
 
 impl Host {
     /// The routes, longest prefix first.
@@ -20,10 +20,7 @@ impl Host {
     /// # Ok::<(), sockatoo::Error>(())
     /// ```
     pub fn routes(&self) -> Result<Vec<RouteRow>> {
-        self.all(Verb::Routes, |answer| match answer {
-            Answer::Routes(rows) => Some(rows),
-            _ => None,
-        })
+        listing(|from| self.perform(Verb::Routes(from)), Answer::routes)
     }
 
     /// The neighbours, by interface and address.
@@ -31,10 +28,7 @@ impl Host {
     /// # Errors
     /// As [`Host::routes`].
     pub fn neighbours(&self) -> Result<Vec<NeighbourRow>> {
-        self.all(Verb::Neighbours, |answer| match answer {
-            Answer::Neighbours(rows) => Some(rows),
-            _ => None,
-        })
+        listing(|from| self.perform(Verb::Neighbours(from)), Answer::neighbours)
     }
 
     /// The sockets, then the connections without one. Of a host in another process those of all its clients.
@@ -53,25 +47,6 @@ impl Host {
     /// # Ok::<(), sockatoo::Error>(())
     /// ```
     pub fn sockets(&self) -> Result<Vec<SocketRow>> {
-        self.all(Verb::Sockets, |answer| match answer {
-            Answer::Sockets(rows) => Some(rows),
-            _ => None,
-        })
-    }
-
-    /// Asks until an answer has no rows; each begins where the last one ended.
-    fn all<T>(
-        &self,
-        verb: impl Fn(usize) -> Verb,
-        rows: impl Fn(Answer) -> Option<Vec<T>>,
-    ) -> Result<Vec<T>> {
-        let mut all = Vec::new();
-        loop {
-            match rows(self.perform(verb(all.len()))?) {
-                Some(more) if more.is_empty() => return Ok(all),
-                Some(more) => all.extend(more),
-                None => return Err(Errno::EPROTO.into()),
-            }
-        }
+        listing(|from| self.perform(Verb::Sockets(from)), Answer::sockets)
     }
 }

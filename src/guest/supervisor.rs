@@ -7,7 +7,7 @@ use super::calls;
 use super::trap::{Borrowed, Trap, Verdict};
 use super::waits::Waits;
 use crate::base::constants::{POLLIN, SO_DOMAIN, SO_TYPE, SOL_SOCKET};
-use crate::base::verb::{Answer, InterfaceRow, NeighbourRow, RouteRow, SocketRow, Verb};
+use crate::base::verb::{Answer, InterfaceRow, NeighbourRow, RouteRow, SocketRow, Verb, listing};
 use crate::base::{Errno, Reason, Result, SocketId};
 use crate::socket::remote::connection::unexpected;
 use crate::socket::remote::{Ask, Connection, Native, Patience, Reply, names};
@@ -260,39 +260,18 @@ impl Guest {
 
     /// Its routes.
     pub(super) fn routes(&mut self) -> Result<Vec<RouteRow>> {
-        let mut rows = Vec::new();
-        loop {
-            match self.verb(Verb::Routes(rows.len()))? {
-                Answer::Routes(piece) if piece.is_empty() => return Ok(rows),
-                Answer::Routes(piece) => rows.extend(piece),
-                _ => return Err(unexpected()),
-            }
-        }
+        listing(|from| self.verb(Verb::Routes(from)), Answer::routes)
     }
 
     /// Its neighbours.
     pub(super) fn neighbours(&mut self) -> Result<Vec<NeighbourRow>> {
-        let mut rows = Vec::new();
-        loop {
-            match self.verb(Verb::Neighbours(rows.len()))? {
-                Answer::Neighbours(piece) if piece.is_empty() => return Ok(rows),
-                Answer::Neighbours(piece) => rows.extend(piece),
-                _ => return Err(unexpected()),
-            }
-        }
+        listing(|from| self.verb(Verb::Neighbours(from)), Answer::neighbours)
     }
 
     /// Its sockets and connections, with the files that programs have of them.
     pub(super) fn sockets(&mut self) -> Result<Vec<SocketRow>> {
         self.native(Native::Inodes, &[])?;
-        let mut rows = Vec::new();
-        loop {
-            match self.verb(Verb::Sockets(rows.len()))? {
-                Answer::Sockets(piece) if piece.is_empty() => return Ok(rows),
-                Answer::Sockets(piece) => rows.extend(piece),
-                _ => return Err(unexpected()),
-            }
-        }
+        listing(|from| self.verb(Verb::Sockets(from)), Answer::sockets)
     }
 
     /// How often what has a reason has happened.

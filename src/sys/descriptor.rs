@@ -132,40 +132,31 @@ pub(super) fn set_option<T: Copy>(fd: BorrowedFd<'_>, level: i32, option: i32, v
     super::check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, option, pointer, length) }).map(drop)
 }
 
-/// getsockopt(2) of an option whose value is an int.
-pub(crate) fn option(fd: BorrowedFd<'_>, level: i32, option: i32) -> io::Result<i32> {
-    let mut value: libc::c_int = 0;
-    let mut length = super::length_of::<libc::c_int>();
+/// getsockopt(2) of an option whose value is a plain struct of libc's. Takes a number that may be no descriptor at all.
+pub(super) fn get_option<T: Copy>(fd: RawFd, level: i32, option: i32, mut value: T) -> io::Result<T> {
+    let mut length = super::length_of::<T>();
     let pointer = std::ptr::from_mut(&mut value).cast();
     // SAFETY: the pointer leads to `length` writable bytes, and `length` itself may be written.
-    super::check(unsafe { libc::getsockopt(fd.as_raw_fd(), level, option, pointer, &mut length) })?;
+    super::check(unsafe { libc::getsockopt(fd, level, option, pointer, &mut length) })?;
     Ok(value)
+}
+
+/// getsockopt(2) of an option whose value is an int.
+pub(crate) fn option(fd: BorrowedFd<'_>, level: i32, option: i32) -> io::Result<i32> {
+    get_option(fd.as_raw_fd(), level, option, 0)
 }
 
 /// SO_NETNS_COOKIE: which network its sockets are of.
 #[cfg(feature = "cli")]
 pub(crate) fn netns_cookie() -> io::Result<u64> {
     let socket = socket(libc::AF_INET, libc::SOCK_DGRAM, 0)?;
-    let mut value = 0_u64;
-    let mut length = super::length_of::<u64>();
-    let pointer = std::ptr::from_mut(&mut value).cast();
-    let fd = socket.as_raw_fd();
-    // SAFETY: the pointer leads to `length` writable bytes, and `length` itself may be written.
-    super::check(unsafe {
-        libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_NETNS_COOKIE, pointer, &mut length)
-    })?;
-    Ok(value)
+    get_option(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_NETNS_COOKIE, 0)
 }
 
 /// SO_RCVTIMEO or SO_SNDTIMEO; `None` = for ever.
 pub(crate) fn timeout(fd: BorrowedFd<'_>, option: i32) -> io::Result<Option<Duration>> {
-    let mut value = libc::timeval { tv_sec: 0, tv_usec: 0 };
-    let mut length = super::length_of::<libc::timeval>();
-    let pointer = std::ptr::from_mut(&mut value).cast();
-    // SAFETY: the pointer leads to `length` writable bytes, and `length` itself may be written.
-    super::check(unsafe {
-        libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, option, pointer, &mut length)
-    })?;
+    let value = libc::timeval { tv_sec: 0, tv_usec: 0 };
+    let value = get_option(fd.as_raw_fd(), libc::SOL_SOCKET, option, value)?;
     let time = Duration::from_secs(value.tv_sec.try_into().unwrap_or(0))
         + Duration::from_micros(value.tv_usec.try_into().unwrap_or(0));
     Ok((!time.is_zero()).then_some(time))
@@ -193,12 +184,7 @@ pub(crate) fn inode(fd: BorrowedFd<'_>) -> io::Result<u32> {
 /// SO_COOKIE: the number by which the kernel knows a socket, the same for all its descriptors. Takes a number that may be no
 /// descriptor at all.
 pub(crate) fn cookie(fd: RawFd) -> io::Result<u64> {
-    let mut value: u64 = 0;
-    let mut length = super::length_of::<u64>();
-    let pointer = std::ptr::from_mut(&mut value).cast();
-    // SAFETY: the pointer leads to `length` writable bytes, and `length` itself may be written.
-    super::check(unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_COOKIE, pointer, &mut length) })?;
-    Ok(value)
+    get_option(fd, libc::SOL_SOCKET, libc::SO_COOKIE, 0)
 }
 
 #[cfg(test)]

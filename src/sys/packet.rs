@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
 use std::time::Duration;
 
-use super::descriptor::{set_option, setsockopt};
+use super::descriptor::{get_option, set_option, setsockopt};
 use crate::base::Mac;
 
 /// Bytes of struct virtio_net_hdr: in front of every frame, both ways.
@@ -153,12 +153,9 @@ impl PacketSocket {
 
     /// PACKET_STATISTICS: frames that found the receive buffer full, since it was last asked.
     pub(crate) fn drops(&self) -> io::Result<u32> {
-        let mut statistics = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
-        let mut length = super::length_of::<libc::tpacket_stats>();
-        let pointer = ptr::from_mut(&mut statistics).cast();
-        let (fd, level) = (self.0.as_raw_fd(), libc::SOL_PACKET);
-        // SAFETY: the pointer leads to `length` writable bytes, and `length` itself may be written.
-        super::check(unsafe { libc::getsockopt(fd, level, libc::PACKET_STATISTICS, pointer, &mut length) })?;
+        let none = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
+        let fd = self.0.as_raw_fd();
+        let statistics = get_option(fd, libc::SOL_PACKET, libc::PACKET_STATISTICS, none)?;
         Ok(statistics.tp_drops)
     }
 

@@ -252,18 +252,8 @@ pub(crate) struct Credentials {
 
 /// SO_PEERCRED.
 pub(crate) fn peer_credentials(fd: BorrowedFd<'_>) -> io::Result<Credentials> {
-    let mut value = libc::ucred { pid: 0, uid: 0, gid: 0 };
-    let mut length = super::length_of::<libc::ucred>();
-    // SAFETY: `value` has `length` writable bytes, and `length` itself may be written.
-    super::check(unsafe {
-        libc::getsockopt(
-            fd.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_PEERCRED,
-            (&raw mut value).cast(),
-            &raw mut length,
-        )
-    })?;
+    let nobody = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let value = descriptor::get_option(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, nobody)?;
     Ok(Credentials { pid: value.pid, uid: value.uid })
 }
 

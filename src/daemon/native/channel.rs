@@ -274,7 +274,7 @@ impl Channel {
     /// The program sends no more: FIN, if it lives; its close says so too.
     fn program_ends(&mut self, tools: &Tools<'_>, id: SocketId) {
         // An end that no shutdown(2) has announced is a close, if the descriptor has hung up; its event may still be to come.
-        if !self.program_shut && has_hung_up(&self.fd) {
+        if !self.program_shut && self.has_hung_up() {
             self.closed = true;
         }
         (self.program_ended, self.program_shut) = (true, true);
@@ -341,9 +341,10 @@ impl Channel {
         descriptor::readable(self.fd.as_fd()).is_ok_and(|unread| unread > 0)
     }
 
-    /// The program's end is closed, and nobody will accept it.
+    /// The program's end is closed, and nobody will accept it: POLLHUP or POLLERR, now.
     pub(super) fn has_hung_up(&self) -> bool {
-        has_hung_up(&self.fd)
+        let mut end = [PollFd::new(self.fd.as_raw_fd(), false, false)];
+        poll(&mut end, Some(Duration::ZERO)).is_ok_and(|found| found > 0)
     }
 
     /// Bytes that the program has not read (or their cost in memory).
@@ -404,11 +405,6 @@ impl Channel {
             self.watched = Some(events);
         }
     }
-}
-
-/// POLLHUP or POLLERR, now.
-fn has_hung_up(fd: &OwnedFd) -> bool {
-    poll(&mut [PollFd::new(fd.as_raw_fd(), false, false)], Some(Duration::ZERO)).is_ok_and(|found| found > 0)
 }
 
 /// SO_LINGER is on with 0 seconds.
