@@ -6,7 +6,7 @@
 //! | `arm.rs` | the calls, as both sides understand them |
 //! | `kernel.rs`, `ours.rs` | the two arms; `kernel_control.rs`, `kernel_address.rs`: control messages and struct sockaddr as the kernel lays them |
 //! | `unix/` | AF_UNIX; `unix/mod.rs` has what its cases speak beside |
-//! | `dialogue.rs` | what a case speaks; writes every call and its outcome down |
+//! | `dialogue.rs` | what a case speaks; writes every call and its outcome down, in the words of `words.rs` |
 //! | `link.rs` | addresses and frames of packet sockets |
 //! | `beginnings.rs` | what many cases begin with, and calls without a line |
 //! | `compare.rs` | runs both arms, compares, tells the story of a failure |
@@ -67,3 +67,4 @@ mod udplite;
 mod unix;
 mod urgent;
 mod wire_tcp;
+mod words;

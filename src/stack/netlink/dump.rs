@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::diag::Question;
+use super::request::{RTM_NEWADDR, RTM_NEWLINK, RTM_NEWNEIGH, RTM_NEWROUTE};
 use crate::base::constants::{AF_INET, AF_INET6};
 use crate::base::netlink::{Draft, Message};
 use crate::base::{Cidr, IfIndex, Instant, Mac};
@@ -10,10 +11,6 @@ use crate::stack::Net;
 use crate::stack::ip::{Route, RouteOrigin};
 use crate::stack::link::{Address, AddressOrigin, AddressState, Interface, Neighbour, NeighbourState};
 
-pub(super) const RTM_NEWLINK: u16 = 16;
-pub(super) const RTM_NEWADDR: u16 = 20;
-pub(super) const RTM_NEWROUTE: u16 = 24;
-pub(super) const RTM_NEWNEIGH: u16 = 28;
 const RTM_NEWRULE: u16 = 32;
 
 pub(super) const RT_TABLE_MAIN: u8 = 254;

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use super::Queued;
 use super::dump::{Dump, Listing};
-use super::{Queued, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWNEIGH, RTM_NEWROUTE};
+use super::request::{RTM_NEWADDR, RTM_NEWLINK, RTM_NEWNEIGH, RTM_NEWROUTE};
 use crate::base::constants::{AF_INET, NETLINK_ROUTE};
 use crate::base::netlink::{Message, attributes, messages};
 use crate::base::{Errno, Instant, Reason, Result, SocketId};

@@ -3,7 +3,9 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `mod.rs` | the socket: bind, send, recv, names; which request is answered by what |
+//! | `mod.rs` | the socket: bind, send, names |
+//! | `request.rs` | which request is answered by what |
+//! | `queue.rs` | what waits for the program: answers, listings, acknowledgements |
 //! | `dump.rs` | links, addresses, routes, neighbours, rules as messages |
 //! | `change.rs` | requests that change the host |
 //! | `groups.rs` | who has joined a group hears of every change |
@@ -16,48 +18,25 @@ mod change;
 mod diag;
 mod dump;
 mod groups;
+mod queue;
+mod request;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 use std::io::{IoSlice, IoSliceMut};
-use std::net::Ipv6Addr;
 
-use super::datagram::{charge, gather, scatter};
+use super::datagram::{charge, gather};
 use super::family::Family;
 use super::options::Options;
 use super::table::{Entry, Part};
-use super::{Hints, Received, SendTo, Stack};
-use crate::base::constants::{
-    MSG_OOB, MSG_PEEK, MSG_TRUNC, NETLINK_ROUTE, NETLINK_SOCK_DIAG, SOCK_DGRAM, SOCK_RAW,
-};
-use crate::base::netlink::{
-    Draft, Message, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_MULTI, NLM_F_REQUEST,
-    NLMSG_DONE, NLMSG_ERROR, NLMSG_MIN_TYPE, messages,
-};
-use crate::base::{Cidr, Errno, Error, IfIndex, NetlinkAddr, Reason, Result, SockAddr, SocketId};
-use dump::{Dump, Listing, RTA_DST, RTA_OIF, RouteHead};
+use super::{Received, SendTo, Stack};
+use crate::base::constants::{MSG_OOB, NETLINK_ROUTE, NETLINK_SOCK_DIAG, SOCK_DGRAM, SOCK_RAW};
+use crate::base::netlink::{NLM_F_ACK, messages};
+use crate::base::{Errno, NetlinkAddr, Reason, Result, SockAddr, SocketId};
+use dump::Dump;
 pub(in crate::stack) use groups::Monitor;
-
-/// Bytes of one datagram of a listing: Linux's NLMSG_GOODSIZE with pages of 4 KB, for which every reader has room.
-const DATAGRAM: usize = 3776;
-
-// linux/rtnetlink.h
-const RTM_NEWLINK: u16 = 16;
-const RTM_GETLINK: u16 = 18;
-const RTM_SETLINK: u16 = 19;
-const RTM_NEWADDR: u16 = 20;
-const RTM_DELADDR: u16 = 21;
-const RTM_GETADDR: u16 = 22;
-const RTM_NEWROUTE: u16 = 24;
-const RTM_DELROUTE: u16 = 25;
-const RTM_GETROUTE: u16 = 26;
-const RTM_NEWNEIGH: u16 = 28;
-const RTM_DELNEIGH: u16 = 29;
-const RTM_GETNEIGH: u16 = 30;
-const RTM_GETRULE: u16 = 34;
-/// RTM_MAX.
-const LAST: u16 = 123;
+use request::is_dump;
 
 /// What a netlink socket has of its own.
 #[derive(Debug, Default)]
@@ -106,15 +85,6 @@ impl Entry {
             _ => Err(Errno::EOPNOTSUPP.because(Reason::WrongKind)),
         }
     }
-}
-
-/// A listing is asked for. It says its own end: no acknowledgement, even if one is asked for.
-fn is_dump(protocol: i32, request: &Message<'_>) -> bool {
-    if protocol == NETLINK_SOCK_DIAG {
-        return diag::is_dump(request);
-    }
-    // RTM_NEW*, RTM_DEL*, RTM_GET*, RTM_SET* come in turn.
-    request.kind >= NLMSG_MIN_TYPE && request.kind % 4 == 2 && request.flags & NLM_F_DUMP == NLM_F_DUMP
 }
 
 /// netlink_ops.
@@ -252,247 +222,5 @@ impl Stack {
             }
         }
         Ok(len)
-    }
-
-    /// rtnetlink_rcv_msg.
-    fn netlink_request(&mut self, id: SocketId, request: &Message<'_>) -> Result<()> {
-        // "Only requests are handled by the kernel", "Skip control messages".
-        if request.flags & NLM_F_REQUEST == 0 || request.kind < NLMSG_MIN_TYPE {
-            return Ok(());
-        }
-        if self.sockets.get(id)?.protocol == NETLINK_SOCK_DIAG {
-            return self.netlink_diag(id, request);
-        }
-        if request.kind > LAST {
-            return Err(Errno::EOPNOTSUPP.because(Reason::WrongKind));
-        }
-        if is_dump(NETLINK_ROUTE, request) {
-            return self.netlink_dump(id, request);
-        }
-        let net = &mut self.net;
-        let answer = match request.kind {
-            RTM_NEWLINK | RTM_SETLINK => return net.set_link_by(request),
-            RTM_NEWADDR => return net.set_address_by(request, true),
-            RTM_DELADDR => return net.set_address_by(request, false),
-            RTM_NEWROUTE => return net.set_route_by(request, true),
-            RTM_DELROUTE => return net.set_route_by(request, false),
-            RTM_NEWNEIGH => return net.set_neighbour_by(request, true),
-            RTM_DELNEIGH => return net.set_neighbour_by(request, false),
-            RTM_GETLINK => {
-                let index = net.link_named(request)?;
-                let interface = net.interface(index).ok_or(Errno::ENODEV.because(Reason::NoInterface))?;
-                dump::link(interface)
-            }
-            RTM_GETROUTE => self.netlink_route(request)?,
-            RTM_GETNEIGH => {
-                const NDA_DST: u16 = 1;
-                let address = request.address(change::NEIGHBOUR, NDA_DST, change::is_ipv4(request)?)?;
-                let address = address.ok_or_else(|| Errno::EINVAL.with("the request names no address"))?;
-                let index = request.word(4);
-                let entry = net.neighbours().find(|n| n.interface.0 == index && n.address == address);
-                dump::neighbour(entry.ok_or(Errno::ENOENT.because(Reason::NoData))?, net.now)
-            }
-            _ => {
-                return Err(
-                    Errno::EOPNOTSUPP.with("sockatoo answers for links, addresses, routes and neighbours")
-                );
-            }
-        };
-        let port = self.sockets.get(id)?.netlink()?.port;
-        self.netlink_push(id, answer.finish(0, request.sequence, port))
-    }
-
-    /// sock_diag_rcv_msg.
-    fn netlink_diag(&mut self, id: SocketId, request: &Message<'_>) -> Result<()> {
-        if diag::is_dump(request) {
-            let question = diag::question(request)?;
-            return self.netlink_start(id, Dump::new(Listing::Sockets(question), request));
-        }
-        let Some(answer) = self.diag_one(request)? else { return Ok(()) };
-        let port = self.sockets.get(id)?.netlink()?.port;
-        self.netlink_push(id, answer.finish(0, request.sequence, port))
-    }
-
-    /// RTM_GETROUTE without a dump: the way to one destination (inet_rtm_getroute).
-    fn netlink_route(&self, request: &Message<'_>) -> Result<Draft> {
-        const RTM_F_CLONED: u32 = 0x200;
-        const RTCF_LOCAL: u32 = 0x8000_0000;
-        const RTCF_BROADCAST: u32 = 0x1000_0000;
-        const RTCF_MULTICAST: u32 = 0x2000_0000;
-        let v4 = change::is_ipv4(request)?;
-        let destination = request.address(change::ROUTE, RTA_DST, v4)?;
-        let destination = destination.ok_or_else(|| Errno::EINVAL.with("the request names no address"))?;
-        let interface = request.number(change::ROUTE, RTA_OIF)?.filter(|index| *index != 0).map(IfIndex);
-        let path = self.net.path(destination, Hints { interface, ..Hints::default() })?;
-        let own = path.interface == IfIndex::LO;
-        let (kind, cache) = match path.cast {
-            super::Cast::Broadcast => (dump::RTN_BROADCAST, RTCF_LOCAL | RTCF_BROADCAST),
-            super::Cast::Multicast => (dump::RTN_MULTICAST, RTCF_LOCAL | RTCF_MULTICAST),
-            super::Cast::Unicast if own => (dump::RTN_LOCAL, RTCF_LOCAL),
-            super::Cast::Unicast => (dump::RTN_UNICAST, 0),
-        };
-        // fib_trie_unmerge: of IPv4 both tables are one until somebody adds a rule.
-        let table = if own && !v4 { dump::RT_TABLE_LOCAL } else { dump::RT_TABLE_MAIN };
-        let (protocol, metric) = match self.net.lookup(destination, interface) {
-            _ if own => (dump::RTPROT_KERNEL, 0),
-            Ok(route) => dump::told(route),
-            // Groups and link-local addresses: their interface's own rows.
-            Err(_) => (dump::RTPROT_KERNEL, dump::METRIC_KERNEL),
-        };
-        let head = RouteHead {
-            network: Cidr::new(destination, if v4 { 32 } else { 128 })?,
-            table,
-            protocol: if v4 { 0 } else { protocol },
-            scope: dump::RT_SCOPE_UNIVERSE,
-            kind,
-            flags: if v4 { RTM_F_CLONED | cache } else { 0 },
-        };
-        let via = (path.next_hop != destination && !own).then_some(path.next_hop);
-        let message = head.message_from(if v4 { 0 } else { 128 });
-        let message = message.some_address(dump::RTA_GATEWAY, via).number(RTA_OIF, path.interface.0);
-        let message = message.address(dump::RTA_PREFSRC, path.source);
-        const RTA_SRC: u16 = 2;
-        const RTA_UID: u16 = 25;
-        if v4 {
-            return Ok(message.number(RTA_UID, 0).with(dump::RTA_CACHEINFO, &[0; 32]));
-        }
-        // rt6_fill_node: the source is told, given or not.
-        let message =
-            message.address(RTA_SRC, Ipv6Addr::UNSPECIFIED.into()).number(dump::RTA_PRIORITY, metric);
-        Ok(message.with(dump::RTA_CACHEINFO, &[0; 32]).with(dump::RTA_PREF, &[0]))
-    }
-
-    /// netlink_dump_start. EBUSY while another dump of this socket is under way.
-    fn netlink_dump(&mut self, id: SocketId, request: &Message<'_>) -> Result<()> {
-        const NTF_PROXY: u8 = 8;
-        let listing = match request.kind {
-            // rtnl_dump_ifinfo serves every family without a handler of its own; AF_BRIDGE (7) has one.
-            RTM_GETLINK if request.byte(0) != 7 => Listing::Links,
-            RTM_GETADDR => Listing::Addresses,
-            RTM_GETROUTE => Listing::Routes,
-            RTM_GETNEIGH if request.byte(10) & NTF_PROXY == 0 && request.byte(0) != 7 => Listing::Neighbours,
-            RTM_GETRULE => Listing::Rules,
-            _ => Listing::Nothing,
-        };
-        let mut dump = Dump::new(listing, request);
-        let entry = self.sockets.get_mut(id)?;
-        if entry.options.netlink_strict {
-            const NDA_IFINDEX: u16 = 8;
-            dump.interface = match dump.listing {
-                Listing::Addresses => request.word(4),
-                Listing::Neighbours => request.number(change::NEIGHBOUR, NDA_IFINDEX)?.unwrap_or(0),
-                _ => 0,
-            };
-        }
-        self.netlink_start(id, dump)
-    }
-
-    fn netlink_start(&mut self, id: SocketId, dump: Dump) -> Result<()> {
-        let netlink = self.sockets.get_mut(id)?.netlink_mut()?;
-        if netlink.dump.is_some() {
-            return Err(Errno::EBUSY.with("another listing of this socket is under way"));
-        }
-        netlink.dump = Some(dump);
-        self.netlink_go_on(id)
-    }
-
-    /// netlink_dump: the next datagram of a listing; the last one has NLMSG_DONE.
-    fn netlink_go_on(&mut self, id: SocketId) -> Result<()> {
-        let netlink = self.sockets.get_mut(id)?.netlink_mut()?;
-        let (Some(mut dump), port) = (netlink.dump.take(), netlink.port) else { return Ok(()) };
-        let mut datagram = Vec::new();
-        let (mut ended, mut past, mut end) = (true, dump.done, 0);
-        let messages: Box<dyn Iterator<Item = (usize, Draft)> + '_> = match &dump.listing {
-            Listing::Sockets(question) => {
-                end = question.end();
-                let candidates = self.diag_candidates(question).into_iter().enumerate().skip(dump.done);
-                Box::new(candidates.filter_map(|(n, it)| Some((n, self.diag_message(question, &it)?))))
-            }
-            _ => Box::new(self.net.dump(&dump).enumerate().skip(dump.done)),
-        };
-        for (n, message) in messages {
-            if !datagram.is_empty() && datagram.len() + message.len() > DATAGRAM {
-                ended = false;
-                break;
-            }
-            datagram.extend(message.finish(NLM_F_MULTI, dump.sequence, port));
-            past = n + 1;
-        }
-        dump.done = past;
-        let done = Draft::new(NLMSG_DONE, &end.to_ne_bytes());
-        if ended && (datagram.is_empty() || datagram.len() + done.len() <= DATAGRAM) {
-            datagram.extend(done.finish(NLM_F_MULTI, dump.sequence, port));
-        } else {
-            self.sockets.get_mut(id)?.netlink_mut()?.dump = Some(dump);
-        }
-        self.netlink_push(id, datagram)
-    }
-
-    /// netlink_ack: NLMSG_ERROR, with 0 for "done".
-    fn netlink_acknowledge(
-        &mut self,
-        id: SocketId,
-        request: &Message<'_>,
-        error: Option<Error>,
-    ) -> Result<()> {
-        const NLMSGERR_ATTR_MSG: u16 = 1;
-        let entry = self.sockets.get(id)?;
-        let (netlink, options) = (entry.netlink()?, &entry.options);
-        let code = error.as_ref().map_or(0, |error| -error.errno().0);
-        let capped = error.is_none() || options.netlink_cap_ack;
-        let quoted =
-            request.whole.get(..if capped { 16 } else { request.whole.len() }).unwrap_or(request.whole);
-        let mut message = Draft::new(NLMSG_ERROR, &[&code.to_ne_bytes(), quoted].concat());
-        let mut flags = if capped { NLM_F_CAPPED } else { 0 };
-        if let Some(error) = error.filter(|_| options.netlink_extended_ack) {
-            message = message.string(NLMSGERR_ATTR_MSG, error.why());
-            flags |= NLM_F_ACK_TLVS;
-        }
-        let bytes = message.finish(flags, request.sequence, netlink.port);
-        self.netlink_push(id, bytes)
-    }
-
-    /// One datagram into the queue; where it is full, ENOBUFS is told by the next recv (netlink_overrun).
-    fn netlink_push(&mut self, id: SocketId, bytes: Vec<u8>) -> Result<()> {
-        self.netlink_queue(id, Queued { bytes, groups: 0 })
-    }
-
-    fn netlink_queue(&mut self, id: SocketId, datagram: Queued) -> Result<()> {
-        let entry = self.sockets.get_mut(id)?;
-        let limit = entry.options.recv_buffer;
-        let netlink = entry.netlink_mut()?;
-        if netlink.charged > limit {
-            entry.error = Some(Errno::ENOBUFS.because(Reason::ReceiveQueueFull));
-        } else {
-            netlink.charged += charge(datagram.bytes.len());
-            netlink.queue.push_back(datagram);
-        }
-        self.ready.wake(id);
-        Ok(())
-    }
-
-    /// recvmsg(2).
-    fn netlink_recv(&mut self, id: SocketId, data: &mut [IoSliceMut<'_>], flags: i32) -> Result<Received> {
-        if flags & MSG_OOB != 0 {
-            return Err(Errno::EOPNOTSUPP.because(Reason::WrongKind));
-        }
-        let entry = self.sockets.get_mut(id)?;
-        entry.take_error()?;
-        let netlink = entry.netlink_mut()?;
-        let front = netlink.queue.front().ok_or(Errno::EAGAIN.because(Reason::NoData))?;
-        let (whole, copied) = (front.bytes.len(), scatter(data, &front.bytes));
-        let groups = front.groups;
-        if flags & MSG_PEEK == 0 {
-            netlink.pop();
-            if netlink.dump.is_some() {
-                self.netlink_go_on(id)?;
-            }
-        }
-        Ok(Received {
-            len: if flags & MSG_TRUNC != 0 { whole } else { copied },
-            from: Some(NetlinkAddr { pid: 0, groups }.into()),
-            flags: if copied < whole { MSG_TRUNC } else { 0 },
-            control: Vec::new(),
-        })
     }
 }

@@ -1,7 +1,11 @@
 //! Requests by hand, good and bad.
 
+use super::queue::DATAGRAM;
+use super::request::*;
 use super::*;
 use crate::base::constants::{AF_INET, AF_INET6, AF_NETLINK, SOCK_RAW, SOL_NETLINK};
+use crate::base::constants::{MSG_PEEK, MSG_TRUNC};
+use crate::base::netlink::{NLM_F_ACK_TLVS, NLM_F_DUMP, NLM_F_MULTI, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR};
 use crate::base::netlink::{NLM_F_EXCL, attributes};
 use crate::base::{IfIndex, Mac, SockAddr, constants};
 use crate::stack::{Config, InterfaceConfig};
