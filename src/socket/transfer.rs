@@ -203,7 +203,7 @@ impl Socket {
     /// EAGAIN, ETIMEDOUT (time-out), EPIPE (never a signal), ECONNRESET, ENOTCONN, EDESTADDRREQ, EMSGSIZE.
     pub fn send(&self, data: &[u8], flags: i32) -> Result<usize> {
         let patience = self.patience(SO_SNDTIMEO, flags);
-        self.transmit("send", &[IoSlice::new(data)], SendTo { flags, ..SendTo::default() }, patience)
+        self.transmit("send", &[IoSlice::new(data)], flags.into(), patience)
     }
 
     /// Sends all of `data`. The time-out counts for the whole. After an error nobody knows how much was sent.
@@ -214,7 +214,7 @@ impl Socket {
         let patience = self.patience(SO_SNDTIMEO, flags);
         let mut rest = data;
         loop {
-            let how = SendTo { flags, ..SendTo::default() };
+            let how = flags.into();
             let sent = self.transmit("send", &[IoSlice::new(rest)], how, patience)?;
             rest = rest.get(sent..).unwrap_or_default();
             if rest.is_empty() {

@@ -18,6 +18,13 @@ pub(crate) struct SendTo<'a> {
     pub(crate) control: &'a [ControlMessage],
 }
 
+impl From<i32> for SendTo<'_> {
+    /// MSG_* alone.
+    fn from(flags: i32) -> Self {
+        Self { flags, ..Self::default() }
+    }
+}
+
 /// What recvmsg(2) tells beside the data.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Received {

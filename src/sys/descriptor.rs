@@ -55,6 +55,17 @@ pub(crate) fn readable(fd: BorrowedFd<'_>) -> io::Result<usize> {
     Ok(usize::try_from(bytes).unwrap_or(0))
 }
 
+/// SIOCATMARK: the next byte is the urgent one. False of sockets, and kernels, that have no urgent data.
+#[cfg(feature = "cli")]
+pub(crate) fn is_at_mark(fd: BorrowedFd<'_>) -> bool {
+    // linux/sockios.h; libc has it not.
+    const SIOCATMARK: libc::c_int = 0x8905;
+    let mut at: libc::c_int = 0;
+    // SAFETY: SIOCATMARK writes an int to the pointer.
+    let asked = unsafe { libc::ioctl(fd.as_raw_fd(), SIOCATMARK as _, &raw mut at) };
+    super::check(asked).is_ok() && at != 0
+}
+
 /// TIOCOUTQ: what the other end has not read, of AF_UNIX by its cost in memory.
 pub(crate) fn unsent(fd: BorrowedFd<'_>) -> io::Result<usize> {
     let mut bytes: libc::c_int = 0;

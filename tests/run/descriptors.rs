@@ -26,6 +26,11 @@ users! {
         ended.out
     }
 
+    /// MSG_OOB, SIGURG, POLLPRI and select's exceptional set, SIOCATMARK, SO_OOBINLINE.
+    fn urgent_data(place) {
+        place.python("urgent.py").end().ok()
+    }
+
     /// Calls on what is not connected; a listener shut down, full, or with connections that were reset.
     fn refusals(place) {
         place.python("refusals.py").end().ok()

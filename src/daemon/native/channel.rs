@@ -10,8 +10,8 @@ use std::time::Duration;
 use super::bench::{self, Bench};
 use super::{Natives, Tools, plug};
 use crate::base::constants::{
-    MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLRDHUP, SHUT_RD,
-    SHUT_WR, SO_LINGER, SO_RCVBUF, SOL_SOCKET,
+    MSG_DONTWAIT, MSG_OOB, MSG_PEEK, MSG_TRUNC, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLRDHUP, SHUT_RD,
+    SHUT_WR, SO_LINGER, SO_OOBINLINE, SO_RCVBUF, SOL_SOCKET,
 };
 use crate::base::{Result, SocketId};
 use crate::sys::{PollFd, descriptor, poll};
@@ -82,6 +82,9 @@ impl Channel {
         named: bool,
     ) -> Self {
         bench::size_as(tools.host, id, end.as_fd(), SO_RCVBUF);
+        tools.host.call_on(id, |stack| stack.relay(id));
+        // Urgent bytes are carried over with the others, in their place. A kernel without them (CONFIG_AF_UNIX_OOB) has none.
+        let _ = descriptor::setsockopt(end.as_fd(), SOL_SOCKET, SO_OOBINLINE, 1);
         Self {
             fd: end,
             named,
@@ -188,6 +191,11 @@ impl Channel {
                 Some(0) => return Err(None),
                 Some(room) => room.min(buffer.len()),
             };
+            // manage_oob: a read ends before an urgent byte, but does not end behind it. (Of an empty queue nobody knows what comes
+            // first.)
+            let there = descriptor::readable(self.fd.as_fd()).unwrap_or(0) > 0;
+            let urgent = there && descriptor::is_at_mark(self.fd.as_fd());
+            let (room, flags) = if urgent { (1, MSG_OOB) } else { (room, 0) };
             let Some(batch) = buffer.get_mut(..room) else { return Ok(Step::Nothing) };
             let n = match descriptor::recv(self.fd.as_fd(), batch, MSG_DONTWAIT) {
                 Ok(0) => return Ok(Step::Ends),
@@ -200,7 +208,7 @@ impl Channel {
                 Err(_) => return Ok(Step::Nothing),
             };
             let batch = batch.get(..n).unwrap_or_default();
-            match stack.send(id, &[IoSlice::new(batch)], Default::default()) {
+            match stack.send(id, &[IoSlice::new(batch)], flags.into()) {
                 Ok(sent) if sent == n => Ok(Step::Moved),
                 Ok(sent) => {
                     self.rest.extend_from_slice(batch.get(sent..).unwrap_or_default());
@@ -242,12 +250,15 @@ impl Channel {
             if self.blocked {
                 return Ok(Step::Nothing);
             }
+            let urgent = stack.at_mark(id)?;
             let n = if self.peer_ended {
                 // Nobody wants to read them.
                 readable.min(buffer.len())
             } else {
-                let peeked = stack.recv(id, &mut [IoSliceMut::new(buffer)], MSG_PEEK)?.len;
-                match descriptor::send(fd, buffer.get(..peeked).unwrap_or_default(), MSG_DONTWAIT) {
+                let (room, flags) = if urgent { (1, MSG_OOB) } else { (buffer.len(), 0) };
+                let batch = buffer.get_mut(..room).unwrap_or_default();
+                let peeked = stack.recv(id, &mut [IoSliceMut::new(batch)], MSG_PEEK)?.len;
+                match descriptor::send(fd, batch.get(..peeked).unwrap_or_default(), flags | MSG_DONTWAIT) {
                     Ok(n) => n,
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         self.blocked = true;

@@ -4,7 +4,9 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use super::names::ask;
-use crate::base::constants::{MSG_DONTWAIT, POLLIN, SO_RCVTIMEO, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM};
+use crate::base::constants::{
+    MSG_DONTWAIT, POLLIN, SO_OOBINLINE, SO_RCVTIMEO, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET,
+};
 use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Error, Result};
 use crate::guest::address;
@@ -83,6 +85,10 @@ impl Call {
                 }
             })?;
             let Some((_, socket)) = names::identify(new.as_fd()) else { continue };
+            // The host's socket has it of its listener; the descriptor has it of nobody.
+            if descriptor::option(listener.as_fd(), SOL_SOCKET, SO_OOBINLINE).is_ok_and(|inline| inline != 0) {
+                let _ = descriptor::setsockopt(new.as_fd(), SOL_SOCKET, SO_OOBINLINE, 1);
+            }
             match ask(guest, Verb::Peer(socket)) {
                 Ok(peer) => {
                     address::write(trap, &peer, trap.pointer(1), trap.pointer(2))?;

@@ -34,8 +34,6 @@ pub(super) fn ioctl(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Result<Ve
             let Answer::Count(count) = count else { return Err(unexpected()) };
             trap.write(at, &i32::try_from(count).unwrap_or(i32::MAX).to_ne_bytes())?;
         }
-        // tcp_ioctl: urgent data is none of ours.
-        SIOCATMARK if ours.kind == SOCK_STREAM => trap.write(at, &0i32.to_ne_bytes())?,
         // sock_gettstamp: no packet has left its time here; SO_TIMESTAMP tells each one's.
         request::GSTAMP | request::GSTAMPNS => return Err(Errno::ENOENT.into()),
         SIOCGARP => neighbour(guest, trap, at)?,
@@ -43,8 +41,9 @@ pub(super) fn ioctl(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Result<Ve
         request::ADDRT | request::DELRT | request::DARP | request::SARP => return Err(Errno::EPERM.into()),
         SIOCGIFCONF => about_interfaces(guest, trap)?,
         _ if device::is_request(what) => about_interfaces(guest, trap)?,
-        // FIOSETOWN, SIOCSPGRP and their like: signals are the kernel's business.
+        // FIOSETOWN, SIOCSPGRP and their like: signals are the kernel's business; and an AF_UNIX stream has urgent data.
         0x8901..=0x8904 => return Ok(Verdict::Native),
+        SIOCATMARK if ours.kind == SOCK_STREAM => return Ok(Verdict::Native),
         _ => return Err(Errno::ENOTTY.into()),
     }
     Ok(Verdict::Return(0))

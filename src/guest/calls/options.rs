@@ -92,7 +92,7 @@ fn tell_descriptor(ours: &Borrowed, name: i32, value: i32) {
         SO_SNDBUFFORCE if ours.kind == SOCK_STREAM && is_writable(ours) => {
             descriptor::setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, value)
         }
-        SO_RCVLOWAT | SO_PEEK_OFF => descriptor::setsockopt(fd, SOL_SOCKET, name, value),
+        SO_RCVLOWAT | SO_PEEK_OFF | SO_OOBINLINE => descriptor::setsockopt(fd, SOL_SOCKET, name, value),
         _ => return,
     };
     // The host has taken it; the descriptor goes on with what it has.

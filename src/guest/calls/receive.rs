@@ -243,10 +243,10 @@ fn error_queue(guest: &mut Guest, fd: &OwnedFd, socket: SocketId, flags: i32, ro
 fn stream(trap: &Trap, fd: &OwnedFd, flags: i32, place: &Place, done: &mut usize) -> Result<bool> {
     let left = place.slices.len().saturating_sub(*done);
     let mut data = vec![0; left.min(MOST)];
-    let native = flags & MSG_PEEK | MSG_DONTWAIT;
+    let native = flags & (MSG_PEEK | MSG_OOB) | MSG_DONTWAIT;
     let received = unix::receive(fd.as_fd(), &mut data, native).map_err(|error| match error.into() {
         // tcp_recvmsg on what is no connection, where AF_UNIX gives EINVAL.
-        error if Error::errno(&error) == Errno::EINVAL => Errno::ENOTCONN.into(),
+        error if flags & MSG_OOB == 0 && Error::errno(&error) == Errno::EINVAL => Errno::ENOTCONN.into(),
         error => error,
     })?;
     let data = data.get(..received.len).unwrap_or_default();
@@ -255,7 +255,7 @@ fn stream(trap: &Trap, fd: &OwnedFd, flags: i32, place: &Place, done: &mut usize
         place.slices.scatter(trap, *done, data)?;
     }
     *done += data.len();
-    let more = flags & MSG_WAITALL != 0 && flags & MSG_PEEK == 0 && !data.is_empty();
+    let more = flags & MSG_WAITALL != 0 && flags & (MSG_PEEK | MSG_OOB) == 0 && !data.is_empty();
     if more && *done < place.slices.len() {
         return Ok(false);
     }
@@ -270,7 +270,7 @@ impl Job {
     fn may_wait(&self, trap: &Trap) -> bool {
         // recvmmsg's MSG_WAITFORONE: "if (flags & MSG_WAITFORONE) flags |= MSG_DONTWAIT" behind the first message.
         let one_will_do = matches!(self.what, What::Many { .. }) && trap.int(3) & MSG_WAITFORONE != 0;
-        self.blocking != Blocking::No && self.flags & MSG_ERRQUEUE == 0 && !(one_will_do && self.done > 0)
+        self.blocking != Blocking::No && self.flags & (MSG_ERRQUEUE | MSG_OOB) == 0 && !(one_will_do && self.done > 0)
     }
 
     /// The result of a call that ends with this error: what was received counts more.

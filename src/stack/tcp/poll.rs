@@ -39,7 +39,7 @@ impl Stack {
         if flow.dead || !matches!(flow.state(), TcpState::SynSent | TcpState::SynReceived) {
             let readable = flow.connection.readable();
             // tcp_poll: the urgent byte alone is nothing to read.
-            let hidden = usize::from(!entry.options.oob_inline && flow.is_at_mark());
+            let hidden = usize::from(!flow.is_inline(&entry.options) && flow.is_at_mark());
             let least = entry.options.recv_lowat.min(flow.settings.rings.receive) + hidden;
             if readable >= least && readable > 0 {
                 bits |= POLLIN;
@@ -67,8 +67,8 @@ impl Stack {
         match part(&self.sockets, id)? {
             TcpSocket::Listening => Err(Errno::EINVAL.because(Reason::NotConnected)),
             _ => {
-                let inline = self.sockets.get(id)?.options.oob_inline;
-                Ok(self.tcp_flow(id).map_or(0, |flow| flow.readable(inline)))
+                let options = &self.sockets.get(id)?.options;
+                Ok(self.tcp_flow(id).map_or(0, |flow| flow.readable(flow.is_inline(options))))
             }
         }
     }

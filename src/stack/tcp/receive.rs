@@ -40,7 +40,7 @@ impl Stack {
             entry.take_error()?;
             return Err(Errno::ENOTCONN.because(Reason::NotConnected));
         };
-        let inline = entry.options.oob_inline;
+        let inline = flow.is_inline(&entry.options);
         if flags & MSG_OOB != 0 {
             return flow.recv_urgent(data, flags, inline, entry.read_shut);
         }
@@ -53,7 +53,7 @@ impl Stack {
             flow.pass_mark();
         }
         // SO_PEEK_OFF
-        let offset = if peeks { usize::try_from(entry.options.peek_offset).unwrap_or(0) } else { 0 };
+        let offset = if peeks { flow.peek_offset(&entry.options) } else { 0 };
         let hidden = offset + usize::from(skips && peeks);
         if flow.connection.readable() <= hidden {
             // The peer's FIN stays the end, whatever went wrong with our own sending since.

@@ -10,6 +10,7 @@ use super::{Stack, Tcp, TcpSocket};
 use crate::base::constants::{MSG_OOB, MSG_PEEK, MSG_TRUNC, SOCK_STREAM};
 use crate::base::{Errno, Reason, Result, SocketId};
 use crate::stack::Received;
+use crate::stack::options::Options;
 
 /// What is urgent in a connection's two directions.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,6 +18,8 @@ pub(super) struct Urgent {
     /// The sequence number behind the last urgent byte that was written here (Linux's snd_up).
     sent: Option<u32>,
     mark: Option<Mark>,
+    /// What is read goes on to a descriptor that has urgent data, and a place to peek at, by itself.
+    relayed: bool,
 }
 
 /// The peer's last urgent byte.
@@ -87,6 +90,16 @@ impl Flow {
         self.urgent.mark = Some(Mark { seq, byte: Byte::Awaited });
     }
 
+    /// Its bytes are read all in line: SO_OOBINLINE, or another descriptor makes the difference.
+    pub(super) fn is_inline(&self, options: &Options) -> bool {
+        options.oob_inline || self.urgent.relayed
+    }
+
+    /// SO_PEEK_OFF: where a peek begins, in bytes.
+    pub(super) fn peek_offset(&self, options: &Options) -> usize {
+        if self.urgent.relayed { 0 } else { usize::try_from(options.peek_offset).unwrap_or(0) }
+    }
+
     /// SIOCATMARK: the next byte is the urgent one.
     pub(super) fn is_at_mark(&self) -> bool {
         self.urgent.mark.is_some_and(|mark| mark.seq == self.copied())
@@ -155,6 +168,17 @@ impl Stack {
             Ok(_) => Ok(false),
             Err(_) if self.sockets.get(id)?.kind == SOCK_STREAM => Ok(false),
             Err(_) => Err(Errno::ENOTTY.because(Reason::WrongKind)),
+        }
+    }
+
+    /// A connection's bytes go on to a descriptor: from now on reads give all of them in order, whatever SO_OOBINLINE and
+    /// SO_PEEK_OFF say (the descriptor obeys these); [`Stack::at_mark`] tells which one is urgent.
+    #[cfg(feature = "cli")]
+    pub(crate) fn relay(&mut self, id: SocketId) {
+        if let Ok(Some(flow)) = self.tcp_flow_id(id)
+            && let Some(flow) = self.tcp.flows.get_mut(flow)
+        {
+            flow.urgent.relayed = true;
         }
     }
 }
