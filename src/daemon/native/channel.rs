@@ -10,8 +10,8 @@ use std::time::Duration;
 use super::bench::{self, Bench};
 use super::{Natives, Tools, plug};
 use crate::base::constants::{
-    MSG_DONTWAIT, MSG_OOB, MSG_PEEK, MSG_TRUNC, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLRDHUP, SHUT_RD,
-    SHUT_WR, SO_LINGER, SO_OOBINLINE, SO_RCVBUF, SOL_SOCKET,
+    MSG_DONTWAIT, MSG_OOB, MSG_PEEK, MSG_TRUNC, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLRDHUP,
+    SHUT_RD, SHUT_WR, SO_LINGER, SO_OOBINLINE, SO_RCVBUF, SOL_SOCKET,
 };
 use crate::base::{Result, SocketId};
 use crate::sys::{PollFd, descriptor, poll};

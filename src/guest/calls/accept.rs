@@ -86,7 +86,8 @@ impl Call {
             })?;
             let Some((_, socket)) = names::identify(new.as_fd()) else { continue };
             // The host's socket has it of its listener; the descriptor has it of nobody.
-            if descriptor::option(listener.as_fd(), SOL_SOCKET, SO_OOBINLINE).is_ok_and(|inline| inline != 0) {
+            if descriptor::option(listener.as_fd(), SOL_SOCKET, SO_OOBINLINE).is_ok_and(|inline| inline != 0)
+            {
                 let _ = descriptor::setsockopt(new.as_fd(), SOL_SOCKET, SO_OOBINLINE, 1);
             }
             match ask(guest, Verb::Peer(socket)) {

@@ -270,7 +270,9 @@ impl Job {
     fn may_wait(&self, trap: &Trap) -> bool {
         // recvmmsg's MSG_WAITFORONE: "if (flags & MSG_WAITFORONE) flags |= MSG_DONTWAIT" behind the first message.
         let one_will_do = matches!(self.what, What::Many { .. }) && trap.int(3) & MSG_WAITFORONE != 0;
-        self.blocking != Blocking::No && self.flags & (MSG_ERRQUEUE | MSG_OOB) == 0 && !(one_will_do && self.done > 0)
+        self.blocking != Blocking::No
+            && self.flags & (MSG_ERRQUEUE | MSG_OOB) == 0
+            && !(one_will_do && self.done > 0)
     }
 
     /// The result of a call that ends with this error: what was received counts more.
