@@ -85,15 +85,12 @@ fn the_constants_are_those_of_this_machines_python() {
 }
 
 #[test]
-fn no_name_is_missing_and_the_page_says_so() {
-    for arguments in [&[][..], &["--check"]] {
-        let output = Command::new("python3").arg("scripts/coverage").args(arguments).output();
-        let Ok(output) = output else {
-            assert!(std::env::var_os("CI").is_none(), "CI has python3");
-            println!("skipped: there is no python3");
-            return;
-        };
-        let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap()).concat();
-        assert!(output.status.success(), "{said}");
-    }
+fn no_name_is_missing() {
+    let Ok(output) = Command::new("python3").arg("scripts/coverage").output() else {
+        assert!(std::env::var_os("CI").is_none(), "CI has python3");
+        println!("skipped: there is no python3");
+        return;
+    };
+    let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap()).concat();
+    assert!(output.status.success(), "{said}");
 }

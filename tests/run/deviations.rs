@@ -10,6 +10,7 @@ struct Deviation {
     ours: String,
     why: String,
     program: Option<String>,
+    test: Option<String>,
 }
 
 #[derive(serde::Deserialize)]
@@ -27,6 +28,13 @@ def outcome(call, *arguments):
         return errno.errorcode.get(error.errno, str(error))
 "#;
 
+/// True if `file::case` is there.
+fn is_a_case(test: &str) -> bool {
+    let Some((file, case)) = test.split_once("::") else { return false };
+    let text = std::fs::read_to_string(format!("tests/run/{file}.rs")).unwrap_or_default();
+    text.contains(&format!("fn {case}("))
+}
+
 #[test]
 fn what_is_said_to_differ_differs_so() {
     let all: Deviations = toml::from_str(include_str!("deviations.toml")).unwrap();
@@ -36,8 +44,9 @@ fn what_is_said_to_differ_differs_so() {
             break;
         }
         let Some(place) = Place::lo(arm, User::Root) else { return };
-        for Deviation { what, linux, ours, why, program } in &all.deviation {
+        for Deviation { what, linux, ours, why, program, test } in &all.deviation {
             assert!(!why.is_empty() && linux != ours, "{what}");
+            assert!(program.is_some() != test.as_ref().is_some_and(|test| is_a_case(test)), "{what}: its test");
             let Some(program) = program else { continue };
             let ended = place.terminal(PYTHON, &["-c", &format!("{PRELUDE}{program}")]).end();
             let expected = if arm == Arm::Kernel { linux } else { ours };
