@@ -46,7 +46,10 @@ fn what_is_said_to_differ_differs_so() {
         let Some(place) = Place::lo(arm, User::Root) else { return };
         for Deviation { what, linux, ours, why, program, test } in &all.deviation {
             assert!(!why.is_empty() && linux != ours, "{what}");
-            assert!(program.is_some() != test.as_ref().is_some_and(|test| is_a_case(test)), "{what}: its test");
+            assert!(
+                program.is_some() != test.as_ref().is_some_and(|test| is_a_case(test)),
+                "{what}: its test"
+            );
             let Some(program) = program else { continue };
             let ended = place.terminal(PYTHON, &["-c", &format!("{PRELUDE}{program}")]).end();
             let expected = if arm == Arm::Kernel { linux } else { ours };
