@@ -5,9 +5,10 @@
 use std::time::Duration;
 
 use sockatoo::Host;
+use sockatoo::UnixAddr;
 use sockatoo::device::{Cable, CableConfig};
-use sockatoo::socket::tokio::{TcpListener, TcpStream, UdpSocket};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use sockatoo::socket::tokio::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -20,7 +21,7 @@ fn neighbours() -> (Host, Host) {
     (host(left, "192.0.2.1/24"), host(right, "192.0.2.2/24"))
 }
 
-async fn echo(mut stream: TcpStream) -> std::io::Result<()> {
+async fn echo(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<()> {
     let mut buffer = vec![0; 10_000];
     loop {
         let len = stream.read(&mut buffer).await?;
@@ -95,4 +96,81 @@ async fn datagrams() {
     assert!(timeout(Duration::from_millis(5), client.recv(&mut buffer)).await.is_err());
     server.send_to(b"later", client.local_addr().unwrap()).await.unwrap();
     assert_eq!(timeout(SOON, client.recv(&mut buffer)).await.unwrap().unwrap(), 5);
+}
+
+#[tokio::test]
+async fn unix_streams() {
+    let host = Host::builder().build().unwrap();
+    let name = UnixAddr::from_abstract_name("echo").unwrap();
+    let listener = UnixListener::bind_addr(&host, &name).unwrap();
+    let server = tokio::spawn(async move {
+        let mut echoes = JoinSet::new();
+        for _ in 0..10 {
+            let (stream, peer) = listener.accept().await?;
+            assert!(peer.is_unnamed());
+            echoes.spawn(echo(stream));
+        }
+        while let Some(done) = echoes.join_next().await {
+            done.unwrap()?;
+        }
+        Ok::<_, std::io::Error>(())
+    });
+    for number in 0..10u8 {
+        let stream = UnixStream::connect_addr(&host, &name).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), name);
+        assert_eq!(stream.peer_cred().unwrap().pid, std::process::id() as i32);
+        let data: Vec<u8> = (0..1_000_000u32).map(|i| (i as u8) ^ number).collect();
+        let (mut reader, mut writer) = tokio::io::split(stream);
+        let sent = data.clone();
+        let writing = tokio::spawn(async move {
+            writer.write_all(&sent).await?;
+            writer.shutdown().await
+        });
+        let mut heard = Vec::new();
+        timeout(SOON, reader.read_to_end(&mut heard)).await.unwrap().unwrap();
+        writing.await.unwrap().unwrap();
+        assert!(heard == data);
+    }
+    timeout(SOON, server).await.unwrap().unwrap().unwrap();
+    let error = UnixStream::connect_addr(&host, &name).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn unix_datagrams_wait_for_room() {
+    const MANY: usize = 500;
+    let host = Host::builder().build().unwrap();
+    let server = UnixDatagram::bind(&host, "/run/log").unwrap();
+    let connected = UnixDatagram::unbound(&host).unwrap();
+    connected.connect("/run/log").unwrap();
+    let plain = UnixDatagram::bind(&host, "/run/plain").unwrap();
+    let senders = async {
+        let one = async {
+            for _ in 0..MANY {
+                connected.send(b"connected").await.unwrap();
+            }
+        };
+        let other = async {
+            for _ in 0..MANY {
+                plain.send_to(b"plain", "/run/log").await.unwrap();
+            }
+        };
+        tokio::join!(one, other);
+    };
+    let reader = async {
+        let mut counts = (0, 0);
+        let mut buffer = [0; 100];
+        for _ in 0..2 * MANY {
+            match server.recv_from(&mut buffer).await.unwrap() {
+                (9, from) if from.is_unnamed() => counts.0 += 1,
+                (5, from) if from.to_string() == "/run/plain" => counts.1 += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(counts, (MANY, MANY));
+    };
+    timeout(SOON, async { tokio::join!(senders, reader) }).await.unwrap();
+    let (one, other) = UnixDatagram::pair(&host).unwrap();
+    one.send(b"hello").await.unwrap();
+    assert_eq!(timeout(SOON, other.recv(&mut [0; 9])).await.unwrap().unwrap(), 5);
 }

@@ -70,6 +70,15 @@ impl Readiness {
         }
     }
 
+    /// [`Readiness::refresh`] of a socket that the stack has woken: who waits for an edge of POLLOUT hears of new room too.
+    pub(super) fn refresh_woken(&mut self, socket: SocketId, stack: &mut Stack) {
+        let room = stack.take_room(socket);
+        self.refresh(socket, stack);
+        if room && let Some(pair) = self.out.get_mut(&socket) {
+            pair.tell_room();
+        }
+    }
+
     /// The same of every socket, for a verb that does not say whom it concerned.
     pub(super) fn refresh_every(&mut self, stack: &Stack) {
         self.out.retain(|socket, pair| {
@@ -97,6 +106,13 @@ impl Pair {
             read_ended: false,
             hung_up: false,
         })
+    }
+
+    /// An edge of EPOLLOUT, if it is writable.
+    fn tell_room(&self) {
+        if self.writable && descriptor::send(self.users.as_fd(), &[1], 0).is_ok() {
+            drain(&self.ours);
+        }
     }
 
     fn show(&mut self, events: i32) {

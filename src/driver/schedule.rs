@@ -331,7 +331,7 @@ impl Inner {
             let mut guard = host.lock();
             let state = &mut *guard;
             while let Some(socket) = state.stack.take_woken() {
-                state.readiness.refresh(socket, &state.stack);
+                state.readiness.refresh_woken(socket, &mut state.stack);
                 for id in self.by_socket.get(&(address, socket)).cloned().unwrap_or_default() {
                     self.wake(id, Wake::Woken);
                 }

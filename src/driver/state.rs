@@ -137,7 +137,7 @@ impl State {
             if let Some(woken) = &mut self.woken {
                 woken.push(socket);
             }
-            self.readiness.refresh(socket, &self.stack);
+            self.readiness.refresh_woken(socket, &mut self.stack);
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Linger, Socket};
 use crate::base::constants::*;
-use crate::base::{Errno, Reason, Result};
+use crate::base::{Credentials, Errno, Reason, Result};
 
 /// A pair of methods for an option that is a switch.
 macro_rules! switches {
@@ -158,6 +158,22 @@ impl Socket {
     pub fn set_linger(&self, linger: Option<Duration>) -> Result<()> {
         let seconds = linger.map_or(0, |l| i32::try_from(l.as_secs()).unwrap_or(i32::MAX));
         self.setsockopt(SOL_SOCKET, SO_LINGER, Linger { on: linger.is_some(), seconds })
+    }
+
+    /// Whose process is at the other end of an AF_UNIX socket: that which called connect, listen or socketpair;
+    /// [`Credentials::UNKNOWN`] without another end. unix(7).
+    ///
+    /// # Errors
+    /// EBADF.
+    #[doc(alias = "SO_PEERCRED")]
+    pub fn peer_credentials(&self) -> Result<Credentials> {
+        let bytes = self.getsockopt_bytes(SOL_SOCKET, SO_PEERCRED, 12)?;
+        let mut words = bytes.chunks_exact(4).filter_map(|word| word.try_into().ok());
+        let [Some(pid), Some(uid), Some(gid)] = [words.next(), words.next(), words.next()] else {
+            return Ok(Credentials::UNKNOWN);
+        };
+        let (uid, gid) = (u32::from_ne_bytes(uid), u32::from_ne_bytes(gid));
+        Ok(Credentials { pid: i32::from_ne_bytes(pid), uid, gid })
     }
 
     /// How long receiving may wait before EAGAIN; `None` = as long as it takes. socket(7).

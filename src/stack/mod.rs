@@ -137,6 +137,11 @@ impl Stack {
         self.ready.pop()
     }
 
+    /// True once if there is new room for what this socket sends, though it has been writable all the time.
+    pub(crate) fn take_room(&mut self, id: SocketId) -> bool {
+        self.ready.take_room(id)
+    }
+
     /// What happened, for those who watch.
     pub(crate) fn take_event(&mut self) -> Option<Event> {
         self.net.log.take_event()

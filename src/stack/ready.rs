@@ -9,6 +9,8 @@ use crate::base::SocketId;
 pub(crate) struct ReadyQueue {
     order: VecDeque<SocketId>,
     waiting: HashSet<SocketId>,
+    /// Of these sockets something that they could not send would now be taken, though poll(2) has said POLLOUT all the time.
+    room: HashSet<SocketId>,
 }
 
 impl ReadyQueue {
@@ -17,6 +19,17 @@ impl ReadyQueue {
         if self.waiting.insert(id) {
             self.order.push_back(id);
         }
+    }
+
+    /// [`ReadyQueue::wake`] that is news for who waits for an edge of POLLOUT: unix_write_space.
+    pub(crate) fn wake_for_room(&mut self, id: SocketId) {
+        self.room.insert(id);
+        self.wake(id);
+    }
+
+    /// True once after [`ReadyQueue::wake_for_room`].
+    pub(crate) fn take_room(&mut self, id: SocketId) -> bool {
+        self.room.remove(&id)
     }
 
     pub(crate) fn pop(&mut self) -> Option<SocketId> {

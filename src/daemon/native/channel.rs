@@ -11,7 +11,7 @@ use super::bench::{self, Bench};
 use super::{Natives, Tools, plug};
 use crate::base::constants::{
     MSG_DONTWAIT, MSG_OOB, MSG_PEEK, MSG_TRUNC, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLRDHUP,
-    SHUT_RD, SHUT_WR, SO_LINGER, SO_OOBINLINE, SO_RCVBUF, SOL_SOCKET,
+    SHUT_RD, SHUT_WR, SO_ERROR, SO_LINGER, SO_OOBINLINE, SO_RCVBUF, SOL_SOCKET,
 };
 use crate::base::{Result, SocketId};
 use crate::sys::{PollFd, descriptor, poll};
@@ -376,10 +376,13 @@ impl Channel {
         }
     }
 
-    /// SO_LINGER with 0 seconds: a close is a reset. What the program wrote before has left, as far as the windows had room, as
-    /// Linux's send(2) would have sent it; the rest is lost.
+    /// tcp_close: SO_LINGER with 0 seconds, or bytes that the program has not read (of which AF_UNIX makes an error here): the close
+    /// is a reset. What the program wrote before has left, as far as the windows had room, as Linux's send(2) would have sent it;
+    /// the rest is lost.
     pub(super) fn note_close(&mut self, tools: &Tools<'_>, bench: &mut Bench, id: SocketId) {
-        if self.closed && !self.program_ended && lingers_not(tools, id) {
+        let unread =
+            || descriptor::option(self.fd.as_fd(), SOL_SOCKET, SO_ERROR).is_ok_and(|error| error != 0);
+        if self.closed && !self.program_ended && (unread() || lingers_not(tools, id)) {
             while self.plug.is_none() && matches!(self.outgoing(tools, &mut bench.buffer, id), Step::Moved) {}
             (self.program_ended, self.reset) = (true, true);
         }

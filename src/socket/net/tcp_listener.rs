@@ -4,7 +4,7 @@ use std::io;
 use std::iter::FusedIterator;
 use std::net::SocketAddr;
 
-use super::{TcpStream, first_that, shared_methods};
+use super::{TcpStream, first_that, shared_methods, ttl_methods};
 use crate::base::constants::SOCK_STREAM;
 use crate::driver::Host;
 use crate::socket::{Socket, ToSockAddr};
@@ -15,10 +15,11 @@ pub struct TcpListener {
     pub(super) socket: Socket,
 }
 
-shared_methods!(TcpListener);
+shared_methods!(TcpListener, SocketAddr, inet);
+ttl_methods!(TcpListener);
 
 /// As many finished connections may wait; the number of `std`.
-const BACKLOG: i32 = 128;
+pub(super) const BACKLOG: i32 = 128;
 
 impl TcpListener {
     /// Listens on the first of the addresses that can be bound, with SO_REUSEADDR as `std`.

@@ -4,7 +4,7 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
-use super::{first_that, shared_methods, timeout_methods};
+use super::{first_that, shared_methods, shutdown_method, stream_io, timeout_methods, ttl_methods};
 use crate::base::Errno;
 use crate::base::constants::{MSG_PEEK, SOCK_STREAM};
 use crate::driver::Host;
@@ -31,8 +31,11 @@ pub struct TcpStream {
     pub(super) socket: Socket,
 }
 
-shared_methods!(TcpStream);
-timeout_methods!(TcpStream);
+shared_methods!(TcpStream, SocketAddr, inet);
+ttl_methods!(TcpStream);
+timeout_methods!(TcpStream, SocketAddr, inet);
+shutdown_method!(TcpStream);
+stream_io!(TcpStream);
 
 impl TcpStream {
     /// Connects; tries the addresses of a name in their order.
@@ -61,14 +64,6 @@ impl TcpStream {
         socket.connect(*address)?;
         socket.settimeout(usual)?;
         Ok(Self { socket })
-    }
-
-    /// Ends reading, writing (the peer reads end of file), or both.
-    ///
-    /// # Errors
-    /// `NotConnected`.
-    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        Ok(self.socket.shutdown(super::how(how))?)
     }
 
     /// True if small pieces are sent at once.
@@ -105,47 +100,5 @@ impl TcpStream {
     #[doc(alias = "SO_LINGER")]
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
         Ok(self.socket.set_linger(linger)?)
-    }
-}
-
-impl Read for &TcpStream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&self.socket).read(buffer)
-    }
-    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        (&self.socket).read_vectored(buffers)
-    }
-}
-
-impl Write for &TcpStream {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        (&self.socket).write(data)
-    }
-    fn write_vectored(&mut self, data: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&self.socket).write_vectored(data)
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Read for TcpStream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(buffer)
-    }
-    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        (&*self).read_vectored(buffers)
-    }
-}
-
-impl Write for TcpStream {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        (&*self).write(data)
-    }
-    fn write_vectored(&mut self, data: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self).write_vectored(data)
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use super::{first_that, shared_methods, timeout_methods};
+use super::{first_that, shared_methods, timeout_methods, ttl_methods};
 use crate::base::constants::{MSG_PEEK, SOCK_DGRAM};
 use crate::driver::Host;
 use crate::socket::{Socket, ToSockAddr};
@@ -25,8 +25,9 @@ pub struct UdpSocket {
     pub(super) socket: Socket,
 }
 
-shared_methods!(UdpSocket);
-timeout_methods!(UdpSocket);
+shared_methods!(UdpSocket, SocketAddr, inet);
+ttl_methods!(UdpSocket);
+timeout_methods!(UdpSocket, SocketAddr, inet);
 
 impl UdpSocket {
     /// A socket on the first of the addresses that can be bound.

@@ -279,7 +279,7 @@ impl Stack {
     fn unix_wake_waiting(&mut self, id: SocketId) {
         let Ok(unix) = self.sockets.get_mut(id).and_then(Entry::unix_mut) else { return };
         for waiting in std::mem::take(&mut unix.waiting) {
-            self.ready.wake(waiting);
+            self.ready.wake_for_room(waiting);
         }
         unix.clients.iter().for_each(|client| self.ready.wake(*client));
     }
