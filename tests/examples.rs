@@ -29,6 +29,7 @@ exercises! {
     rst_injection = "../examples/rst_injection.rs";
     syn_flood = "../examples/syn_flood.rs";
     can_bus = "../examples/can_bus.rs";
+    reliable_datagrams = "../examples/reliable_datagrams.rs";
 }
 
 /// `None`, and the reason is printed, where namespaces are not allowed.
@@ -189,4 +190,11 @@ fn a_bus() {
     );
     // A bit until it is decided, 63 of the frame, 8 us each.
     assert_eq!(heard[0].split_whitespace().next(), Some("0.51"), "{heard:?}");
+}
+
+#[test]
+fn messages_of_rds() {
+    let from =
+        |address: &str| (1..=3).map(move |n| format!("{address}:4000: message {n}")).collect::<Vec<_>>();
+    assert_eq!(reliable_datagrams::in_memory().unwrap(), [from("192.0.2.2"), from("198.51.100.2")].concat());
 }

@@ -74,6 +74,8 @@ pub enum ControlMessage {
     },
     /// SCM_TXTIME, sent: when this datagram leaves, in nanoseconds of the clock that SO_TXTIME has named.
     TransmitTime(u64),
+    /// RDS_CMSG_CONG_UPDATE, rds(7), received: ports that were congested may be no more; a bit for those that are the same modulo 64.
+    RdsCongestion(u64),
     /// SCM_RIGHTS, unix(7): sockets of the same host. Who receives them owns one more handle of each, as of a descriptor: see
     /// `Host::take_socket`, `Socket::recv_fds`.
     Rights(Vec<SocketId>),

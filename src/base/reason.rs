@@ -151,6 +151,15 @@ reasons! {
     RawVerbatim = "raw.verbatim", "a raw packet left with a length or checksum that Linux would have overwritten";
     RawChecksum = "raw.checksum", "the checksum that a raw IPv6 socket asked us to verify is wrong";
 
+    // rds
+    RdsCongested = "rds.congested", "the receiver's queue is full, as its host has told (its congestion map)";
+    RdsMalformed = "rds.malformed", "what came on the connection of two RDS hosts is no RDS message";
+    RdsOldSequence = "rds.old-sequence", "the message was here already: it was sent again on a new connection";
+    RdsNoSocket = "rds.no-socket", "no RDS socket is bound to the message's port";
+    RdsConnectionLost = "rds.connection-lost", "the TCP connection of two RDS hosts has ended; what was not acknowledged is sent again";
+    RdsNotCanonical = "rds.not-canonical", "of two RDS hosts the one with the smaller address connects: this connection is given up";
+    RdsTooManyPeers = "rds.too-many-peers", "the host talks RDS with as many others as it may";
+
     // unix
     UnixBacklogFull = "unix.backlog-full", "as many connections wait for accept(2) as the listener takes";
     UnixNoSocket = "unix.no-socket", "no socket of AF_UNIX has this name, or none that listens";

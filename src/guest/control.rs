@@ -239,6 +239,9 @@ pub(super) fn encode(messages: &[ControlMessage], from: Option<SockAddr>, room: 
             ControlMessage::UdpGro(size) => layout.put(SOL_UDP, UDP_GRO, &i32::from(*size).to_ne_bytes()),
             // A program's AF_UNIX sockets are the kernel's.
             ControlMessage::Rights(_) | ControlMessage::Credentials(_) => {}
+            ControlMessage::RdsCongestion(ports) => {
+                layout.put(SOL_RDS, RDS_CMSG_CONG_UPDATE, &ports.to_ne_bytes());
+            }
             ControlMessage::Inq(left) => layout.put(SOL_TCP, TCP_INQ, &left.to_ne_bytes()),
             ControlMessage::PacketAuxiliary(auxiliary) => {
                 layout.put(SOL_PACKET, PACKET_AUXDATA, &auxiliary_data(auxiliary));

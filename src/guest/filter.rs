@@ -7,7 +7,7 @@
 //! ```
 
 use crate::base::constants::{
-    AF_CAN, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, MSG_ERRQUEUE, NETLINK_ROUTE, NETLINK_SOCK_DIAG,
+    AF_CAN, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_RDS, MSG_ERRQUEUE, NETLINK_ROUTE, NETLINK_SOCK_DIAG,
     SO_RCVTIMEO, SO_RCVTIMEO_NEW, SO_SNDTIMEO, SO_SNDTIMEO_NEW, SOL_SOCKET,
 };
 use crate::sys::number;
@@ -170,6 +170,7 @@ fn condition(when: When) -> Vec<Step> {
             If(EQUAL, AF_INET6 as u32, Stop, Next),
             If(EQUAL, AF_PACKET as u32, Stop, Next),
             If(EQUAL, AF_CAN as u32, Stop, Next),
+            If(EQUAL, AF_RDS as u32, Stop, Next),
             If(EQUAL, AF_NETLINK as u32, Next, Allow),
             Load(low_half(2)),
             // The other protocols are about the machine, not its network.

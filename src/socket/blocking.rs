@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::{Socket, remote};
-use crate::base::constants::{MSG_DONTWAIT, SOL_SOCKET};
+use crate::base::constants::{AF_RDS, MSG_DONTWAIT, SOL_SOCKET};
 use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Error, Event, Instant, Reason, Result, SocketCall, SocketId};
 use crate::driver::{Door, Far, Here};
@@ -19,7 +19,7 @@ use crate::stack::{Received, Stack};
 pub(super) enum Patience {
     /// Not at all: EAGAIN.
     Now,
-    /// As long as it takes, or as the option of this number says (SO_RCVTIMEO, SO_SNDTIMEO), then EAGAIN.
+    /// As long as it takes, or as the option of this number says (SO_RCVTIMEO, SO_SNDTIMEO), then EAGAIN; of AF_RDS ETIMEDOUT.
     Blocking(i32),
     /// Until then: ETIMEDOUT, Python's time-out.
     Until(Instant),
@@ -109,6 +109,9 @@ impl Socket {
             (Err(error), Patience::Until(_)) if error.would_block() => {
                 Err(Errno::ETIMEDOUT.because(Reason::TimedOut))
             }
+            (Err(error), Patience::Blocking(_)) if error.would_block() && self.family() == AF_RDS => {
+                Err(Errno::ETIMEDOUT.because(Reason::TimedOut))
+            }
             (result, _) => result,
         }
     }
@@ -144,7 +147,13 @@ impl Socket {
                 give_up = Errno::ETIMEDOUT.because(Reason::TimedOut);
                 Some(deadline)
             }
-            Patience::Blocking(option) => self.timeout_option(option)?.map(|t| socket.host.now() + t),
+            Patience::Blocking(option) => {
+                // rds_sendmsg, rds_recvmsg: "if (ret == 0) ret = -ETIMEDOUT".
+                if self.family() == AF_RDS {
+                    give_up = Errno::ETIMEDOUT.because(Reason::TimedOut);
+                }
+                self.timeout_option(option)?.map(|t| socket.host.now() + t)
+            }
         };
         let waited = here.wait(&[socket.id], deadline, |stack| match attempt(stack) {
             Attempt::Done(result) => Some(result),

@@ -7,7 +7,7 @@ use super::blocking::Patience;
 use super::rights::rights;
 use super::{Socket, ToSockAddr};
 use crate::base::constants::{
-    MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_WAITALL, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_STREAM,
+    MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_WAITALL, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_STREAM,
 };
 use crate::base::{ControlMessage, Errno, Reason, Result, SockAddr};
 use crate::driver::Door;
@@ -302,6 +302,9 @@ impl Socket {
         how: SendTo<'_>,
         patience: Patience,
     ) -> Result<usize> {
+        // __sys_sendto: "if (sock->file->f_flags & O_NONBLOCK) flags |= MSG_DONTWAIT".
+        let now = matches!(patience, Patience::Now);
+        let how = SendTo { flags: how.flags | if now { MSG_DONTWAIT } else { 0 }, ..how };
         let here = match self.open()?.host.door() {
             Door::Here(here) => here,
             Door::There(far) => return self.transmit_there(far, patience, data, how),

@@ -4,7 +4,7 @@ use std::io::{IoSlice, IoSliceMut};
 
 use super::table::Entry;
 use super::{Received, SendTo, Stack};
-use crate::base::constants::{AF_CAN, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX};
+use crate::base::constants::{AF_CAN, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_RDS, AF_UNIX};
 use crate::base::{Errno, Error, Reason, Result, SockAddr, SocketId};
 
 /// The calls, each once and now; what they have in common is `verbs.rs`'s. What a family does not have is EOPNOTSUPP, as
@@ -81,6 +81,7 @@ pub(super) fn family(domain: i32) -> Result<&'static dyn Family> {
         AF_UNIX => &super::unix::Unix,
         AF_NETLINK => &super::netlink::Netlink,
         AF_CAN => &super::can::Can,
+        AF_RDS => &super::rds::Rds,
         _ => return Err(Errno::EAFNOSUPPORT.because(Reason::WrongDomain)),
     })
 }

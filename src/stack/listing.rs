@@ -137,6 +137,7 @@ impl Stack {
             Part::Tcp(_) => self.tcp_row(id, &mut row),
             Part::Netlink(netlink) => row.receive_queue = netlink.charged(),
             Part::Can(can) => (row.receive_queue, row.device) = (can.memory().0, can.interface()),
+            Part::Rds(rds) => (row.receive_queue, row.send_queue) = rds.bytes(),
             Part::Packet(packet) => {
                 (row.domain, row.receive_queue) = (AF_PACKET, packet.charged());
                 (row.protocol, row.device) = (i32::from(packet.listens_to().0), packet.listens_to().1);

@@ -6,7 +6,7 @@
 //!   verbs.rs   socket bind listen accept connect send recv shutdown close getsockopt setsockopt poll
 //!      |            bind.rs (addresses)  table.rs (the sockets)  options/ (the one table)  ports/ (who may bind what)  ready.rs
 //!   family.rs  (what a family does at each verb)
-//!      |            inet.rs (AF_INET, AF_INET6)   packet/ (AF_PACKET)   netlink/ (AF_NETLINK)   can/ (AF_CAN)   unix/ (AF_UNIX)
+//!      |            inet.rs (AF_INET, AF_INET6)   packet/ (AF_PACKET)   netlink/ (AF_NETLINK)   can/ (AF_CAN)   rds/ (AF_RDS)   unix/ (AF_UNIX)
 //!   tcp/   udp/     icmp.rs (ping sockets)   raw/ (SOCK_RAW)
 //!      |       |        |     datagram/ (what these share: queues, errors, the way out)
 //!   ip/        input, output, routes, sources, fragments, ICMP errors, multicast groups        } together: Net
@@ -40,6 +40,7 @@ mod packet;
 mod perform;
 mod ports;
 mod raw;
+mod rds;
 mod ready;
 mod table;
 mod tcp;
@@ -74,6 +75,7 @@ pub(crate) struct Stack {
     ping: icmp::Ping,
     raw: raw::Raw,
     can: can::Registry,
+    rds: rds::Registry,
     unix: unix::Space,
     /// Who listens to changes.
     monitor: netlink::Monitor,
@@ -92,6 +94,7 @@ impl Stack {
             ping: icmp::Ping::default(),
             raw: raw::Raw::default(),
             can: can::Registry::default(),
+            rds: rds::Registry::default(),
             unix: unix::Space::default(),
             monitor: netlink::Monitor::default(),
             net,
@@ -114,7 +117,7 @@ impl Stack {
 
     /// When [`Stack::tick`] has something to do next.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let own = [self.tcp.deadline(), self.can.deadline(), self.monitor.deadline()];
+        let own = [self.tcp.deadline(), self.can.deadline(), self.rds.deadline(), self.monitor.deadline()];
         own.into_iter().chain([self.net.deadline()]).flatten().min()
     }
 
@@ -124,6 +127,7 @@ impl Stack {
         self.net.tick();
         self.tcp_tick();
         self.can_tick();
+        self.rds_tick();
         self.dispatch();
     }
 
@@ -183,6 +187,7 @@ impl Stack {
                 Inbound::AddressGone(address) => self.tcp_address_gone(address),
             }
         }
+        self.rds_work();
         self.netlink_tell((0, 0));
     }
 }

@@ -11,13 +11,17 @@ pub(crate) struct ReadyQueue {
     waiting: HashSet<SocketId>,
     /// Of these sockets something that they could not send would now be taken, though poll(2) has said POLLOUT all the time.
     room: HashSet<SocketId>,
+    /// Sockets that no program has: a protocol of the stack's own uses them.
+    own: HashSet<SocketId>,
+    own_order: VecDeque<SocketId>,
 }
 
 impl ReadyQueue {
     /// Whoever waits for this socket must look again.
     pub(crate) fn wake(&mut self, id: SocketId) {
         if self.waiting.insert(id) {
-            self.order.push_back(id);
+            let own = self.own.contains(&id);
+            if own { &mut self.own_order } else { &mut self.order }.push_back(id);
         }
     }
 
@@ -30,6 +34,22 @@ impl ReadyQueue {
     /// True once after [`ReadyQueue::wake_for_room`].
     pub(crate) fn take_room(&mut self, id: SocketId) -> bool {
         self.room.remove(&id)
+    }
+
+    /// From now on the stack itself waits for this socket: [`ReadyQueue::pop_own`].
+    pub(crate) fn adopt(&mut self, id: SocketId) {
+        self.own.insert(id);
+    }
+
+    /// No more so.
+    pub(crate) fn disown(&mut self, id: SocketId) {
+        self.own.remove(&id);
+    }
+
+    pub(crate) fn pop_own(&mut self) -> Option<SocketId> {
+        let id = self.own_order.pop_front()?;
+        self.waiting.remove(&id);
+        Some(id)
     }
 
     pub(crate) fn pop(&mut self) -> Option<SocketId> {

@@ -181,6 +181,7 @@ pub(crate) enum Part {
     Packet(super::packet::PacketSocket),
     Netlink(super::netlink::NetlinkSocket),
     Can(super::can::CanSocket),
+    Rds(Box<super::rds::RdsSocket>),
     Unix(Box<super::unix::UnixSocket>),
 }
 

@@ -13,6 +13,7 @@
 //! | `show/` | packets for people: tree, hex, explanation, differences; as programs |
 //! | `filter/` | libpcap's filter language, classic BPF and its machine |
 //! | `can.rs` | [`CanFrame`], [`CanFdFrame`], [`CanFilter`]: bytes, and can-utils' notation |
+//! | `rds.rs` | the headers and congestion maps of RDS |
 //! | `cursor.rs` | reading bytes that nobody vouches for |
 //!
 //! Everybody above base/ may call it. Nothing here panics, whatever the bytes are.
@@ -26,6 +27,7 @@ pub mod expression;
 pub mod filter;
 mod icmp;
 pub mod packet;
+pub(crate) mod rds;
 pub mod show;
 mod summary;
 mod transport;

@@ -11,6 +11,7 @@
 //! | `wire_servers.rs` | over a TAP, the kernel on its other side: curl, nginx, redis, iperf3, nc, socat, ssh, Go |
 //! | `wire_probes.rs` | over a TAP: ping, traceroute, dig, hping3, nmap, tcpdump, arping, scapy |
 //! | `cpython.rs` | CPython's own tests, compared with the kernel case by case (`cpython.toml`) |
+//! | `rds.rs` | RDS, on kernels that have none: CPython's cases, two programs on two hosts |
 //! | `can.rs` | CAN, on kernels that have none: can-utils, python-can, CPython's cases |
 //! | `looks.rs` | what a host tells of itself: `ip` as on the kernel; `ss`, `addr`, `route` ... as a person sees them (`looks.txt`) |
 //! | `diag.rs` | what there is and what changes: `ss`, `netstat`, /proc/net, sock_diag(7), listeners to rtnetlink(7) |
@@ -33,6 +34,7 @@ mod lives;
 mod looks;
 mod place;
 mod published;
+mod rds;
 mod resolving;
 mod servers;
 mod terminal;

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::Looked;
 use crate::base::constants::{
-    AF_CAN, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, ETH_P_ALL, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDP,
-    IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
+    AF_CAN, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_RDS, ETH_P_ALL, IPPROTO_ICMP, IPPROTO_ICMPV6,
+    IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
 };
 use crate::base::verb::SocketRow;
 use crate::base::{TcpState, services};
@@ -39,6 +39,7 @@ fn netid(row: &SocketRow) -> &'static str {
         (AF_PACKET, _) => "p_raw",
         (AF_NETLINK, _) => "nl",
         (AF_CAN, _) => "can",
+        (AF_RDS, _) => "rds",
         (_, SOCK_STREAM) => "tcp",
         (_, SOCK_RAW) => "raw",
         _ if row.protocol == IPPROTO_UDP => "udp",

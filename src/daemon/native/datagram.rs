@@ -26,6 +26,8 @@ pub(super) struct Datagrams {
     peer: Option<Peer>,
     /// One that there was no room for.
     held: Option<Held>,
+    /// One of the program's that the stack had no room for (AF_RDS): it goes first when there is.
+    stuck: Option<Vec<u8>>,
     /// Tells when there is room.
     waiter: Option<OwnedFd>,
     /// When to try again, where nobody tells.
@@ -228,6 +230,20 @@ impl Datagrams {
     /// What the program has sent natively. True if there may be more.
     fn outgoing(&mut self, tools: &Tools<'_>, bench: &mut Bench, id: SocketId) -> bool {
         let Some(peer) = &mut self.peer else { return false };
+        let put = |bytes: &[u8]| {
+            tools.host.call_on(id, |stack| stack.send(id, &[IoSlice::new(bytes)], Default::default()))
+        };
+        let later = |sent: &Result<usize>| sent.as_ref().is_err_and(Error::would_block);
+        if let Some(bytes) = self.stuck.take() {
+            let sent = put(&bytes);
+            if later(&sent) {
+                self.stuck = Some(bytes);
+                return false;
+            }
+            if let Err(error) = sent {
+                tools.host.call_on(id, |stack| stack.set_pending_error(id, error));
+            }
+        }
         for _ in 0..BATCH {
             let buffer = &mut bench.buffer;
             let n = match descriptor::recv(peer.fd.as_fd(), buffer, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC) {
@@ -239,13 +255,13 @@ impl Datagrams {
             if self.shown > 0 {
                 self.shown = self.shown.min(tools.host.call_on(id, |stack| stack.errors_waiting(id)));
             }
-            let send =
-                || tools.host.call_on(id, |stack| stack.send(id, &[IoSlice::new(bytes)], Default::default()));
-            let sent = match send() {
+            let sent = match put(bytes) {
                 // An error that the program has seen already is not an error of this send.
-                Err(_) if std::mem::take(&mut self.shown) > 0 => send(),
+                Err(_) if std::mem::take(&mut self.shown) > 0 => put(bytes),
                 sent => sent,
             };
+            // What does not wait (UDP) never has to. What waits wakes the socket when there is room.
+            self.stuck = later(&sent).then(|| bytes.to_vec());
             if let Err(error) = sent
                 && !error.would_block()
             {
@@ -256,6 +272,9 @@ impl Datagrams {
                 let _ = descriptor::recv(peer.fd.as_fd(), &mut [], MSG_DONTWAIT);
             }
             peer.keeps_one = keep;
+            if self.stuck.is_some() {
+                return false;
+            }
         }
         true
     }

@@ -215,6 +215,8 @@ fn datagram(
     }
     let address = address::destination(name, || guest.domain(ours.socket))?;
     let control = control::decode(sent_control)?;
+    // __sys_sendto: "if (sock->file->f_flags & O_NONBLOCK) flags |= MSG_DONTWAIT".
+    let flags = flags | if ours.nonblocking { MSG_DONTWAIT } else { 0 };
     Ok(Letter { data: slices.gather(trap, 0)?, address, control, flags, len: 0 })
 }
 

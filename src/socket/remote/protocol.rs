@@ -19,7 +19,7 @@ use crate::sys::unix;
 use super::Nonce;
 
 /// Both sides must be of the same build: the words of `base/` travel as their numbers.
-pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/2");
+pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/3");
 
 /// The longest message, in bytes: what the kernel's usual send buffer takes at once.
 pub(crate) const LONGEST: usize = 160 * 1024;

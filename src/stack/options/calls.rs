@@ -1,6 +1,8 @@
 //! getsockopt(2) and setsockopt(2): who has which level, how long a value is, then the table.
 
-use super::table::{CAN, DATAGRAM, NETLINK, PACKET, PING, RAW, Row, TCP, UDP, UDPLITE, UNIX, Value, find};
+use super::table::{
+    CAN, DATAGRAM, NETLINK, PACKET, PING, RAW, RDS, Row, TCP, UDP, UDPLITE, UNIX, Value, find,
+};
 use crate::base::constants::*;
 use crate::base::{Errno, Error, Reason, Result, SocketId};
 use crate::stack::Stack;
@@ -32,6 +34,7 @@ fn kind_of(entry: &Entry) -> u16 {
         Part::Packet(_) => PACKET,
         Part::Netlink(_) => NETLINK,
         Part::Can(_) => CAN,
+        Part::Rds(_) => RDS,
         Part::Unix(_) => UNIX,
     }
 }
@@ -43,7 +46,8 @@ fn has_level(entry: &Entry, level: i32) -> bool {
         SOL_PACKET => kind_of(entry) == PACKET,
         SOL_NETLINK => kind_of(entry) == NETLINK,
         SOL_CAN_RAW => kind_of(entry) == CAN && entry.protocol == CAN_RAW,
-        _ if matches!(kind_of(entry), PACKET | NETLINK | CAN | UNIX) => false,
+        SOL_RDS => kind_of(entry) == RDS,
+        _ if matches!(kind_of(entry), PACKET | NETLINK | CAN | RDS | UNIX) => false,
         // ipv6_setsockopt: "if (level == SOL_IP && sk->sk_type != SOCK_RAW)"
         SOL_IP => !(kind_of(entry) == RAW && entry.domain == AF_INET6),
         SOL_RAW => kind_of(entry) == RAW,

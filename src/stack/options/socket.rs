@@ -31,6 +31,7 @@ impl Stack {
             Part::Packet(packet) => (packet.charged(), 0, packet.dropped()),
             Part::Netlink(netlink) => (netlink.charged(), 0, 0),
             Part::Can(can) => (can.memory().0, 0, can.memory().1),
+            Part::Rds(rds) => (rds.charged(), 0, 0),
             _ => entry.queue().map_or((0, 0, 0), |queue| (queue.charged(), 0, queue.dropped())),
         };
         let words = [charged + errors, options.recv_buffer, 0, options.send_buffer, 0, unsent, 0, 0, drops];

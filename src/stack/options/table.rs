@@ -15,7 +15,8 @@ pub(crate) const NETLINK: u16 = 32;
 pub(crate) const UDPLITE: u16 = 64;
 pub(crate) const CAN: u16 = 128;
 pub(crate) const UNIX: u16 = 256;
-pub(crate) const DATAGRAM: u16 = UDP | UDPLITE | PING | RAW | PACKET | NETLINK | CAN;
+pub(crate) const RDS: u16 = 512;
+pub(crate) const DATAGRAM: u16 = UDP | UDPLITE | PING | RAW | PACKET | NETLINK | CAN | RDS;
 pub(crate) const ALL: u16 = TCP | DATAGRAM | UNIX;
 
 /// An option.

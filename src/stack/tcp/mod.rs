@@ -48,7 +48,7 @@ mod timers;
 mod urgent;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use super::ports::Ports;
 use super::ready::ReadyQueue;

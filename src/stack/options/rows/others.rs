@@ -1,4 +1,4 @@
-//! SOL_NETLINK, SOL_PACKET: netlink(7), packet(7).
+//! SOL_NETLINK, SOL_CAN_RAW, SOL_RDS, SOL_PACKET: netlink(7), rds(7), packet(7).
 
 use crate::base::Errno;
 use crate::base::constants::*;
@@ -24,6 +24,23 @@ SOL_CAN_RAW: {
     CAN_RAW_RECV_OWN_MSGS = Value::Special;
     CAN_RAW_FD_FRAMES = Value::Special;
     CAN_RAW_JOIN_FILTERS = Value::Special;
+}
+SOL_RDS: {
+    RDS_CANCEL_SENT_TO = Value::WriteOnlySpecial;
+    RDS_RECVERR = Value::Special;
+    RDS_CONG_MONITOR = Value::WriteOnlySpecial;
+    SO_RDS_TRANSPORT = Value::Special;
+    // rds_get_mr: "if (!rs->rs_transport->get_mr)", which TCP has not.
+    RDS_GET_MR = Value::Refused(Errno::ENOPROTOOPT, Errno::EOPNOTSUPP);
+    RDS_GET_MR_FOR_DEST = Value::Refused(Errno::ENOPROTOOPT, Errno::EOPNOTSUPP);
+    RDS_FREE_MR = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
+    RDS_INFO_COUNTERS = Value::SpecialReadOnly;
+    RDS_INFO_CONNECTIONS = Value::SpecialReadOnly;
+    RDS_INFO_SEND_MESSAGES = Value::SpecialReadOnly;
+    RDS_INFO_RETRANS_MESSAGES = Value::SpecialReadOnly;
+    RDS_INFO_RECV_MESSAGES = Value::SpecialReadOnly;
+    RDS_INFO_SOCKETS = Value::SpecialReadOnly;
+    RDS_INFO_TCP_SOCKETS = Value::SpecialReadOnly;
 }
 SOL_PACKET: {
     PACKET_ADD_MEMBERSHIP = Value::Special;

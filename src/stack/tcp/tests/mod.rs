@@ -5,4 +5,4 @@ mod basics;
 mod endings;
 mod hostile;
 mod settings;
-mod wire;
+pub(in crate::stack) mod wire;

@@ -9,28 +9,28 @@ use crate::base::constants::{AF_INET, AF_INET6, POLLIN, SOCK_STREAM};
 use crate::base::{Errno, Frame, IfIndex, Instant, Mac, Result, SocketId};
 use crate::stack::{Config, InterfaceConfig, SendTo, Stack};
 
-pub(super) const A: usize = 0;
-pub(super) const B: usize = 1;
+pub(in crate::stack) const A: usize = 0;
+pub(in crate::stack) const B: usize = 1;
 
 /// Faults, in thousandths.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Faults {
-    pub(super) loss: u64,
-    pub(super) duplicate: u64,
-    pub(super) reorder: u64,
+pub(in crate::stack) struct Faults {
+    pub(in crate::stack) loss: u64,
+    pub(in crate::stack) duplicate: u64,
+    pub(in crate::stack) reorder: u64,
 }
 
 /// Looks at a frame (from which host, when) and says whether it may pass; may change it.
-pub(super) type Tap = Box<dyn FnMut(usize, Instant, &mut Frame) -> bool>;
+pub(in crate::stack) type Tap = Box<dyn FnMut(usize, Instant, &mut Frame) -> bool>;
 
-pub(super) struct Wire {
-    pub(super) hosts: [Stack; 2],
-    pub(super) now: Instant,
-    pub(super) delay: Duration,
-    pub(super) faults: Faults,
-    pub(super) tap: Option<Tap>,
+pub(in crate::stack) struct Wire {
+    pub(in crate::stack) hosts: [Stack; 2],
+    pub(in crate::stack) now: Instant,
+    pub(in crate::stack) delay: Duration,
+    pub(in crate::stack) faults: Faults,
+    pub(in crate::stack) tap: Option<Tap>,
     /// TCP segments that the hosts have sent.
-    pub(super) frames: u64,
+    pub(in crate::stack) frames: u64,
     interfaces: [IfIndex; 2],
     flying: BTreeMap<(Instant, u64), (usize, IfIndex, Frame)>,
     random: u64,
@@ -38,15 +38,15 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new() -> Self {
+    pub(in crate::stack) fn new() -> Self {
         Self::with(|_| {})
     }
 
-    pub(super) fn with(change: impl Fn(&mut Config)) -> Self {
+    pub(in crate::stack) fn with(change: impl Fn(&mut Config)) -> Self {
         Self::mtu(1500, change)
     }
 
-    pub(super) fn mtu(mtu: usize, change: impl Fn(&mut Config)) -> Self {
+    pub(in crate::stack) fn mtu(mtu: usize, change: impl Fn(&mut Config)) -> Self {
         let mut interfaces = [IfIndex(0); 2];
         let mut host = |n: u8| {
             let mut config = Config { secret: [n; 16], dad_transmits: 0, ..Config::default() };
@@ -85,7 +85,7 @@ impl Wire {
         wire
     }
 
-    pub(super) fn dice(&mut self) -> u64 {
+    pub(in crate::stack) fn dice(&mut self) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
@@ -157,7 +157,7 @@ impl Wire {
         true
     }
 
-    pub(super) fn run_for(&mut self, time: Duration) {
+    pub(in crate::stack) fn run_for(&mut self, time: Duration) {
         let end = self.now + time;
         let mut steps = 0u64;
         while self.step(end) {
@@ -170,7 +170,11 @@ impl Wire {
     }
 
     /// Runs until `done`, at most for `time`. True if it came.
-    pub(super) fn run_until(&mut self, time: Duration, mut done: impl FnMut(&mut Self) -> bool) -> bool {
+    pub(in crate::stack) fn run_until(
+        &mut self,
+        time: Duration,
+        mut done: impl FnMut(&mut Self) -> bool,
+    ) -> bool {
         let end = self.now + time;
         while !done(self) {
             if !self.step(end) {
@@ -180,16 +184,16 @@ impl Wire {
         true
     }
 
-    pub(super) fn millis(&mut self, ms: u64) {
+    pub(in crate::stack) fn millis(&mut self, ms: u64) {
         self.run_for(Duration::from_millis(ms));
     }
 
     /// Puts a hand-made IP packet into a host, past the wire.
-    pub(super) fn socket(&mut self, host: usize) -> SocketId {
+    pub(in crate::stack) fn socket(&mut self, host: usize) -> SocketId {
         self.hosts[host].socket(AF_INET, SOCK_STREAM, 0).unwrap()
     }
 
-    pub(super) fn listen(&mut self, host: usize, address: &str, backlog: i32) -> SocketId {
+    pub(in crate::stack) fn listen(&mut self, host: usize, address: &str, backlog: i32) -> SocketId {
         let address: SocketAddr = address.parse().unwrap();
         let family = if address.is_ipv4() { AF_INET } else { AF_INET6 };
         let id = self.hosts[host].socket(family, SOCK_STREAM, 0).unwrap();
@@ -199,7 +203,7 @@ impl Wire {
     }
 
     /// Begins to connect.
-    pub(super) fn connect(&mut self, host: usize, address: &str) -> SocketId {
+    pub(in crate::stack) fn connect(&mut self, host: usize, address: &str) -> SocketId {
         let address: SocketAddr = address.parse().unwrap();
         let family = if address.is_ipv4() { AF_INET } else { AF_INET6 };
         let id = self.hosts[host].socket(family, SOCK_STREAM, 0).unwrap();
@@ -208,7 +212,7 @@ impl Wire {
         id
     }
 
-    pub(super) fn accept(&mut self, host: usize, listener: SocketId) -> SocketId {
+    pub(in crate::stack) fn accept(&mut self, host: usize, listener: SocketId) -> SocketId {
         assert!(
             self.run_until(Duration::from_secs(60), |wire| wire.hosts[host].poll(listener) & POLLIN != 0),
             "nobody came"
@@ -217,7 +221,7 @@ impl Wire {
     }
 
     /// A connection from A to B: its two sockets.
-    pub(super) fn pair(&mut self) -> (SocketId, SocketId) {
+    pub(in crate::stack) fn pair(&mut self) -> (SocketId, SocketId) {
         let listener = self.listen(B, "192.0.2.2:80", 8);
         let client = self.connect(A, "192.0.2.2:80");
         let server = self.accept(B, listener);
@@ -226,12 +230,12 @@ impl Wire {
         (client, server)
     }
 
-    pub(super) fn send(&mut self, host: usize, id: SocketId, data: &[u8]) -> Result<usize> {
+    pub(in crate::stack) fn send(&mut self, host: usize, id: SocketId, data: &[u8]) -> Result<usize> {
         self.hosts[host].at(self.now);
         self.hosts[host].send(id, &[IoSlice::new(data)], SendTo::default())
     }
 
-    pub(super) fn recv(&mut self, host: usize, id: SocketId, len: usize) -> Result<Vec<u8>> {
+    pub(in crate::stack) fn recv(&mut self, host: usize, id: SocketId, len: usize) -> Result<Vec<u8>> {
         self.hosts[host].at(self.now);
         let mut data = vec![0; len];
         let got = self.hosts[host].recv(id, &mut [IoSliceMut::new(&mut data)], 0)?;
@@ -239,22 +243,22 @@ impl Wire {
         Ok(data)
     }
 
-    pub(super) fn errno<T: std::fmt::Debug>(result: Result<T>) -> Errno {
+    pub(in crate::stack) fn errno<T: std::fmt::Debug>(result: Result<T>) -> Errno {
         result.unwrap_err().errno()
     }
 
-    pub(super) fn close(&mut self, host: usize, id: SocketId) {
+    pub(in crate::stack) fn close(&mut self, host: usize, id: SocketId) {
         self.hosts[host].at(self.now);
         self.hosts[host].close(id).unwrap();
     }
 
     /// SO_ERROR.
-    pub(super) fn error(&mut self, host: usize, id: SocketId) -> Option<Errno> {
+    pub(in crate::stack) fn error(&mut self, host: usize, id: SocketId) -> Option<Errno> {
         self.hosts[host].sockets.get_mut(id).unwrap().take_error().err().map(|error| error.errno())
     }
 
     /// Sends `data` from one side while the other reads, until the reader has all. How long it took; panics after `limit`.
-    pub(super) fn transfer(
+    pub(in crate::stack) fn transfer(
         &mut self,
         (from, sender): (usize, SocketId),
         (to, receiver): (usize, SocketId),
@@ -288,7 +292,7 @@ impl Wire {
 }
 
 /// True for Ethernet frames that carry TCP in IPv4 or IPv6.
-pub(super) fn is_tcp(frame: &Frame) -> bool {
+pub(in crate::stack) fn is_tcp(frame: &Frame) -> bool {
     let protocol = |at: usize| frame.bytes().get(at) == Some(&6);
     match frame.bytes().get(12..14) {
         Some([0x08, 0x00]) => protocol(23),
@@ -298,6 +302,6 @@ pub(super) fn is_tcp(frame: &Frame) -> bool {
 }
 
 /// Bytes that differ from place to place.
-pub(super) fn pattern(len: usize) -> Vec<u8> {
+pub(in crate::stack) fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i ^ i >> 8 ^ i >> 16) as u8).collect()
 }
