@@ -77,6 +77,10 @@ pub(crate) enum Verb {
     Neighbours(usize),
     /// A neighbour's station address, fixed; `None` forgets it.
     SetNeighbour(IfIndex, IpAddr, Option<Mac>),
+    /// A neighbour's station address, which may change and be forgotten.
+    LearnNeighbour(IfIndex, IpAddr, Mac),
+    /// Sets an interface up or down, and its MTU (bytes); `None` leaves it.
+    SetLink { interface: IfIndex, up: Option<bool>, mtu: Option<usize> },
     /// The way that a packet would take. Answers [`Answer::Way`].
     Way(IpAddr),
     /// Asks for a neighbour's station address, if it is not known. Answers [`Answer::Known`].

@@ -62,6 +62,10 @@ impl Stack {
             Verb::SetNeighbour(interface, address, mac) => {
                 self.net.set_neighbour(interface, address, mac).map(done)
             }
+            Verb::LearnNeighbour(interface, address, mac) => {
+                self.net.learn_from_above(interface, address, mac).map(done)
+            }
+            Verb::SetLink { interface, up, mtu } => self.net.configure_link(interface, up, mtu).map(done),
             Verb::Way(destination) => Ok(Answer::Way(self.net.way(destination))),
             Verb::FindNeighbour(interface, address) => {
                 let known = self.net.neighbour_mac(interface, address).is_some();

@@ -9,6 +9,7 @@
 //! | `servers.rs` | the same with Python's own servers: socketserver, http.server, asyncio, SMTP, ssl |
 //! | `descriptors.rs` | what is done with descriptors: fork, dup, exec, select, handing them over, signals |
 //! | `wire_servers.rs` | over a TAP, the kernel on its other side: curl, nginx, redis, iperf3, nc, socat, ssh, Go |
+//! | `lan.rs` | two hosts on one wire: udhcpc and dnsmasq, discovery by multicast |
 //! | `wire_probes.rs` | over a TAP: ping, traceroute, dig, hping3, nmap, tcpdump, arping, scapy |
 //! | `cpython.rs` | CPython's own tests, compared with the kernel case by case (`cpython.toml`) |
 //! | `rds.rs` | RDS, on kernels that have none: CPython's cases, two programs on two hosts |
@@ -30,6 +31,7 @@ mod cpython;
 mod descriptors;
 mod deviations;
 mod diag;
+mod lan;
 mod lives;
 mod looks;
 mod place;

@@ -136,6 +136,42 @@ impl Place {
         Some(place)
     }
 
+    /// Two hosts on one wire, whose interfaces are `near0` and `far0`: two namespaces with a veth pair, or hosts of ours whose TAPs a
+    /// bridge connects. Each gets an address, if it is not `""`. Programs of the second start by [`Place::far`].
+    pub fn lan(arm: Arm, near: &str, far: &str) -> Option<Self> {
+        let peer = Netns::new().map_err(skipped).ok()?;
+        let both = [("near0", near), ("far0", far)];
+        let ip = |netns: &Netns, words: &str| {
+            let done = netns.command("ip").args(words.split_whitespace()).env("PATH", PATH).status();
+            assert!(done.is_ok_and(|status| status.success()), "ip {words}");
+        };
+        let netns = match arm {
+            Arm::Kernel => {
+                let ours = Netns::new().unwrap();
+                ours.veth("near0", &peer, "far0").unwrap();
+                for (netns, (interface, address)) in [&ours, &peer].into_iter().zip(both) {
+                    if !address.is_empty() {
+                        netns.add_address(interface, address).unwrap();
+                    }
+                    netns.set_up(interface).unwrap();
+                }
+                ours
+            }
+            Arm::Run => peer.clone(),
+        };
+        let folder = folder(User::Root);
+        let place = Self { arm, user: User::Root, folder, netns: Some(netns), peer: Some(peer) };
+        if arm == Arm::Run {
+            ip(place.peer(), "link add bridge0 up type bridge mcast_snooping 0");
+            for (host, (tap, address)) in ["lab", "far"].into_iter().zip(both) {
+                let address = if address.is_empty() { String::new() } else { format!("--addr {address}") };
+                place.sockatoo(&format!("up {host} --tap {tap} {address}")).ok();
+                ip(place.peer(), &format!("link set {tap} up master bridge0"));
+            }
+        }
+        Some(place)
+    }
+
     /// The kernel on the other end of the wire.
     pub fn peer(&self) -> &Netns {
         self.peer.as_ref().expect("a place with a wire")
@@ -145,14 +181,26 @@ impl Place {
     pub fn terminal(&self, program: &str, arguments: &[&str]) -> Terminal {
         let mut command = match self.arm {
             Arm::Kernel => self.command(program),
-            Arm::Run => {
-                let mut command = self.command(SOCKATOO);
-                command.args(["run", "--on", "lab", "--", program]);
-                command
-            }
+            Arm::Run => self.run("lab", program),
         };
         command.args(arguments);
         Terminal::open(command)
+    }
+
+    /// The same on the second host of [`Place::lan`].
+    pub fn far(&self, program: &str, arguments: &[&str]) -> Terminal {
+        let mut command = match self.arm {
+            Arm::Kernel => self.prepared(self.peer().command(program)),
+            Arm::Run => self.run("far", program),
+        };
+        command.args(arguments);
+        Terminal::open(command)
+    }
+
+    fn run(&self, host: &str, program: &str) -> Command {
+        let mut command = self.command(SOCKATOO);
+        command.args(["run", "--on", host, "--", program]);
+        command
     }
 
     /// One of the Python programs of `python/`, with its arguments.
@@ -223,7 +271,7 @@ impl Place {
             Some(netns) => netns.command(program),
             None => Command::new(program),
         };
-        let mut command = match self.user {
+        let command = match self.user {
             User::Root => start(program),
             User::Nobody => {
                 let mut command = start("setpriv");
@@ -231,6 +279,11 @@ impl Place {
                 command
             }
         };
+        self.prepared(command)
+    }
+
+    /// With the place's folders and environment.
+    fn prepared(&self, mut command: Command) -> Command {
         command
             .current_dir(self.folder.join("work"))
             .env("XDG_RUNTIME_DIR", self.folder.join("runtime"))

@@ -4,23 +4,24 @@ use std::os::fd::AsFd;
 
 use crate::base::constants::*;
 use crate::base::verb::{Answer, Verb};
-use crate::base::{Errno, Result};
+use crate::base::{Errno, Reason, Result, SocketId};
+use crate::guest::calls::names::may;
 use crate::guest::supervisor::Guest;
 use crate::guest::trap::{Borrowed, Trap, Verdict};
+use crate::socket::ioctl::change::{self, SIOCADDRT, SIOCDELRT};
 use crate::socket::ioctl::device;
 use crate::socket::remote::Native;
 use crate::socket::remote::connection::unexpected;
 use crate::sys::descriptor;
 
-/// Requests of sockios.h that no socket of the library has: time stamps of the last packet, and what sets routes and neighbours.
+/// Requests of sockios.h that no socket of the library has: time stamps of the last packet.
 mod request {
     pub(super) const GSTAMP: i32 = 0x8906;
     pub(super) const GSTAMPNS: i32 = 0x8907;
-    pub(super) const ADDRT: i32 = 0x890b;
-    pub(super) const DELRT: i32 = 0x890c;
-    pub(super) const DARP: i32 = 0x8953;
-    pub(super) const SARP: i32 = 0x8955;
 }
+
+/// CAP_NET_ADMIN, capabilities(7).
+const NET_ADMIN: u32 = 12;
 
 /// ioctl(2).
 pub(super) fn ioctl(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Result<Verdict> {
@@ -37,8 +38,8 @@ pub(super) fn ioctl(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Result<Ve
         // sock_gettstamp: no packet has left its time here; SO_TIMESTAMP tells each one's.
         request::GSTAMP | request::GSTAMPNS => return Err(Errno::ENOENT.into()),
         SIOCGARP => neighbour(guest, trap, at)?,
-        // The setting ones: CAP_NET_ADMIN.
-        request::ADDRT | request::DELRT | request::DARP | request::SARP => return Err(Errno::EPERM.into()),
+        SIOCADDRT | SIOCDELRT => route(guest, trap, what == SIOCADDRT)?,
+        _ if change::is_change(what) => set(guest, trap, Some(ours.socket))?,
         SIOCGIFCONF => about_interfaces(guest, trap)?,
         _ if device::is_request(what) => about_interfaces(guest, trap)?,
         // FIOSETOWN, SIOCSPGRP and their like: signals are the kernel's business; and an AF_UNIX stream has urgent data.
@@ -61,8 +62,44 @@ pub(super) fn of_another(guest: &mut Guest, trap: &Trap) -> Result<Verdict> {
     if !of_any_socket || domain() != Some(AF_UNIX) {
         return Ok(Verdict::Native);
     }
-    about_interfaces(guest, trap)?;
+    if change::is_change(what) {
+        set(guest, trap, None)?;
+    } else {
+        about_interfaces(guest, trap)?;
+    }
     Ok(Verdict::Return(0))
+}
+
+/// "if (!ns_capable(net->user_ns, CAP_NET_ADMIN)) return -EPERM": granted, unless `--strict` asks.
+fn permitted(guest: &Guest, trap: &Trap) -> Result<()> {
+    if guest.strict && !may(trap, NET_ADMIN) { Err(Errno::EPERM.because(Reason::Said)) } else { Ok(()) }
+}
+
+/// What sets an interface's properties, or a neighbour.
+fn set(guest: &mut Guest, trap: &Trap, socket: Option<SocketId>) -> Result<()> {
+    permitted(guest, trap)?;
+    let (what, at) = (trap.pointer(1) as i32, trap.pointer(2));
+    let domain = socket.map_or(Ok(AF_UNIX), |socket| guest.domain(socket))?;
+    let about_neighbours = change::is_about_neighbours(what);
+    let asked = trap.read(at, if about_neighbours { device::ARPREQ } else { device::IFREQ })?;
+    let neighbours = if about_neighbours { guest.neighbours()? } else { Vec::new() };
+    for step in change::verbs(&guest.interfaces()?, &neighbours, domain, what, &asked)? {
+        guest.verb(step)?;
+    }
+    Ok(())
+}
+
+/// A struct rtentry.
+fn route(guest: &mut Guest, trap: &Trap, add: bool) -> Result<()> {
+    permitted(guest, trap)?;
+    let asked = trap.read(trap.pointer(2), change::RTENTRY)?;
+    let device = asked.get(change::RT_DEVICE..).and_then(|rest| rest.first_chunk());
+    let device = match device.map_or(0, |bytes| u64::from_ne_bytes(*bytes)) {
+        0 => None,
+        at => Some(trap.read(at, change::NAME)?),
+    };
+    let step = change::route(&guest.interfaces()?, &asked, device.as_deref(), add)?;
+    guest.verb(step).map(drop)
 }
 
 fn about_interfaces(guest: &mut Guest, trap: &Trap) -> Result<()> {

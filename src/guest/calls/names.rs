@@ -50,7 +50,7 @@ fn made(guest: &mut Guest, trap: &Trap) -> Result<Verdict> {
 }
 
 /// True if the program has this capability.
-fn may(trap: &Trap, capability: u32) -> bool {
+pub(super) fn may(trap: &Trap, capability: u32) -> bool {
     pidfd::status(trap.tid).is_some_and(|status| status.capabilities >> capability & 1 == 1)
 }
 

@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `mod.rs` | [`Socket::ioctl`]: queues and modes; Windows' requests that its tutorials make |
 //! | `device.rs` | what netdevice(7) and arp(7) ask: a struct ifreq or arpreq, answered in its place |
+//! | `change.rs` | what they and route(8) set |
 //!
-//! Programs under `run` get their answers from `device.rs` too.
+//! Programs under `run` get their answers from `device.rs` and `change.rs` too.
 
+pub(crate) mod change;
 pub(crate) mod device;
 
 use super::Socket;
@@ -39,6 +41,8 @@ impl Socket {
     /// | `SIOCGIFADDR` and its like | an interface's name, or a struct ifreq | the struct ifreq with its answer, netdevice(7) |
     /// | `SIOCGIFCONF` | as many bytes as there is room for; none = all | a struct ifreq for each IPv4 address |
     /// | `SIOCGARP` | a struct arpreq | the same with the neighbour's station address, arp(7) |
+    /// | `SIOCSIFADDR` and its like | a struct ifreq, of AF_INET6 in6_ifreq | the same: what Linux's set and a host has, netdevice(7) |
+    /// | `SIOCSARP`, `SIOCDARP` | a struct arpreq | the same: a neighbour more, or less |
     /// | `SIO_RCVALL` | `RCVALL_ON`, `RCVALL_OFF` | 0: a raw socket hears what passes its interface for other stations, too |
     /// | `SIO_KEEPALIVE_VALS` | (on, milliseconds of silence, milliseconds between probes) | 0: SO_KEEPALIVE with its times |
     ///
@@ -47,8 +51,8 @@ impl Socket {
     ///
     /// # Errors
     /// EINVAL (`FIONREAD` of a listener, a value that the request does not know, `SIO_RCVALL` of what is no raw socket), ENODEV
-    /// (no such interface), EADDRNOTAVAIL (it has no IPv4 address), ENXIO (no such neighbour), EPERM (what sets an interface),
-    /// ENOTTY for other requests.
+    /// (no such interface), EADDRNOTAVAIL (it has no IPv4 address), ENXIO (no such neighbour), EOPNOTSUPP (what of an interface can't be
+    /// set), ENOTTY for other requests.
     ///
     /// ```
     /// # use sockatoo::{Host, socket::*};
@@ -140,6 +144,14 @@ impl<T: AsRef<[u8]> + ?Sized> IoctlArgument for &T {
             _ => Err(unexpected()),
         };
         match request {
+            _ if change::is_change(request) => {
+                bytes.resize(bytes.len().max(device::ARPREQ), 0);
+                let steps =
+                    change::verbs(&rows()?, &socket.host().neighbours()?, socket.family(), request, &bytes)?;
+                for step in steps {
+                    socket.host().perform(step)?;
+                }
+            }
             SIOCGIFCONF => {
                 let room = if bytes.is_empty() { usize::MAX } else { bytes.len() };
                 bytes = device::configuration(&rows()?, room);

@@ -298,6 +298,19 @@ impl Net {
         Ok(())
     }
 
+    /// Its MTU and its state, as far as they are given.
+    pub(crate) fn configure_link(
+        &mut self,
+        interface: IfIndex,
+        up: Option<bool>,
+        mtu: Option<usize>,
+    ) -> Result<(), Error> {
+        if let Some(mtu) = mtu {
+            self.set_mtu(interface, mtu)?;
+        }
+        up.map_or(Ok(()), |up| self.enable(interface, up))
+    }
+
     /// IFLA_MTU. EINVAL under IPv4's minimum and over what the device takes; EOPNOTSUPP where IPv6 would lose its own.
     pub(crate) fn set_mtu(&mut self, interface: IfIndex, mtu: usize) -> Result<(), Error> {
         let Some(link) = self.interface_mut(interface) else {

@@ -231,6 +231,20 @@ impl Net {
         self.learn_neighbour(interface, address, learned);
     }
 
+    /// arp_req_set: somebody who has heard of a neighbour otherwise tells us. It is used, and verified when it is (NUD_STALE).
+    pub(crate) fn learn_from_above(
+        &mut self,
+        interface: IfIndex,
+        address: IpAddr,
+        mac: Mac,
+    ) -> Result<(), Error> {
+        if self.interface(interface).is_none() {
+            return Err(Errno::ENODEV.because(Reason::NoInterface));
+        }
+        self.copy_neighbour(interface, address, mac, false);
+        Ok(())
+    }
+
     /// Sends an IP packet to a neighbour, or lets it wait until the neighbour's MAC is known.
     pub(in crate::stack) fn neighbour_out(
         &mut self,

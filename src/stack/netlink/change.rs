@@ -63,10 +63,8 @@ impl Net {
             return Err(Errno::EOPNOTSUPP
                 .with("of an interface the state (up, down), the MTU and the addresses can be changed"));
         }
-        if let Some(mtu) = request.number(LINK, IFLA_MTU)? {
-            self.set_mtu(interface, mtu as usize)?;
-        }
-        if change & IFF_UP != 0 { self.enable(interface, flags & IFF_UP != 0) } else { Ok(()) }
+        let up = (change & IFF_UP != 0).then_some(flags & IFF_UP != 0);
+        self.configure_link(interface, up, request.number(LINK, IFLA_MTU)?.map(|mtu| mtu as usize))
     }
 
     /// RTM_NEWADDR, RTM_DELADDR.
