@@ -7,7 +7,7 @@ use std::time::Duration;
 use sockatoo::device::{CanBus, CanBusConfig, CanSwitch};
 use sockatoo::socket::*;
 use sockatoo::wire::{CanFdFrame, CanFrame};
-use sockatoo::{Errno, Host, Socket, World};
+use sockatoo::{CanAddr, Errno, Host, Socket, World};
 
 /// 500 kbit/s: a bit is 2 us.
 const FAST: CanBusConfig = CanBusConfig { fd: true, bitrate: Some(500_000), data_bitrate: None, queue: 64 };
@@ -144,6 +144,33 @@ fn the_broadcast_manager_sends_in_virtual_time() {
     assert_eq!(times, [112, 10_112, 20_112, 30_112, 40_112]);
     manager.close().unwrap();
     assert_eq!(ear.recv(16, 0).unwrap_err().errno(), Errno::ETIMEDOUT, "nothing for a second");
+}
+
+/// ISO 15765-2 between two hosts: flow control takes its time on the bus, too.
+#[test]
+fn a_long_message_takes_many_frames() {
+    let world = World::new(6);
+    let bus = CanBus::with(FAST);
+    let [(a, _), (b, _)] = ["a", "b"].map(|name| host(&world, name, &bus));
+    let channel = |host: &Host, rx_id, tx_id, block: u8| {
+        let socket = host.socket(AF_CAN, SOCK_DGRAM, CAN_ISOTP).unwrap();
+        socket.setsockopt(SOL_CAN_ISOTP, CAN_ISOTP_RECV_FC, &[block, 0, 0][..]).unwrap();
+        // CAN_ISOTP_FRAME_TXTIME_ZERO: no gaps but those of the bus.
+        let options = [CAN_ISOTP_WAIT_TX_DONE, CAN_ISOTP_FRAME_TXTIME_ZERO, 0].map(u32::to_ne_bytes).concat();
+        socket.setsockopt(SOL_CAN_ISOTP, CAN_ISOTP_OPTS, options.as_slice()).unwrap();
+        socket.bind(CanAddr::isotp(2, rx_id, tx_id)).unwrap();
+        socket
+    };
+    let (tester, ecu) = (channel(&a, 0x7e8, 0x7e0, 0), channel(&b, 0x7e0, 0x7e8, 2));
+    let asked = world.spawn(&b, move |_| ecu.recv(9000, 0));
+    let message: Vec<u8> = (0..27).collect();
+    assert_eq!(tester.send(&message, 0).unwrap(), 27);
+    // A first frame, three consecutive ones of 8 bytes; two flow controls of 3; before four of them the bus was idle.
+    let bits = 4 * (47 + 64) + 2 * (47 + 24) + 6;
+    assert_eq!(a.now().as_nanos(), bits * 2000, "CAN_ISOTP_WAIT_TX_DONE");
+    assert_eq!(asked.join().unwrap(), message);
+    let alone = tester.send(&message, 0).unwrap_err();
+    assert_eq!(alone.errno(), Errno::ECOMM, "nobody is there any more");
 }
 
 #[test]

@@ -75,9 +75,12 @@ errnos! {
     ENOSYS = 38, "Function not implemented";
     ENOMSG = 42, "No message of desired type";
     ENODATA = 61, "No data available";
+    ECOMM = 70, "Communication error on send";
     EPROTO = 71, "Protocol error";
+    EBADMSG = 74, "Bad message";
     EOVERFLOW = 75, "Value too large for defined data type";
     EBADFD = 77, "File descriptor in bad state";
+    EILSEQ = 84, "Invalid or incomplete multibyte or wide character";
     ENOTSOCK = 88, "Socket operation on non-socket";
     EDESTADDRREQ = 89, "Destination address required";
     EMSGSIZE = 90, "Message too long";

@@ -169,6 +169,14 @@ reasons! {
     UnixUnread = "unix.unread", "the peer was closed with data that it had not read";
     UnixInFlight = "unix.in-flight", "too many sockets are under way in messages";
 
+    // ISO-TP
+    IsotpBusy = "isotp.busy", "another message is still being sent";
+    IsotpNoFlow = "isotp.no-flow", "no flow control came from the receiver, or the frame did not leave";
+    IsotpSilence = "isotp.silence", "the next frame of the message did not come in time";
+    IsotpSerial = "isotp.serial", "a frame of the message is missing";
+    IsotpMalformed = "isotp.malformed", "the frame is too short, or not padded as it should be";
+    IsotpOverflow = "isotp.overflow", "the receiver has no room for so long a message";
+
     // sockets
     NoData = "socket.no-data", "nothing to receive yet";
     NoConnection = "socket.no-connection", "no finished connection waits";
@@ -186,6 +194,7 @@ reasons! {
     WrongProtocol = "socket.wrong-protocol", "this family and type do not have this protocol";
     AddressInUse = "socket.address-in-use", "another socket has this address and port";
     NoPortsLeft = "socket.no-ports-left", "all ephemeral ports are in use";
+    NotBound = "socket.not-bound", "the socket has no address";
     AlreadyBound = "socket.already-bound", "the socket already has an address";
     TooManySockets = "socket.too-many-sockets", "the host has reached its limit of sockets";
     MessageTooLong = "socket.message-too-long", "the datagram is longer than IP can carry";

@@ -18,6 +18,8 @@ const IN6_SHORT: usize = 24;
 /// sizeof(struct sockaddr_ll), and where its station address begins.
 const LL: usize = 20;
 const LL_STATION: usize = 12;
+/// Where `can_addr` begins in struct sockaddr_can.
+const CAN_REST: usize = 8;
 
 /// EINVAL, because the address is too short or too long.
 fn wrong_length() -> crate::base::Error {
@@ -45,7 +47,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<SockAddr> {
         AF_INET => v4(bytes),
         AF_INET6 => v6(bytes),
         AF_PACKET => link(bytes),
-        AF_CAN => Ok(CanAddr { interface: u32::from_ne_bytes(array(bytes, 4)?) }.into()),
+        AF_CAN => {
+            let interface = u32::from_ne_bytes(array(bytes, 4)?);
+            Ok(CanAddr::with_rest(interface, bytes.get(CAN_REST..).unwrap_or_default()).into())
+        }
         // sizeof(struct sockaddr_nl).
         AF_NETLINK => {
             let (pid, groups) = (array(bytes, 4)?, array(bytes, 8)?);
@@ -158,10 +163,11 @@ pub(super) fn encode(address: &SockAddr) -> Vec<u8> {
             bytes.extend(netlink.pid.to_ne_bytes());
             bytes.extend(netlink.groups.to_ne_bytes());
         }
-        // RAW_MIN_NAMELEN, BCM_MIN_NAMELEN: up to can_ifindex.
+        // RAW_MIN_NAMELEN, BCM_MIN_NAMELEN: up to can_ifindex; ISOTP_MIN_NAMELEN: and the identifiers.
         SockAddr::Can(can) => {
             bytes.extend([0; 2]);
-            bytes.extend(can.interface.to_ne_bytes());
+            bytes.extend(can.interface().to_ne_bytes());
+            bytes.extend(can.rest());
         }
         SockAddr::Unix(name) => {
             bytes.extend(name.as_bytes());

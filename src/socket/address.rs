@@ -17,7 +17,7 @@ use crate::driver::Host;
 /// `(interface, protocol, packet_type, hardware_type)` and `(interface, protocol, packet_type, hardware_type, address)`: the
 /// interface is a name (`""` = every one), the protocol a plain number (`ETH_P_IP`), the address a [`Mac`] or bytes.
 ///
-/// Of `AF_CAN` sockets: a [`CanAddr`], or Python's tuple `(interface,)`.
+/// Of `AF_CAN` sockets: a [`CanAddr`], or Python's tuple `(interface,)`; of CAN_ISOTP a [`CanAddr::isotp`].
 ///
 /// Of `AF_UNIX` sockets: a [`UnixAddr`], a path, a string or bytes: a path, `"\0name"` for an abstract name, `""` for none.
 pub trait ToSockAddr {
@@ -74,7 +74,7 @@ impl ToSockAddr for (&str, u16) {
 impl ToSockAddr for (&str,) {
     fn to_sock_addrs(&self, host: &Host, _: i32, _: bool) -> Result<Vec<SockAddr>> {
         let interface = if self.0.is_empty() { 0 } else { host.if_nametoindex(self.0)? };
-        Ok(vec![CanAddr { interface }.into()])
+        Ok(vec![CanAddr::new(interface).into()])
     }
 }
 

@@ -51,6 +51,11 @@ pub(super) trait Family: Sync {
         Ok(())
     }
 
+    /// Nobody has the socket any more, but what was sent is not: it goes on, and is ended by its family with `Stack::end`.
+    fn goes_on(&self, _stack: &Stack, _id: SocketId) -> bool {
+        false
+    }
+
     fn name(&self, stack: &Stack, id: SocketId) -> Result<SockAddr>;
 
     fn peer(&self, _stack: &Stack, _id: SocketId) -> Result<SockAddr> {

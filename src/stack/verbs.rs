@@ -128,6 +128,7 @@ impl Stack {
         let entry = self.sockets.get_mut(id)?;
         entry.holders = entry.holders.saturating_sub(1);
         let result = match (entry.holders, entry.in_flight) {
+            (0, 0) if self.family(id)?.goes_on(self, id) => Ok(()),
             (0, 0) => self.end(id),
             (0, _) => {
                 self.unix_suspect();
@@ -216,6 +217,7 @@ impl Stack {
     /// Sockets, connections, listeners and TIME_WAIT entries that exist (leak tests, `ss`).
     pub(crate) fn census(&self) -> Census {
         let (flows, half_open, time_wait) = self.tcp.census();
+        let flows = flows + self.can_census();
         Census { sockets: self.sockets.len(), flows, half_open, time_wait, bindings: self.ports.len() }
     }
 }
@@ -225,7 +227,7 @@ impl Stack {
 pub struct Census {
     /// Sockets that a program has.
     pub sockets: usize,
-    /// TCP connections, those whose socket is closed included.
+    /// TCP connections, those whose socket is closed included; messages of ISO-TP that are sent on after their socket was closed.
     pub flows: usize,
     /// Handshakes that listeners have under way.
     pub half_open: usize,

@@ -163,13 +163,13 @@ impl Natives {
     ) -> Result<()> {
         self.pump(tools, id);
         tools.host.call_on(id, |stack| stack.connect(id, address))?;
-        let (Some(Known { domain, kind, part: Part::Datagrams(datagrams), .. }), Some(borrowed)) =
+        let (Some(Known { domain, protocol, part: Part::Datagrams(datagrams), .. }), Some(borrowed)) =
             (self.known.get_mut(&id), borrowed)
         else {
             return Err(Errno::EBADF.into());
         };
         match (address == SockAddr::Unspec, datagrams.is_joined()) {
-            _ if sends_without_address(*domain, *kind) => Ok(()),
+            _ if sends_without_address(*domain, *protocol) => Ok(()),
             (true, true) => datagrams.part(borrowed),
             (false, false) => datagrams.join(tools, &self.bench, id, borrowed),
             _ => Ok(()),

@@ -77,6 +77,11 @@ impl Datagrams {
         self.peer.is_some()
     }
 
+    /// The stack has not taken all that the program sent.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.stuck.is_some()
+    }
+
     /// Connects the program's descriptor and the host's end: native sends come out of that.
     pub(super) fn join(
         &mut self,
@@ -126,8 +131,9 @@ impl Datagrams {
                     self.held = Some(held);
                     break;
                 }
+                // What the program sent before it closed its descriptor is still sent.
                 Sent::Gone => {
-                    alive = false;
+                    alive = self.stuck.is_some();
                     break;
                 }
             }

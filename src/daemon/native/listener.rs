@@ -8,7 +8,7 @@ use super::bench::Bench;
 use super::channel::Channel;
 use super::natives::{Known, Part};
 use super::{Natives, Tools};
-use crate::base::constants::{SO_LINGER, SOCK_STREAM, SOL_SOCKET};
+use crate::base::constants::{IPPROTO_TCP, SO_LINGER, SOCK_STREAM, SOL_SOCKET};
 use crate::base::{Errno, Instant, Result, SocketId};
 use crate::socket::remote::Name;
 use crate::sys::unix::{self, Place};
@@ -196,7 +196,7 @@ impl Natives {
         let handed = listener.hand_over(tools, &self.bench, id, |id, channel| new.push((id, channel)));
         for (id, channel) in new {
             let part = Part::Channel(channel);
-            self.known.insert(id, Known { client, domain, kind: SOCK_STREAM, part });
+            self.known.insert(id, Known { client, domain, protocol: IPPROTO_TCP, kind: SOCK_STREAM, part });
             self.pump(tools, id);
         }
         match handed {

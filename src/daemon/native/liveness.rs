@@ -96,6 +96,7 @@ impl Natives {
                 Part::Failed { named: false, since } => {
                     known.client != NOBODY && tools.now.since(*since) < MEMORY
                 }
+                Part::Datagrams(datagrams) if datagrams.has_unsent() => true,
                 _ => self.prober.is_alive(known.kind, &self.bench.name(&Name::Socket(*id))),
             };
             if !alive {

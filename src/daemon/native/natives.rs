@@ -14,8 +14,8 @@ use super::listener::{self, Listener};
 use super::liveness::Prober;
 use super::senders::Senders;
 use crate::base::constants::{
-    AF_CAN, AF_NETLINK, AF_PACKET, NETLINK_SOCK_DIAG, SHUT_RDWR, SHUT_WR, SOCK_CLOEXEC, SOCK_DGRAM,
-    SOCK_NONBLOCK, SOCK_RAW, SOCK_STREAM,
+    AF_CAN, AF_NETLINK, AF_PACKET, CAN_ISOTP, CAN_RAW, NETLINK_SOCK_DIAG, SHUT_RDWR, SHUT_WR, SOCK_CLOEXEC,
+    SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM,
 };
 use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Instant, Result, SocketId};
@@ -50,6 +50,8 @@ pub(super) struct Known {
     pub(super) client: u64,
     /// AF_*.
     pub(super) domain: i32,
+    /// Its protocol, as socket(2) was given it.
+    pub(super) protocol: i32,
     /// SOCK_STREAM or SOCK_DGRAM: its type as an AF_UNIX socket.
     pub(super) kind: i32,
     pub(super) part: Part,
@@ -210,7 +212,7 @@ impl Natives {
                 return Ok((fd, SOCK_STREAM, Part::Plain));
             }
             let mut datagrams = Datagrams::default();
-            if sends_without_address(domain, kind) {
+            if sends_without_address(domain, protocol) {
                 datagrams.join(tools, &self.bench, id, fd.as_fd())?;
             }
             Ok((fd, SOCK_DGRAM, Part::Datagrams(datagrams)))
@@ -221,7 +223,7 @@ impl Natives {
                 if (domain, protocol) == (AF_NETLINK, NETLINK_SOCK_DIAG) {
                     self.find_inodes(tools);
                 }
-                self.known.insert(id, Known { client, domain, kind, part });
+                self.known.insert(id, Known { client, domain, protocol, kind, part });
                 self.look.get_or_insert(tools.now + LOOK);
                 Ok((id, fd))
             }
@@ -422,6 +424,6 @@ impl Known {
 }
 
 /// Sockets that send to whom they are bound to, or to the kernel, without connect: AF_UNIX would refuse, were they not joined.
-pub(super) fn sends_without_address(domain: i32, kind: i32) -> bool {
-    matches!(domain, AF_PACKET | AF_NETLINK) || (domain, kind) == (AF_CAN, SOCK_RAW)
+pub(super) fn sends_without_address(domain: i32, protocol: i32) -> bool {
+    matches!((domain, protocol), (AF_PACKET | AF_NETLINK, _) | (AF_CAN, CAN_RAW | CAN_ISOTP))
 }

@@ -112,7 +112,7 @@ impl CanSocket {
     fn manager(&mut self) -> Result<&mut Manager> {
         match &mut self.protocol {
             Protocol::Bcm(manager) => Ok(manager),
-            Protocol::Raw(_) => Err(not_supported()),
+            _ => Err(not_supported()),
         }
     }
 }

@@ -150,7 +150,7 @@ fn masked(mask: &[u8], frame: &[u8], range: std::ops::Range<usize>) -> Vec<u8> {
 
 impl Stack {
     /// Does what is due.
-    pub(in crate::stack) fn can_tick(&mut self) {
+    pub(super) fn jobs_tick(&mut self) {
         while let Some(due) = self.can.timers.pop(self.net.now) {
             let Due { socket, job, throttle } = due;
             let Some(known) = self.bcm_mut(socket, job) else { continue };

@@ -6,14 +6,16 @@
 //! | `raw.rs` | CAN_RAW: frames as they are, through filters |
 //! | `bcm.rs` | CAN_BCM, the broadcast manager: what programs ask of it |
 //! | `job.rs` | its jobs: sending over and over, watching for changes and silence |
+//! | `isotp/` | CAN_ISOTP: messages longer than a frame |
 //! | `tests/` | what net/can/ says, function by function |
 //!
 //! A frame in: `link/can.rs` -> `Stack::can_input` -> each socket's filters, or jobs. A frame out: `raw.rs` or a job ->
 //! `Net::can_send` (link/can.rs). What a host sends its other sockets hear, too: the interface gives it back as it leaves.
 //!
-//! ISO-TP and J1939 there are not: EPROTONOSUPPORT, as of a kernel without their modules.
+//! J1939 there is not: EPROTONOSUPPORT, as of a kernel without its module.
 
 mod bcm;
+mod isotp;
 mod job;
 mod raw;
 #[cfg(test)]
@@ -29,7 +31,8 @@ use super::table::{Entry, Part};
 use super::timers::Timers;
 use super::{Received, SendTo, Stack};
 use crate::base::constants::{
-    CAN_BCM, CAN_RAW, MSG_CONFIRM, MSG_DONTROUTE, MSG_ERRQUEUE, MSG_PEEK, MSG_TRUNC, SOCK_DGRAM, SOCK_RAW,
+    CAN_BCM, CAN_ISOTP, CAN_RAW, MSG_CONFIRM, MSG_DONTROUTE, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_PEEK, MSG_TRUNC,
+    POLLOUT, SOCK_DGRAM, SOCK_RAW,
 };
 use crate::base::{
     CanAddr, ControlMessage, Errno, Frame, IfIndex, Instant, Reason, Result, SockAddr, SocketId,
@@ -41,12 +44,13 @@ pub(crate) struct Registry {
     /// In the order of their birth: so they hear frames.
     sockets: BTreeSet<SocketId>,
     timers: Timers<job::Due>,
+    isotp: Timers<isotp::Due>,
 }
 
 impl Registry {
     /// When [`Stack::can_tick`] has something to do next.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.timers.next()
+        [self.timers.next(), self.isotp.next()].into_iter().flatten().min()
     }
 }
 
@@ -69,6 +73,7 @@ pub(crate) struct CanSocket {
 enum Protocol {
     Raw(raw::Raw),
     Bcm(bcm::Manager),
+    Isotp(Box<isotp::Isotp>),
 }
 
 /// What waits to be received.
@@ -103,6 +108,11 @@ impl CanSocket {
         (self.charged, self.dropped as usize)
     }
 
+    /// A message is under way that takes several frames, or one that has not left.
+    fn is_sending(&self) -> bool {
+        matches!(&self.protocol, Protocol::Isotp(isotp) if isotp.is_sending())
+    }
+
     /// The interface that it is bound to.
     pub(super) fn interface(&self) -> Option<IfIndex> {
         self.interface
@@ -130,7 +140,7 @@ impl Entry {
     }
 }
 
-/// raw_ops and bcm_ops.
+/// raw_ops, bcm_ops and isotp_ops.
 pub(super) struct Can;
 
 impl Family for Can {
@@ -141,6 +151,7 @@ impl Family for Can {
         let (wanted, part) = match protocol {
             CAN_RAW => (SOCK_RAW, Protocol::Raw(raw::Raw::default())),
             CAN_BCM => (SOCK_DGRAM, Protocol::Bcm(bcm::Manager::default())),
+            CAN_ISOTP => (SOCK_DGRAM, Protocol::Isotp(Box::default())),
             0..PROTOCOLS => return Err(Errno::EPROTONOSUPPORT.because(Reason::WrongProtocol)),
             _ => return Err(Errno::EINVAL.because(Reason::WrongProtocol)),
         };
@@ -159,13 +170,14 @@ impl Family for Can {
         match stack.sockets.get(id)?.can()?.protocol {
             Protocol::Raw(_) => stack.can_raw_bind(id, address),
             Protocol::Bcm(_) => Err(not_supported()),
+            Protocol::Isotp(_) => stack.isotp_bind(id, address),
         }
     }
 
     fn connect(&self, stack: &mut Stack, id: SocketId, address: SockAddr) -> Result<()> {
         match stack.sockets.get(id)?.can()?.protocol {
-            Protocol::Raw(_) => Err(not_supported()),
             Protocol::Bcm(_) => stack.bcm_connect(id, address),
+            Protocol::Raw(_) | Protocol::Isotp(_) => Err(not_supported()),
         }
     }
 
@@ -173,6 +185,7 @@ impl Family for Can {
         match stack.sockets.get(id)?.can()?.protocol {
             Protocol::Raw(_) => stack.can_raw_send(id, data, &how),
             Protocol::Bcm(_) => stack.bcm_send(id, data, &how),
+            Protocol::Isotp(_) => stack.isotp_send(id, data, &how),
         }
     }
 
@@ -188,21 +201,33 @@ impl Family for Can {
 
     fn close(&self, stack: &mut Stack, id: SocketId) -> Result<()> {
         stack.bcm_forget(id);
+        stack.isotp_forget(id);
         stack.can.sockets.remove(&id);
         Ok(())
     }
 
     fn name(&self, stack: &Stack, id: SocketId) -> Result<SockAddr> {
         let can = stack.sockets.get(id)?.can()?;
-        match can.protocol {
+        match &can.protocol {
             Protocol::Raw(_) => Ok(address_of(can.interface)),
             // bcm_ops: sock_no_getname.
             Protocol::Bcm(_) => Err(not_supported()),
+            Protocol::Isotp(isotp) => {
+                let (rx_id, tx_id) = isotp.identifiers();
+                Ok(CanAddr::isotp(can.interface.unwrap_or(bcm::NOWHERE).0, rx_id, tx_id).into())
+            }
         }
     }
 
+    /// isotp_release: "wait for complete transmission of current pdu".
+    fn goes_on(&self, stack: &Stack, id: SocketId) -> bool {
+        stack.sockets.get(id).and_then(Entry::can).is_ok_and(CanSocket::is_sending)
+    }
+
     fn poll(&self, _stack: &Stack, _id: SocketId, entry: &Entry) -> i32 {
-        entry.poll_datagram(entry.can().is_ok_and(|can| !can.queue.is_empty()))
+        let Ok(can) = entry.can() else { return 0 };
+        let events = entry.poll_datagram(!can.queue.is_empty());
+        if can.is_sending() { events & !POLLOUT } else { events }
     }
 
     /// can_sock_no_ioctlcmd.
@@ -216,10 +241,22 @@ impl Family for Can {
 }
 
 fn address_of(interface: Option<IfIndex>) -> SockAddr {
-    CanAddr { interface: interface.map_or(0, |interface| interface.0) }.into()
+    CanAddr::new(interface.map_or(0, |interface| interface.0)).into()
 }
 
 impl Stack {
+    /// Does what is due.
+    pub(super) fn can_tick(&mut self) {
+        self.jobs_tick();
+        self.isotp_tick();
+    }
+
+    /// Sockets that a program has closed, with a message that is still being sent.
+    pub(super) fn can_census(&self) -> usize {
+        let entries = self.can.sockets.iter().filter_map(|id| self.sockets.get(*id).ok());
+        entries.filter(|entry| entry.holders == 0).count()
+    }
+
     /// A frame was on an interface's bus: can_receive.
     pub(super) fn can_input(&mut self, interface: IfIndex, frame: &Frame) {
         for id in self.can.sockets.iter().copied().collect::<Vec<_>>() {
@@ -233,6 +270,8 @@ impl Stack {
                 Protocol::Raw(_) => {}
                 // bcm_rx_setup registers each job for its own interface.
                 Protocol::Bcm(_) => self.bcm_input(id, interface, frame),
+                Protocol::Isotp(_) if can.hears(interface) => self.isotp_input(id, frame),
+                Protocol::Isotp(_) => {}
             }
         }
     }
@@ -251,8 +290,18 @@ impl Stack {
         self.ready.wake(id);
     }
 
-    /// raw_recvmsg, bcm_recvmsg.
+    /// raw_recvmsg, bcm_recvmsg, isotp_recvmsg.
     fn can_recv(&mut self, id: SocketId, data: &mut [IoSliceMut<'_>], flags: i32) -> Result<Received> {
+        let can = self.sockets.get(id)?.can()?;
+        if matches!(can.protocol, Protocol::Isotp(_)) {
+            // isotp_recvmsg.
+            if flags & !(MSG_DONTWAIT | MSG_TRUNC | MSG_PEEK) != 0 {
+                return Err(Errno::EINVAL.because(Reason::WrongKind));
+            }
+            if !can.bound {
+                return Err(Errno::EADDRNOTAVAIL.because(Reason::NotBound));
+            }
+        }
         if flags & MSG_ERRQUEUE != 0 {
             // Nothing is time-stamped on its way out.
             return Err(Errno::EAGAIN.because(Reason::NoData));
@@ -268,10 +317,15 @@ impl Stack {
             control.push(ControlMessage::Dropped(message.dropped));
         }
         // "if (size < skb->len) msg->msg_flags |= MSG_TRUNC"; bcm_recvmsg does not say it.
-        let cut = copied < message.data.len() && matches!(can.protocol, Protocol::Raw(_));
+        let cut = copied < message.data.len() && !matches!(can.protocol, Protocol::Bcm(_));
+        let isotp = matches!(can.protocol, Protocol::Isotp(_));
         let received = Received {
-            len: copied,
-            from: Some(address_of(Some(message.interface))),
+            // isotp_recvmsg: "ret = (flags & MSG_TRUNC) ? skb->len : size".
+            len: if isotp && flags & MSG_TRUNC != 0 { message.data.len() } else { copied },
+            from: Some(match isotp {
+                true => CanAddr::isotp(message.interface.0, 0, 0).into(),
+                false => address_of(Some(message.interface)),
+            }),
             flags: message.flags | if cut { MSG_TRUNC } else { 0 },
             control,
         };
@@ -284,7 +338,7 @@ impl Stack {
         Ok(received)
     }
 
-    /// raw_notify and bcm_notify, NETDEV_DOWN: who is bound to the interface is told once.
+    /// raw_notify, bcm_notify and isotp_notify, NETDEV_DOWN: who is bound to the interface is told once.
     pub(super) fn can_link_down(&mut self, interface: IfIndex) {
         for id in &self.can.sockets {
             if let Ok(entry) = self.sockets.get_mut(*id)
@@ -298,13 +352,13 @@ impl Stack {
 
     /// The CAN interface that an address names; `None` = all. ENODEV if it is none.
     fn can_interface(&self, address: SockAddr) -> Result<Option<IfIndex>> {
-        let SockAddr::Can(CanAddr { interface }) = address else {
+        let SockAddr::Can(address) = address else {
             return Err(Errno::EINVAL.because(Reason::WrongFamily));
         };
-        if interface == 0 {
+        if address.interface() == 0 {
             return Ok(None);
         }
-        match self.net.interface(IfIndex(interface)) {
+        match self.net.interface(IfIndex(address.interface())) {
             Some(link) if link.is_can() => Ok(Some(link.index)),
             _ => Err(Errno::ENODEV.because(Reason::NoInterface)),
         }

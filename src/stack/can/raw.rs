@@ -7,7 +7,7 @@ use crate::base::constants::{
     CAN_ERR_FLAG, CAN_ERR_MASK, CAN_RAW_ERR_FILTER, CAN_RAW_FD_FRAMES, CAN_RAW_FILTER, CAN_RAW_JOIN_FILTERS,
     CAN_RAW_LOOPBACK, CAN_RAW_RECV_OWN_MSGS,
 };
-use crate::base::{CanAddr, Errno, Frame, IfIndex, Reason, Result, SockAddr, SocketId};
+use crate::base::{Errno, Frame, IfIndex, Reason, Result, SockAddr, SocketId};
 use crate::stack::datagram::gather;
 use crate::stack::family::not_supported;
 use crate::stack::{SendTo, Stack};
@@ -64,14 +64,14 @@ impl CanSocket {
     fn raw(&self) -> Result<&Raw> {
         match &self.protocol {
             Protocol::Raw(raw) => Ok(raw),
-            Protocol::Bcm(_) => Err(not_supported()),
+            _ => Err(not_supported()),
         }
     }
 
     fn raw_mut(&mut self) -> Result<&mut Raw> {
         match &mut self.protocol {
             Protocol::Raw(raw) => Ok(raw),
-            Protocol::Bcm(_) => Err(not_supported()),
+            _ => Err(not_supported()),
         }
     }
 }
@@ -110,7 +110,7 @@ impl Stack {
             return Err(Errno::EINVAL.because(Reason::CanMalformed));
         }
         let interface = match how.to {
-            Some(SockAddr::Can(CanAddr { interface })) => Some(IfIndex(interface)),
+            Some(SockAddr::Can(address)) => Some(IfIndex(address.interface())),
             Some(_) => return Err(Errno::EINVAL.because(Reason::WrongFamily)),
             None => can.interface,
         };

@@ -46,6 +46,7 @@ fn has_level(entry: &Entry, level: i32) -> bool {
         SOL_PACKET => kind_of(entry) == PACKET,
         SOL_NETLINK => kind_of(entry) == NETLINK,
         SOL_CAN_RAW => kind_of(entry) == CAN && entry.protocol == CAN_RAW,
+        SOL_CAN_ISOTP => kind_of(entry) == CAN && entry.protocol == CAN_ISOTP,
         SOL_RDS => kind_of(entry) == RDS,
         _ if matches!(kind_of(entry), PACKET | NETLINK | CAN | RDS | UNIX) => false,
         // ipv6_setsockopt: "if (level == SOL_IP && sk->sk_type != SOCK_RAW)"
@@ -65,9 +66,10 @@ fn level_of_row(level: i32) -> i32 {
     if level == SOL_UDPLITE { SOL_UDP } else { level }
 }
 
-/// raw_setsockopt: "if (level != SOL_CAN_RAW) return -EINVAL"; do_sock_setsockopt: "if (!ops->setsockopt) err = -EOPNOTSUPP".
+/// raw_setsockopt: "if (level != SOL_CAN_RAW) return -EINVAL", isotp_setsockopt likewise; do_sock_setsockopt, of CAN_BCM:
+/// "if (!ops->setsockopt) err = -EOPNOTSUPP".
 fn no_level(entry: &Entry) -> Error {
-    let errno = if entry.protocol == CAN_RAW { Errno::EINVAL } else { Errno::EOPNOTSUPP };
+    let errno = if entry.protocol == CAN_BCM { Errno::EOPNOTSUPP } else { Errno::EINVAL };
     errno.because(Reason::UnknownOption)
 }
 

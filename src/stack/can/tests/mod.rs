@@ -2,6 +2,7 @@
 //! net/can/ that says so.
 
 mod bcm;
+mod isotp;
 mod raw;
 
 use std::io::{IoSlice, IoSliceMut};
@@ -29,7 +30,7 @@ fn host() -> Stack {
 }
 
 fn at(interface: IfIndex) -> SockAddr {
-    CanAddr { interface: interface.0 }.into()
+    CanAddr::new(interface.0).into()
 }
 
 fn raw_on(stack: &mut Stack, interface: IfIndex) -> SocketId {

@@ -15,7 +15,7 @@ fn only_what_there_is_can_be_made() {
         (SOCK_RAW, -1, Errno::EINVAL),
         (SOCK_DGRAM, CAN_RAW, Errno::EPROTOTYPE),
         (SOCK_RAW, CAN_BCM, Errno::EPROTOTYPE),
-        (SOCK_DGRAM, CAN_ISOTP, Errno::EPROTONOSUPPORT),
+        (SOCK_RAW, CAN_ISOTP, Errno::EPROTOTYPE),
         (SOCK_DGRAM, CAN_J1939, Errno::EPROTONOSUPPORT),
     ] {
         assert_eq!(errno(stack.socket(AF_CAN, kind, protocol)), wanted, "{kind} {protocol}");

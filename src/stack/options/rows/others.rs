@@ -1,4 +1,4 @@
-//! SOL_NETLINK, SOL_CAN_RAW, SOL_RDS, SOL_PACKET: netlink(7), rds(7), packet(7).
+//! SOL_NETLINK, SOL_CAN_*, SOL_RDS, SOL_PACKET: netlink(7), rds(7), packet(7).
 
 use crate::base::Errno;
 use crate::base::constants::*;
@@ -41,6 +41,13 @@ SOL_RDS: {
     RDS_INFO_RECV_MESSAGES = Value::SpecialReadOnly;
     RDS_INFO_SOCKETS = Value::SpecialReadOnly;
     RDS_INFO_TCP_SOCKETS = Value::SpecialReadOnly;
+}
+SOL_CAN_ISOTP: {
+    CAN_ISOTP_OPTS = Value::Special;
+    CAN_ISOTP_RECV_FC = Value::Special;
+    CAN_ISOTP_TX_STMIN = Value::Special;
+    CAN_ISOTP_RX_STMIN = Value::Special;
+    CAN_ISOTP_LL_OPTS = Value::Special;
 }
 SOL_PACKET: {
     PACKET_ADD_MEMBERSHIP = Value::Special;
