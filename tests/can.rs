@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use sockatoo::device::{CanBus, CanBusConfig, CanSwitch};
+use sockatoo::device::{CanBus, CanBusConfig, CanSwitch, CanWire};
 use sockatoo::socket::*;
 use sockatoo::wire::{CanFdFrame, CanFrame};
 use sockatoo::{CanAddr, Errno, Host, Socket, World};
@@ -187,6 +187,43 @@ fn in_real_time_hosts_with_clocks_of_their_own_share_a_bus() {
         said.iter().for_each(|text| say(&mouth, text));
         assert_eq!(heard.join().unwrap(), said);
     });
+}
+
+/// Hosts that meet in a folder, as those of several processes do: who comes later is heard too, who has gone or hangs holds nobody
+/// up.
+#[test]
+fn a_bus_between_processes() {
+    let folder = std::env::temp_dir().join(format!("sockatoo-bus-{}", std::process::id()));
+    let wire = || CanWire::join(&folder, "can0").unwrap();
+    let host = |name: &str| Host::builder().hostname(name).device(wire()).build().unwrap();
+    let (a, b) = (host("a"), host("b"));
+    let (mouth, ear) = (raw(&a), raw(&b));
+    let later = raw(&host("c"));
+    let hangs = wire();
+    let text = |socket: &Socket| {
+        socket.settimeout(Some(Duration::from_secs(20))).unwrap();
+        CanFrame::from_bytes(&socket.recv(16, 0).unwrap()).unwrap().to_string()
+    };
+    mouth.setsockopt(SOL_CAN_RAW, CAN_RAW_RECV_OWN_MSGS, 1).unwrap();
+    say(&mouth, "123#DEADBEEF");
+    for socket in [&ear, &later, &mouth] {
+        assert_eq!(text(socket), "123#DEADBEEF");
+    }
+    drop(later);
+    for n in 0..20_000_u32 {
+        say(&ear, &format!("{:03X}#{n:08X}", n & 0x7ff));
+        assert_eq!(text(&mouth), format!("{:03X}#{n:08X}", n & 0x7ff));
+    }
+    assert!(b.count(sockatoo::base::Reason::DeviceQueueFull) > 0, "for the one that hangs");
+    let long = CanFdFrame::new(0x123, &[7; 64]).unwrap();
+    for socket in [&mouth, &ear] {
+        socket.setsockopt(SOL_CAN_RAW, CAN_RAW_FD_FRAMES, 1).unwrap();
+    }
+    mouth.send(long.as_bytes(), 0).unwrap();
+    let heard = CanFdFrame::from_bytes(&ear.recv(72, 0).unwrap()).unwrap();
+    assert_eq!((heard.id(), heard.data()), (0x123, &[7; 64][..]));
+    drop((mouth, ear, a, b, hangs));
+    assert!(!folder.exists(), "who leaves last puts the light out");
 }
 
 #[test]

@@ -12,9 +12,9 @@ use super::say::{self, Trouble};
 use crate::base::constants::SOCK_DGRAM;
 use crate::base::{Errno, Error};
 use crate::daemon;
-use crate::device::{Impair, Tap};
+use crate::device::{CanWire, Impair, Tap};
 use crate::driver::{Host, HostBuilder};
-use crate::socket::remote::Connection;
+use crate::socket::remote::{Connection, place};
 use crate::sys::clock;
 use crate::trace::{PcapWriter, PcapngWriter, Recorder};
 
@@ -118,7 +118,13 @@ pub(super) fn builder(args: &HostArgs) -> Result<(HostBuilder, Station), Trouble
         builder = builder.address(address)?;
     }
     for name in &args.can {
-        builder = builder.vcan(name);
+        builder = match name.split_once('=') {
+            None => builder.vcan(name),
+            Some((name, bus)) => {
+                let (folder, _lock) = place::bus_of(bus)?;
+                builder.device(CanWire::join(&folder, name)?)
+            }
+        };
     }
     for gateway in &args.gateway {
         builder = builder.gateway(gateway)?;

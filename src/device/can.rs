@@ -132,7 +132,7 @@ impl Port {
 
 /// How arbitration ranks a frame, the lowest first: the identifier's bits as they are on the wire. Of the same first 11 bits a data
 /// frame goes before a remote one, a standard one before an extended one (ISO 11898-1).
-fn rank(frame: &Frame) -> (u32, bool, u32, bool) {
+pub(super) fn rank(frame: &Frame) -> (u32, bool, u32, bool) {
     let id = can::id(frame.bytes());
     let (extended, remote) = (id & CAN_EFF_FLAG != 0, id & CAN_RTR_FLAG != 0);
     let (base, rest) = if extended { (id >> 18 & 0x7ff, id & 0x3_ffff) } else { (id & 0x7ff, 0) };

@@ -7,6 +7,7 @@
 //! | `offload.rs` | what a kernel leaves undone in frames that never saw a wire: checksums, cutting to size |
 //! | `cable.rs` | [`Cable`]: a cable in memory between two hosts |
 //! | `can.rs` | [`CanBus`]: a CAN bus in memory, for any number of hosts |
+//! | `can_wire.rs` | [`CanWire`]: a CAN bus between processes |
 //! | `lo.rs` | [`Loopback`]: a cable back to its own host |
 //! | `tee.rs` | [`Tee`] wraps a device: records every frame |
 //! | `impair.rs` | [`Impair`] wraps a device: loss, delay, reordering, duplication, corruption, rate |
@@ -25,6 +26,7 @@ use crate::base::{Error, Frame, Instant, LinkType, Mac, Pool, Reason};
 
 mod cable;
 mod can;
+mod can_wire;
 mod faulty;
 mod impair;
 mod impairment;
@@ -37,6 +39,7 @@ mod within;
 
 pub use cable::{Cable, CableConfig, CableEnd};
 pub use can::{CanBus, CanBusConfig, CanPort, CanSwitch};
+pub use can_wire::CanWire;
 pub use faulty::{Fault, FaultSwitch, Faulty};
 pub use impair::Impair;
 pub use impairment::Impairment;

@@ -74,11 +74,65 @@ fn isotp_utils() {
         dump.wait_for("[CF] sn: 2    data: 0E 0F 10 11 12 13 14");
         perf.wait_for("20/20");
         sniffer.wait_for("0D 0E 0F 10 11 12 13 14");
-        for watcher in watchers.iter().chain([&sniffer]) {
+        for watcher in watchers.into_iter().chain([sniffer]) {
             watcher.interrupt();
         }
         place.leave();
     }
+}
+
+/// Two hosts, each in a process of its own, on one bus; a third has stopped, and is killed.
+#[test]
+fn a_bus_of_several_hosts() {
+    if !["cansend", "candump"].iter().all(|program| has(program)) {
+        return;
+    }
+    for user in [User::Root, User::Nobody] {
+        let Some(place) = Place::lo(Arm::Run, user) else { continue };
+        for name in ["lab", "engine", "hangs"] {
+            let up = place.sockatoo(&format!("up {name} --can can0=car --can vcan0"));
+            assert_eq!(up.status, 0, "{up:?}");
+        }
+        let listed = place.sockatoo("ls --json").out;
+        let stopped = process_of(&listed, "hangs");
+        signal(&stopped, "STOP");
+        let dump = place.line("stdbuf -oL candump can0");
+        let send = |frame: &str| {
+            let sent = place.sockatoo(&format!("run --on engine -- cansend can0 {frame}"));
+            assert_eq!(sent.status, 0, "{sent:?}");
+        };
+        // It says nothing before its first frame.
+        for _ in 0..100 {
+            send("7FF#");
+            if dump.waits_for("7FF", Duration::from_millis(200)) {
+                break;
+            }
+        }
+        for frame in ["123#DEADBEEF", "12345678#R"] {
+            send(frame);
+        }
+        dump.wait_for("can0  123   [4]  DE AD BE EF");
+        dump.wait_for("can0  12345678   [0]  remote request");
+        signal(&stopped, "KILL");
+        send("321#01");
+        dump.wait_for("321   [1]  01");
+        dump.interrupt();
+        // In the place of the one that was killed.
+        assert_eq!(place.sockatoo("up hangs --can can0=car").status, 0);
+        place.leave();
+    }
+}
+
+/// The process of a host, as `sockatoo ls --json` tells.
+fn process_of(listed: &str, host: &str) -> String {
+    let line = listed.lines().find(|line| line.contains(&format!("\"{host}\""))).unwrap();
+    let rest = line.split("\"pid\":").nth(1).unwrap();
+    rest.trim_start().chars().take_while(char::is_ascii_digit).collect()
+}
+
+fn signal(process: &str, which: &str) {
+    let killed = std::process::Command::new("kill").args([&format!("-{}", which), process]).status();
+    assert!(killed.unwrap().success());
 }
 
 #[test]

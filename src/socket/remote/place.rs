@@ -18,6 +18,9 @@ pub(crate) const DEFAULT: &str = "default";
 /// The longest name of a host, in bytes.
 const LONGEST: usize = 40;
 
+/// The longest name of a bus: its hosts' sockets have names of 21 bytes in a folder of their own.
+const LONGEST_BUS: usize = 16;
+
 const SUFFIX: &str = ".sock";
 
 /// The folder of this user's hosts: `$XDG_RUNTIME_DIR/sockatoo` where that directory is this user's (after `su` it is often
@@ -49,6 +52,19 @@ pub(crate) fn socket_of(host: &str) -> Result<PathBuf> {
     let folder = folder();
     is_ours(&folder)?;
     Ok(folder.join(format!("{host}{SUFFIX}")))
+}
+
+/// The folder of the CAN bus of this name, in which its hosts meet; the folder that it is in is made if need be. EINVAL for a name
+/// that is none; EACCES if the folder is not this user's alone. Until the lock is dropped nobody removes that folder.
+pub(crate) fn bus_of(bus: &str) -> Result<(PathBuf, Lock)> {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if bus.is_empty() || bus.len() > LONGEST_BUS || !bus.chars().all(good) {
+        return Err(Errno::EINVAL.with(format!(
+            "`{bus}` can't be a bus's name: up to {LONGEST_BUS} letters, digits and - _ are one"
+        )));
+    }
+    let lock = Lock::take()?;
+    Ok((lock.folder.join(format!("{bus}.can")), lock))
 }
 
 /// The names of the hosts that are there; some may have died since.

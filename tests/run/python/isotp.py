@@ -35,7 +35,7 @@ print(ecu.recv(99), ecu.recv(99))
 lonely = channel(0x101, 0x100)
 lonely.settimeout(20)
 lonely.send(bytes(20))
-print(outcome(lonely.recv, 9))
+print(outcome(lonely.recvfrom, 9))
 wide = [channel(*ids, LL_OPTS=bytes([72, 64, 0])) for ids in ((0x201, 0x200), (0x200, 0x201))]
 wide[1].settimeout(20)
 wide[0].send(bytes(300))
