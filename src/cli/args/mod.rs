@@ -255,9 +255,9 @@ pub(in crate::cli) struct HostArgs {
     /// Make a TAP of this name, for as long as the command runs
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) tap: Option<String>,
-    /// A CAN interface of this name, on a bus of the host's own, or on BUS with all other hosts of this user that name it so; may be
-    /// repeated
-    #[arg(long, value_name = "NAME[=BUS]")]
+    /// A CAN interface of this name, whose bus is the host's own; NAME=BUS: on a bus that all hosts of this user share that
+    /// name it so; may be repeated
+    #[arg(long, value_name = "NAME")]
     pub(in crate::cli) can: Vec<String>,
     /// Our address on that wire, as 192.0.2.2/24; may be repeated
     #[arg(long, value_name = "CIDR")]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::natives::{Known, MEMORY, NOBODY, Part};
 use super::{Natives, Tools, listener};
 use crate::base::SocketId;
-use crate::base::constants::SHUT_RDWR;
+use crate::base::constants::{AF_CAN, CAN_ISOTP, SHUT_RDWR};
 use crate::socket::remote::Name;
 use crate::sys::unix::{self, Place};
 
@@ -96,7 +96,12 @@ impl Natives {
                 Part::Failed { named: false, since } => {
                     known.client != NOBODY && tools.now.since(*since) < MEMORY
                 }
-                Part::Datagrams(datagrams) if datagrams.has_unsent() => true,
+                // isotp_release: "wait for complete transmission of current pdu".
+                Part::Datagrams(datagrams)
+                    if (known.domain, known.protocol) == (AF_CAN, CAN_ISOTP) && datagrams.has_unsent() =>
+                {
+                    true
+                }
                 _ => self.prober.is_alive(known.kind, &self.bench.name(&Name::Socket(*id))),
             };
             if !alive {
