@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::base::constants::{AF_INET6, AF_PACKET, AF_UNIX, AI_PASSIVE, SOCK_STREAM};
+use crate::base::constants::{AF_INET, AF_INET6, AF_PACKET, AF_RDS, AF_UNIX, AI_PASSIVE, SOCK_STREAM};
 use crate::base::{CanAddr, Errno, LinkAddr, Mac, Reason, Result, SockAddr, UnixAddr};
 use crate::driver::Host;
 
@@ -216,6 +216,12 @@ fn link(
 /// A number, or a name for the resolver. The socket's type does not matter here, so one of them is enough.
 fn resolve(host: &Host, name: &str, port: u16, family: i32, passive: bool) -> Result<Vec<SockAddr>> {
     let flags = if passive { AI_PASSIVE } else { 0 };
+    // RDS has addresses of both families; a name means one of AF_INET, as in Python.
+    let family = match family {
+        AF_RDS if name.parse::<Ipv6Addr>().is_ok() => AF_INET6,
+        AF_RDS => AF_INET,
+        family => family,
+    };
     let found = host.getaddrinfo(Some(name), Some(&port.to_string()), family, SOCK_STREAM, 0, flags)?;
     Ok(found.into_iter().map(|info| info.address).collect())
 }
