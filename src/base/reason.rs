@@ -98,6 +98,9 @@ reasons! {
     // tcp
     TcpChecksum = "tcp.checksum", "the TCP checksum is wrong";
     TcpMinTtl = "tcp.min-ttl", "the segment's time to live is less than the socket asks for (IP_MINTTL)";
+    TcpUnsigned = "tcp.unsigned", "the segment has no signature, but its socket has a key (TCP_MD5SIG)";
+    TcpSignatureUnexpected = "tcp.signature-unexpected", "the segment has a signature (RFC 2385), but its socket has no key";
+    TcpSignatureWrong = "tcp.signature-wrong", "the segment's signature is not that of the socket's key (RFC 2385)";
     TcpMalformed = "tcp.malformed", "the TCP header is malformed";
     TcpNoSocket = "tcp.no-socket", "no socket takes the segment; answered with RST";
     TcpRstSilenced = "tcp.rst-silenced", "no socket takes the segment; the RST that was due is switched off (no_rst)";

@@ -9,6 +9,7 @@
 //! | `many.rs` | many connections, at once and one after the other |
 //! | `endings.rs` | half close, reset, refused, filtered, dead, unplugged |
 //! | `datagrams.rs` | UDP and ping of all sizes, and their errors |
+//! | `signatures.rs` | signed segments (TCP_MD5SIG) |
 //! | `virtual_time.rs` | the same between two hosts of ours, in virtual time |
 //!
 //! `SOCKATOO_FULL=1` moves a gibibyte over the faulty wire too.
@@ -19,5 +20,6 @@ mod datagrams;
 mod endings;
 mod http;
 mod many;
+mod signatures;
 mod virtual_time;
 mod wire;

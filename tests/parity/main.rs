@@ -54,6 +54,7 @@ mod ping;
 mod poll_bits;
 mod raw;
 mod reuse;
+mod signatures;
 mod socket_arguments;
 mod socket_level;
 mod sources;

@@ -235,15 +235,4 @@ twins! {
         t.getsockopt(client, SOL_TCP, TCP_ULP, 16);
         t.getsockopt(client, SOL_TCP, TCP_CC_INFO, 0);
     }
-
-    fn signatures(t) in Lo {
-        let s = t.tcp();
-        // struct tcp_md5sig: an address, flags, a prefix, the key's length, an interface, the key.
-        let mut value = vec![0; 216];
-        value[..2].copy_from_slice(&(t.ip.af() as u16).to_ne_bytes());
-        value[130..132].copy_from_slice(&3u16.to_ne_bytes());
-        value[136..139].copy_from_slice(b"key");
-        t.setsockopt_as(s, SOL_TCP, TCP_MD5SIG, &value, "a key");
-        t.setsockopt(s, SOL_TCP, TCP_MD5SIG, &[0; 8]);
-    }
 }

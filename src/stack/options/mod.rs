@@ -37,6 +37,7 @@ use crate::base::{ControlMessage, IfIndex, Instant};
 use crate::stack::Config;
 use crate::stack::datagram::Extensions;
 use crate::stack::ip::IpOptions;
+use crate::stack::tcp::Keys;
 
 /// A socket's options, in the units that the protocols compute with.
 #[derive(Clone, Debug)]
@@ -118,6 +119,9 @@ pub(crate) struct Options {
     pub(crate) defer_accept: u32,
 
     pub(crate) tcp: TcpOptions,
+
+    /// TCP_MD5SIG: keys for peers.
+    pub(in crate::stack) signatures: Keys,
 
     // SOL_UDP
     pub(crate) udp: UdpOptions,
@@ -344,6 +348,7 @@ impl Options {
             extensions: Extensions::default(),
             flow_info_send: false,
             auto_flow_label: None,
+            signatures: Default::default(),
             ip_options: IpOptions::default(),
             // ping_v6_prot has nothing to do with IPv4.
             v6only: ping && domain == AF_INET6,

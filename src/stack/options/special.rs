@@ -126,6 +126,7 @@ impl Stack {
             (SOL_CAN_RAW, _) => return self.can_raw_set(id, name, value),
             (SOL_RDS, _) => return self.rds_set(id, name, value),
             (SOL_CAN_ISOTP, _) => return self.isotp_set(id, name, value),
+            (SOL_TCP, TCP_MD5SIG | TCP_MD5SIG_EXT) => return self.tcp_sign(id, name, value),
             (SOL_NETLINK, _) => return self.netlink_membership(id, number, name == NETLINK_ADD_MEMBERSHIP),
             (SOL_IP, IP_MULTICAST_IF) => return self.set_multicast_interface(id, value),
             (SOL_IP, IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP) => {

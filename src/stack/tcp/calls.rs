@@ -237,6 +237,7 @@ impl Stack {
             settings.tuning.quick_ack = flow.settings.tuning.quick_ack;
         }
         flow.settings = settings;
+        flow.signature = entry.options.signatures.find(flow.tuple.remote);
         flow.connection.tune(settings.tuning);
         if flow.dead {
             return Ok(());

@@ -99,6 +99,7 @@ impl Stack {
         };
         let tuple = tuple(claim.port);
         let settings = Settings::of(&entry.options, &self.net.config, remote.ip());
+        let signature = entry.options.signatures.find(remote.ip());
         entry.claim = Some(claim);
         entry.local = Some(SocketAddr::new(local, claim.port));
         entry.remote = Some(remote);
@@ -110,7 +111,7 @@ impl Stack {
         };
         let hints = Hints { interface, source: Some(local), any_source, direct };
         let mut flow = Flow::new(tuple, connection, settings, hints, (path.link_mtu, path.mtu), now);
-        flow.owner = Some(id);
+        (flow.owner, flow.signature) = (Some(id), signature);
         let was = flow.snapshot();
         let flow = self.tcp.flows.insert(flow);
         set_part(&mut self.sockets, id, TcpSocket::Flow { id: flow, connecting: true });

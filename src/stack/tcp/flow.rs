@@ -1,10 +1,12 @@
 //! One connection: the engine's part, what was seen of it, whose it is, and what it has been told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::engine::{Congestion, Connection, Rings, Tuning};
 use super::observe::Observed;
 use super::segment::{Bare, Flag, Tuple, before};
+use super::signature::{self, Key};
 use crate::base::{Error, Instant, SocketId, TcpState};
 use crate::stack::options::Options;
 use crate::stack::ports::Claim;
@@ -25,6 +27,8 @@ pub(super) struct Flow {
     pub(super) link_mtu: usize,
     pub(super) path_mtu: usize,
     pub(super) settings: Settings,
+    /// TCP_MD5SIG: the key of its peer.
+    pub(super) signature: Option<Arc<Key>>,
     /// The error of a connection that nobody has accepted yet.
     pub(super) error: Option<Error>,
     /// RFC 1122 4.2.3.9: what made no end of it, but tells why if it ends by itself.
@@ -155,6 +159,7 @@ impl Flow {
             link_mtu: mtu.0,
             path_mtu: mtu.1,
             settings,
+            signature: None,
             error: None,
             soft_error: None,
             claim: None,
@@ -207,6 +212,11 @@ impl Flow {
     pub(super) fn mtu(&self) -> usize {
         let mtu = match self.state() {
             TcpState::SynSent | TcpState::SynReceived => self.link_mtu,
+            _ if self.signature.is_some() => {
+                // RFC 6691 2: options that every segment has are the sender's to subtract, from the peer's size too.
+                let most = self.path_mtu.min(self.link_mtu);
+                most.min(self.peer_mss() + self.tuple.headers()).saturating_sub(signature::ROOM)
+            }
             _ => self.path_mtu.min(self.link_mtu),
         };
         match self.settings.maxseg {
@@ -218,10 +228,18 @@ impl Flow {
     /// The largest segment that goes out now, in bytes of data.
     pub(super) fn mss(&self) -> usize {
         let ours = self.mtu().min(65_535).saturating_sub(self.tuple.headers());
+        ours.min(self.peer_mss())
+    }
+
+    /// What TCP_MAXSEG and TCP_INFO call it: tcp_sync_mss takes no signature off.
+    pub(super) fn told_mss(&self) -> usize {
+        self.mss() + self.signature.as_ref().map_or(0, |_| signature::ROOM)
+    }
+
+    /// The largest segment that the peer takes, in bytes of data.
+    fn peer_mss(&self) -> usize {
         // RFC 9293 3.7.1: without the option the peer takes 536 (IPv4) or 1220 (IPv6) bytes; the engine always assumes 536.
-        let peer =
-            self.seen.peer_options.mss.filter(|mss| *mss != 0).map_or(536, |mss| usize::from(mss).max(48));
-        ours.min(peer)
+        self.seen.peer_options.mss.filter(|mss| *mss != 0).map_or(536, |mss| usize::from(mss).max(48))
     }
 
     /// True once the peer's FIN has been taken.

@@ -4,6 +4,7 @@ use super::flow::Flow;
 use super::flows::Timer;
 use super::listen::HalfOpen;
 use super::segment::{ACK, Bare, Flag, RST, SYN, Segment, Tuple, before};
+use super::signature::sign;
 use super::{Rest, Tcp, isn};
 use crate::base::{Checksum, Frame, IfIndex, Instant, Reason, SocketId};
 use crate::stack::Hints;
@@ -88,6 +89,8 @@ impl Tcp {
             super::output::clamp_window(syn_ack.bytes_mut(), &tuple, clamp, 0);
         }
         super::segment::set_tos(syn_ack.bytes_mut(), settings.tos);
+        let signature = entry.options.signatures.find(tuple.remote);
+        sign(&mut syn_ack, &tuple, signature.as_ref());
         let at = now + FIRST_WAIT;
         let half = HalfOpen {
             number: 0,
@@ -103,6 +106,7 @@ impl Tcp {
             hints,
             mtu: (path.link_mtu, path.mtu),
             settings,
+            signature,
         };
         if let Some(listener) = self.listeners.get_mut(id) {
             listener.half_open += 1;
@@ -181,7 +185,7 @@ impl Tcp {
             return;
         };
         let mut flow = Flow::new(tuple, connection, half.settings, half.hints, half.mtu, now);
-        flow.listener = Some(listener);
+        (flow.listener, flow.signature) = (Some(listener), half.signature);
         if rest.sockets.get(listener).is_ok_and(|entry| entry.options.tcp.save_syn != 0) {
             flow.saved_syn = Some(half.syn.clone());
         }
@@ -255,7 +259,8 @@ impl Tcp {
         let ttl = half.settings.tuning.ttl;
         if self.challenges.allow(rest.net.now) {
             rest.net.note(Reason::TcpChallengeAck, None, Some(listener));
-            let frame = bare.frame(tuple, ttl, &rest.net.pool);
+            let mut frame = bare.frame(tuple, ttl, &rest.net.pool);
+            sign(&mut frame, tuple, half.signature.as_ref());
             send(rest, frame, hints);
         } else {
             rest.net.note(Reason::TcpChallengeLimited, None, Some(listener));

@@ -87,7 +87,7 @@ fn fill(info: &mut Layout, flow: &Flow, now: Instant) {
     let rto = (seen.srtt + seen.rttvar * 4).max(Duration::from_millis(200));
     info.u32(8, micros(rto)); // tcpi_rto
     info.u32(12, if flow.settings.tuning.quick_ack { 0 } else { super::engine::ACK_DELAY_MICROS }); // tcpi_ato
-    info.u32(16, flow.mss() as u32); // tcpi_snd_mss
+    info.u32(16, flow.told_mss() as u32); // tcpi_snd_mss
     info.u32(20, seen.largest_in.max(536) as u32); // tcpi_rcv_mss
     let flight = seen.in_flight().div_ceil(flow.mss().max(1) as u32);
     info.u32(24, flight); // tcpi_unacked

@@ -9,6 +9,7 @@ use super::flows::FlowId;
 use super::handshake;
 use super::output::Cause;
 use super::segment::{ACK, Bare, FIN, Flag, RST, SYN, Segment, Tuple, before, checksum_ok, set_ack};
+use super::signature::sign;
 use super::time_wait::Verdict;
 use super::{Rest, Tcp};
 use crate::base::{Checksum, Frame, IfIndex, Instant, Pool, Reason, TcpState};
@@ -47,6 +48,10 @@ impl Tcp {
         if self.filtered && !self.admits(rest, &tuple, &mut frame, offset, &mut segment, interface) {
             return;
         }
+        let tcp = frame.bytes().get(offset..).unwrap_or_default();
+        if !self.is_rightly_signed(rest, &tuple, tcp, &segment, interface) {
+            return;
+        }
         if let Some(id) = self.flows.find(&tuple) {
             return self.flow_input(rest, id, frame, offset, segment);
         }
@@ -54,13 +59,14 @@ impl Tcp {
             return self.half_open_input(rest, tuple, frame, offset, segment, interface);
         }
         let mut after = None;
-        if let Some(entry) = self.time_waits.get(&tuple).copied() {
+        if let Some(entry) = self.time_waits.get(&tuple).cloned() {
             match entry.judge(&segment) {
                 Verdict::Drop => return rest.net.note(Reason::TcpTimeWait, Some(interface), None),
                 Verdict::Ack => {
                     rest.net.note(Reason::TcpTimeWait, Some(interface), None);
                     if self.challenges.allow(rest.net.now) {
-                        let frame = entry.ack().frame(&tuple, entry.ttl, &rest.net.pool);
+                        let mut frame = entry.ack().frame(&tuple, entry.ttl, &rest.net.pool);
+                        sign(&mut frame, &tuple, entry.signature.as_ref());
                         let hints = Hints {
                             interface: handshake::scope(None, &tuple, interface),
                             source: Some(tuple.local),
@@ -166,7 +172,8 @@ impl Tcp {
             source: Some(tuple.local),
             ..Hints::default()
         };
-        let frame = reset.frame(tuple, rest.net.config.ttl, &rest.net.pool);
+        let mut frame = reset.frame(tuple, rest.net.config.ttl, &rest.net.pool);
+        sign(&mut frame, tuple, self.key_of_answer(rest, tuple, segment, interface).as_ref());
         handshake::send(rest, frame, hints);
     }
 

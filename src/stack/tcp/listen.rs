@@ -4,12 +4,14 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::engine::Rings;
 use super::flow::Settings;
 use super::flows::FlowId;
 use super::isn::Keyed;
 use super::segment::Tuple;
+use super::signature::Key;
 use crate::base::constants::AF_INET;
 use crate::base::{IfIndex, Instant, SocketId};
 use crate::stack::Hints;
@@ -136,6 +138,7 @@ pub(super) struct HalfOpen {
     pub(super) hints: Hints,
     pub(super) mtu: (usize, usize),
     pub(super) settings: Settings,
+    pub(super) signature: Option<Arc<Key>>,
 }
 
 impl HalfOpen {

@@ -19,6 +19,7 @@
 //! | `observe.rs`, `info.rs`, `listing.rs` | what is seen of a connection; TCP_INFO; rows for `ss` |
 //! | `engine.rs` | the door to smoltcp |
 //! | `segment.rs`, `isn.rs` | headers; initial sequence numbers |
+//! | `signature.rs` | TCP_MD5SIG: what leaves is signed, what comes is looked at |
 //!
 //! In: `Stack::dispatch` -> [`Tcp::input`] -> `flow_input` -> `Engine::segment` -> `transmit` -> `settle`.
 //! Out: `calls.rs` -> the engine's ring -> `transmit` -> `Engine::egress` -> `emit` -> `Net::send_packet`.
@@ -43,6 +44,7 @@ mod poll;
 mod receive;
 mod recovery;
 mod segment;
+mod signature;
 mod time_wait;
 mod timers;
 mod urgent;
@@ -58,6 +60,7 @@ use crate::base::{Frame, Reason};
 use engine::Engine;
 use flows::{FlowId, Flows, Timers};
 use isn::Keyed;
+pub(super) use signature::Keys;
 
 /// What all TCP sockets share.
 #[derive(Debug)]
@@ -75,6 +78,8 @@ pub(crate) struct Tcp {
     retransmission: Reason,
     /// Some socket has, or had, a filter (SO_ATTACH_FILTER).
     pub(super) filtered: bool,
+    /// Some socket has, or had, a key (TCP_MD5SIG).
+    signed: bool,
     /// Packets on their way from the engine; kept for its memory.
     out: Vec<Frame>,
 }
@@ -115,6 +120,7 @@ impl Tcp {
             challenges: handshake::Challenges::default(),
             retransmission: Reason::TcpRtoRetransmit,
             filtered: false,
+            signed: false,
             out: Vec::new(),
         }
     }

@@ -141,6 +141,7 @@ impl Tcp {
             if flow.settings.tos != 0 {
                 segment::set_tos(frame.bytes_mut(), flow.settings.tos);
             }
+            super::signature::sign(&mut frame, &flow.tuple, flow.signature.as_ref());
             (frame.time, frame.checksum) = (now, Checksum::Unverified);
             (frame.mark, frame.priority) = (flow.settings.mark, flow.settings.priority);
             frame.leave = (flow.paced_until > now).then_some(flow.paced_until);
@@ -254,6 +255,7 @@ impl Tcp {
         let Some(flow) = self.flows.get_mut(id) else { return };
         let until = rest.net.now + rest.net.config.time_wait;
         let ttl = flow.settings.tuning.ttl;
+        let signature = flow.signature.clone();
         let claim = match (flow.claim.take(), flow.owner.and_then(|owner| rest.sockets.get(owner).ok())) {
             (Some(mut claim), _) => {
                 let binding = Binding { stage: Stage::TimeWait, ..claim.binding };
@@ -276,7 +278,7 @@ impl Tcp {
             }
             return;
         }
-        let entry = TimeWait { number: 0, snd_nxt, rcv_nxt, window, ttl, claim, until };
+        let entry = TimeWait { number: 0, snd_nxt, rcv_nxt, window, ttl, signature, claim, until };
         let number = self.time_waits.insert(tuple, entry);
         self.timers.set(until, Timer::TimeWait(number));
     }

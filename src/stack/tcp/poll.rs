@@ -104,7 +104,7 @@ impl Stack {
     pub(in crate::stack) fn tcp_maxseg(&self, id: SocketId) -> u32 {
         let unconnected = || self.sockets.get(id).map_or(0, |entry| u32::from(entry.options.maxseg));
         match self.tcp_flow(id) {
-            Some(flow) => flow.mss() as u32,
+            Some(flow) => flow.told_mss() as u32,
             // tcp_init_sock: TCP_MSS_DEFAULT.
             None => Some(unconnected()).filter(|mss| *mss != 0).unwrap_or(536),
         }

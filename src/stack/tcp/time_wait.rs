@@ -1,20 +1,23 @@
 //! TIME_WAIT (RFC 9293 3.4.1, 3.6.1) as a small entry of ours: the engine's connection is gone by then.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::isn::Keyed;
 use super::segment::{ACK, Bare, FIN, Flag, RST, SYN, Segment, Tuple, before};
+use super::signature::Key;
 use crate::base::Instant;
 use crate::stack::ports::Claim;
 
 /// A connection that ended here and whose last segments may still be under way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct TimeWait {
     pub(super) number: u64,
     pub(super) snd_nxt: u32,
     pub(super) rcv_nxt: u32,
     pub(super) window: u16,
     pub(super) ttl: u8,
+    pub(super) signature: Option<Arc<Key>>,
     pub(super) claim: Option<Claim>,
     pub(super) until: Instant,
 }
@@ -47,11 +50,11 @@ impl TimeWaits {
     pub(super) fn insert(&mut self, tuple: Tuple, mut entry: TimeWait) -> u64 {
         self.last += 1;
         entry.number = self.last;
-        self.by_number.insert(entry.number, tuple);
+        self.by_number.insert(self.last, tuple);
         if let Some(old) = self.by_tuple.insert(tuple, entry) {
             self.by_number.remove(&old.number);
         }
-        entry.number
+        self.last
     }
 
     pub(super) fn get(&self, tuple: &Tuple) -> Option<&TimeWait> {

@@ -41,7 +41,7 @@ SOL_TCP: {
     TCP_INFO = Value::SpecialReadOnly;
     TCP_QUICKACK = on!(quickack);
     TCP_CONGESTION = Value::Special;
-    TCP_MD5SIG = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
+    TCP_MD5SIG = Value::WriteOnlySpecial;
     TCP_THIN_LINEAR_TIMEOUTS = BIT;
     TCP_THIN_DUPACK = Value::Stored { default: 0, fix: |v| bit(v).map(|_| 0) };
     TCP_USER_TIMEOUT = Value::Special;
@@ -64,7 +64,7 @@ SOL_TCP: {
     TCP_REPAIR_WINDOW = Value::Refused(Errno::EINVAL, Errno::EPERM);
     TCP_FASTOPEN_CONNECT = BIT;
     TCP_ULP = Value::Special;
-    TCP_MD5SIG_EXT = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
+    TCP_MD5SIG_EXT = Value::WriteOnlySpecial;
     TCP_FASTOPEN_KEY = bytes(16, 32, false);
     TCP_FASTOPEN_NO_COOKIE = BIT;
     TCP_ZEROCOPY_RECEIVE = Value::Refused(Errno::EINVAL, Errno::ENOPROTOOPT);
