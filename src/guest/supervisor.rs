@@ -25,6 +25,8 @@ pub(crate) struct Guest {
     pub(super) epoll: Epoll,
     pub(super) waits: Waits,
     host_ended: bool,
+    /// Some socket was told TCP_INQ.
+    pub(super) asks_inq: bool,
     /// The request by which the host tells its errands.
     pub(super) errands: Option<u32>,
     /// What the user is to be told next, and what has been told: each once.
@@ -71,6 +73,7 @@ impl Guest {
             epoll,
             waits: Waits::new(),
             host_ended: false,
+            asks_inq: false,
             errands: None,
             saying: None,
             said: Vec::new(),

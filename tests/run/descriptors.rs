@@ -31,6 +31,11 @@ users! {
         place.python("urgent.py").end().ok()
     }
 
+    /// TCP_INQ and SO_RCVLOWAT.
+    fn how_much_is_left_and_waited_for(place) {
+        place.python("inq.py").end().ok()
+    }
+
     /// Calls on what is not connected; a listener shut down, full, or with connections that were reset.
     fn refusals(place) {
         place.python("refusals.py").end().ok()

@@ -61,6 +61,7 @@ pub(super) fn setsockopt(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Resu
     }
     let int = value.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes));
     guest.verb(Verb::SetOption(ours.socket, level, name, value))?;
+    guest.asks_inq |= (level, name) == (SOL_TCP, TCP_INQ);
     if let (SOL_SOCKET, Some(int)) = (level, int) {
         tell_descriptor(&ours, name, int);
     }

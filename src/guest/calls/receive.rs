@@ -3,14 +3,14 @@
 //! What came waits in the descriptor: it is taken from a borrowed copy, and its sender's name tells the address and the control
 //! messages (`socket/remote/names.rs`). The queue of errors is the host's.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use super::errors;
 use super::message::{Blocking, Header, LENGTH, MANY, SLICES_MAX, Slices};
 use crate::base::constants::*;
 use crate::base::verb::{Answer, Letter, Verb};
-use crate::base::{Errno, Error, Result, SocketId};
+use crate::base::{ControlMessage, Errno, Error, Result, SocketId};
 use crate::guest::supervisor::Guest;
 use crate::guest::trap::{Borrowed, MOST, Trap, Verdict};
 use crate::guest::waits::{For, Wake};
@@ -18,6 +18,7 @@ use crate::guest::{address, control};
 use crate::socket::remote::Native;
 use crate::socket::remote::connection::unexpected;
 use crate::socket::remote::names::Name;
+use crate::sys::poll::{PollFd, poll};
 use crate::sys::{descriptor, unix};
 
 /// Where one message goes to.
@@ -63,11 +64,26 @@ pub(super) fn recvfrom(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Result
 pub(super) fn recvmsg(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Result<Verdict> {
     let (at, flags) = (trap.pointer(1), trap.int(2));
     let place = Place::read(trap, at)?;
-    // Without an address AF_UNIX does what TCP does.
-    if ours.kind == SOCK_STREAM && place.name == 0 && flags & (MSG_ERRQUEUE | MSG_TRUNC) == 0 {
+    // Without an address AF_UNIX does what TCP does, if nobody wants to know how much is left.
+    let plain = ours.kind == SOCK_STREAM && place.name == 0 && flags & (MSG_ERRQUEUE | MSG_TRUNC) == 0;
+    if plain && !tells_inq(guest, ours.socket) {
         return Ok(Verdict::Native);
     }
     start(guest, trap, ours, flags, What::One(place))
+}
+
+/// TCP_INQ. It is asked for so seldom that the host is asked only if some socket has ever had it.
+fn tells_inq(guest: &mut Guest, socket: SocketId) -> bool {
+    guest.asks_inq
+        && guest.option(socket, SOL_TCP, TCP_INQ, 4).is_ok_and(|value| value.iter().any(|byte| *byte != 0))
+}
+
+/// tcp_inq_hint: what is left in the descriptor; the end of the stream counts as a byte.
+fn inq_of(fd: &OwnedFd) -> ControlMessage {
+    let mut end = [PollFd::for_events(fd.as_raw_fd(), POLLRDHUP)];
+    let ended = poll(&mut end, Some(Duration::ZERO)).is_ok_and(|found| found > 0);
+    let bytes = descriptor::readable(fd.as_fd()).unwrap_or(0) + usize::from(ended);
+    ControlMessage::Inq(i32::try_from(bytes).unwrap_or(i32::MAX))
 }
 
 /// recvmmsg(2).
@@ -164,7 +180,8 @@ fn step(guest: &mut Guest, trap: &Trap, fd: &OwnedFd, job: &mut Job) -> Result<O
         }
     };
     if job.stream && job.flags & MSG_ERRQUEUE == 0 {
-        let end = stream(trap, fd, job.flags, place, &mut job.done)?;
+        let inq = place.header.is_some() && tells_inq(guest, job.socket);
+        let end = stream(trap, fd, job.flags, place, inq, &mut job.done)?;
         return Ok(end.then_some(job.done as i64));
     }
     let letter = match job.flags & MSG_ERRQUEUE {
@@ -240,7 +257,7 @@ fn error_queue(guest: &mut Guest, fd: &OwnedFd, socket: SocketId, flags: i32, ro
 }
 
 /// Bytes of a stream; true if the call has what it wants.
-fn stream(trap: &Trap, fd: &OwnedFd, flags: i32, place: &Place, done: &mut usize) -> Result<bool> {
+fn stream(trap: &Trap, fd: &OwnedFd, flags: i32, place: &Place, inq: bool, done: &mut usize) -> Result<bool> {
     let left = place.slices.len().saturating_sub(*done);
     let mut data = vec![0; left.min(MOST)];
     let native = flags & (MSG_PEEK | MSG_OOB) | MSG_DONTWAIT;
@@ -260,7 +277,8 @@ fn stream(trap: &Trap, fd: &OwnedFd, flags: i32, place: &Place, done: &mut usize
         return Ok(false);
     }
     // move_addr_to_user: an address that can't be told is an error, though the bytes are gone.
-    let told = place.finish(trap, &Letter { flags: flags & MSG_CMSG_CLOEXEC, ..Letter::default() });
+    let control = if inq { vec![inq_of(fd)] } else { Vec::new() };
+    let told = place.finish(trap, &Letter { flags: flags & MSG_CMSG_CLOEXEC, control, ..Letter::default() });
     told.inspect_err(|_| *done = 0)?;
     Ok(true)
 }
