@@ -360,3 +360,43 @@ fn a_host_that_does_not_answer_is_told() {
     assert!(down.contains(&format!("kill -9 {pid}")), "{down}");
     gone(pid);
 }
+
+/// Set for a process that joins the host of this name.
+const JOINS: &str = "SOCKATOO_TEST_JOINS";
+
+/// AF_UNIX tells of the process that calls, not of the host's: this test starts itself again as such a process.
+#[test]
+fn credentials_are_those_of_the_process_that_calls() {
+    use sockatoo::Host;
+    use sockatoo::socket::*;
+
+    if let Ok(name) = std::env::var(JOINS) {
+        let host = Host::join(&name).expect("the host");
+        let listener = host.socket(AF_UNIX, SOCK_STREAM, 0).expect("a socket");
+        listener.bind("\0here").expect("a name");
+        listener.listen(1).expect("it listens");
+        let client = host.socket(AF_UNIX, SOCK_STREAM, 0).expect("a socket");
+        client.connect("\0here").expect("a connection");
+        let (server, _) = listener.accept().expect("it");
+        let (one, other) = host.socketpair(None, SOCK_STREAM, 0).expect("two");
+        for socket in [&client, &server, &one] {
+            assert_eq!(socket.peer_credentials().expect("them").pid, std::process::id() as i32);
+        }
+        one.setsockopt(SOL_SOCKET, SO_PASSCRED, 1).expect("it is asked for");
+        other.sendall(b"who", 0).expect("it is sent");
+        let message = one.recvmsg(10, 0).expect("it comes");
+        let ControlMessage::Credentials(who) = message.control[0] else { panic!("{message:?}") };
+        assert_eq!((who.pid, Some(who)), (std::process::id() as i32, one.peer_credentials().ok()));
+        return;
+    }
+    let user = User::new(None);
+    user.ok(&["up", "h1"]);
+    let again = Command::new(std::env::current_exe().expect("this test"))
+        .args(["--exact", "credentials_are_those_of_the_process_that_calls"])
+        .env("XDG_RUNTIME_DIR", &user.runtime)
+        .env(JOINS, "h1")
+        .output()
+        .expect("it starts");
+    let told = String::from_utf8_lossy(&again.stdout);
+    assert!(again.status.success() && told.contains("1 passed"), "{again:?}");
+}

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::native::Ticket;
 use crate::base::constants::{MSG_DONTWAIT, POLLIN, POLLOUT};
-use crate::base::{Errno, Result};
+use crate::base::{Credentials, Errno, Result};
 use crate::socket::remote::protocol;
 use crate::socket::remote::{Reply, Response};
 use crate::sys::epoll::Epoll;
@@ -23,6 +23,8 @@ const UNREAD_FDS: usize = 64;
 pub(super) struct Client {
     fd: OwnedFd,
     number: u64,
+    /// Whose process it is.
+    pub(super) credentials: Credentials,
     /// It has said hello.
     pub(super) welcome: bool,
     pub(super) said_goodbye: bool,
@@ -32,11 +34,12 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(fd: OwnedFd, number: u64, epoll: &Epoll) -> Result<Self> {
+    pub(super) fn new(fd: OwnedFd, number: u64, credentials: Credentials, epoll: &Epoll) -> Result<Self> {
         epoll.add(fd.as_fd(), number, POLLIN)?;
         Ok(Self {
             fd,
             number,
+            credentials,
             welcome: false,
             said_goodbye: false,
             outbox: VecDeque::new(),

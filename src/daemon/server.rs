@@ -20,7 +20,7 @@ use super::waits::{Wait, Waits};
 use super::wires::Wires;
 use crate::base::constants::{MSG_DONTWAIT, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, SOCK_NONBLOCK};
 use crate::base::verb::{Answer, Verb};
-use crate::base::{Errno, Error, Instant, Reason, Result, SocketId};
+use crate::base::{Credentials, Errno, Error, Instant, Reason, Result, SocketId};
 use crate::driver::{Host, Local};
 use crate::socket::remote::protocol::{self, VERSION};
 use crate::socket::remote::{Ask, HostFacts, Patience, Reply, Request, Status};
@@ -222,9 +222,10 @@ impl Server {
 
     /// Only the host's owner may ask, and root.
     fn admit(&mut self, fd: OwnedFd) {
-        if unix::peer_credentials(fd.as_fd()).is_ok_and(|who| who.uid == self.owner || who.uid == 0) {
+        let who = unix::peer_credentials(fd.as_fd()).ok();
+        if let Some(who) = who.filter(|who| who.uid == self.owner || who.uid == 0) {
             self.last_client += 1;
-            if let Ok(client) = Client::new(fd, self.last_client, &self.epoll) {
+            if let Ok(client) = Client::new(fd, self.last_client, who, &self.epoll) {
                 self.clients.insert(self.last_client, client);
             }
         }
@@ -363,14 +364,17 @@ impl Server {
     fn attempt(&mut self, mut wait: Wait) -> Option<Wait> {
         let waits = wait.until > Instant::ZERO;
         let closes = if let Verb::Close(id) = wait.verb { Some(id) } else { None };
+        // Of one that has gone meanwhile nothing is left to be told.
+        let client = self.clients.get(&wait.ticket.client);
+        let caller = client.map_or(Credentials::UNKNOWN, |client| client.credentials);
         let result = match (&wait.begun, &wait.verb) {
-            (Some(_), Verb::Connect(socket, _)) => self.connected(*socket, &wait.verb),
-            _ => self.host.attempt(&wait.verb, waits),
+            (Some(_), Verb::Connect(socket, _)) => self.connected(caller, *socket, &wait.verb),
+            _ => self.host.attempt(caller, &wait.verb, waits),
         };
         let result = match result {
             // The port may be that of a program's descriptor that was closed a moment ago.
             Err(error) if error.errno() == Errno::EADDRINUSE && self.swept() => {
-                self.host.attempt(&wait.verb, waits)
+                self.host.attempt(caller, &wait.verb, waits)
             }
             result => result,
         };
@@ -394,13 +398,13 @@ impl Server {
     }
 
     /// The outcome of a connect that is under way.
-    fn connected(&self, socket: SocketId, verb: &Verb) -> Result<Answer> {
+    fn connected(&self, caller: Credentials, socket: SocketId, verb: &Verb) -> Result<Answer> {
         let outcome = POLLOUT | POLLERR | POLLHUP | POLLNVAL;
         match self.host.perform(Verb::Poll(socket))? {
             Answer::Events(events) if events & outcome == 0 => {
                 Err(Errno::EINPROGRESS.because(Reason::ConnectUnderWay))
             }
-            _ => match self.host.attempt(verb, false) {
+            _ => match self.host.attempt(caller, verb, false) {
                 Err(error) if error.errno() == Errno::EISCONN => Ok(Answer::Done),
                 outcome => outcome,
             },

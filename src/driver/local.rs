@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::here::Here;
 use super::host::{Handle, Host};
 use crate::base::verb::{Answer, Verb};
-use crate::base::{Errno, Instant, Reason, Result, SocketId};
+use crate::base::{Credentials, Errno, Instant, Reason, Result, SocketId};
 use crate::stack::Stack;
 
 /// A host that is known to be of this process: one that an event loop of ours drives.
@@ -37,22 +37,27 @@ impl Local {
         self.here().call_on(socket, verb)
     }
 
-    /// Does a verb that came as data. `waits`: for a call that may wait: a stream has EAGAIN until there is enough (SO_RCVLOWAT), a
+    /// Does a verb that came as data from another process. `waits`: for a call that may wait: a stream has EAGAIN until there is enough (SO_RCVLOWAT), a
     /// close that lingers until all is acknowledged.
-    pub(crate) fn attempt(&self, verb: &Verb, waits: bool) -> Result<Answer> {
+    pub(crate) fn attempt(&self, caller: Credentials, verb: &Verb, waits: bool) -> Result<Answer> {
         match *verb {
             Verb::Close(socket) if waits => {
                 self.here().perform(&Verb::Linger(socket))?;
             }
             Verb::Receive { socket, size, flags, .. } if waits => {
                 return self.call_on(socket, |stack| match stack.has_enough(socket, size, flags) {
-                    true => stack.perform(verb),
+                    true => stack.perform_for(caller, verb),
                     false => Err(Errno::EAGAIN.because(Reason::NoData)),
                 });
             }
             _ => {}
         }
-        self.here().perform(verb)
+        let here = self.here();
+        match verb.socket() {
+            Some(socket) => here.call_on(socket, |stack| stack.perform_for(caller, verb)),
+            None if *verb == Verb::Counters => here.perform(verb),
+            None => here.call(|stack| stack.perform_for(caller, verb)),
+        }
     }
 
     /// Until when a verb waits that waits as its socket's options say.

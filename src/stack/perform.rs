@@ -5,6 +5,8 @@ use std::io::{IoSlice, IoSliceMut};
 use std::time::Duration;
 
 use super::{Captured, SendTo, Stack};
+#[cfg(feature = "cli")]
+use crate::base::Credentials;
 use crate::base::constants::{
     AF_UNIX, MSG_PEEK, MSG_WAITALL, POLLERR, POLLHUP, POLLIN, POLLRDHUP, SOCK_STREAM,
 };
@@ -19,6 +21,15 @@ const OVERHEAD: usize = 64;
 const CAPTURED: usize = 64 * 1024;
 
 impl Stack {
+    /// [`Stack::perform`] for a process that is not the host's: AF_UNIX tells of whoever asks (SO_PEERCRED, SCM_CREDENTIALS).
+    #[cfg(feature = "cli")]
+    pub(crate) fn perform_for(&mut self, caller: Credentials, verb: &Verb) -> Result<Answer> {
+        let own = std::mem::replace(&mut self.net.config.credentials, caller);
+        let answer = self.perform(verb);
+        self.net.config.credentials = own;
+        answer
+    }
+
     /// Does what `verb` says, once, now.
     pub(crate) fn perform(&mut self, verb: &Verb) -> Result<Answer> {
         let done = |()| Answer::Done;

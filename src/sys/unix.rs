@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::descriptor;
+use crate::base::Credentials;
 
 /// The longest abstract name.
 pub(crate) const NAME_MAX: usize = 107;
@@ -244,17 +245,10 @@ pub(crate) fn send_with(
 }
 
 /// SO_PEERCRED: the process at the other end when it connected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Credentials {
-    pub(crate) pid: i32,
-    pub(crate) uid: u32,
-}
-
-/// SO_PEERCRED.
 pub(crate) fn peer_credentials(fd: BorrowedFd<'_>) -> io::Result<Credentials> {
     let nobody = libc::ucred { pid: 0, uid: 0, gid: 0 };
     let value = descriptor::get_option(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, nobody)?;
-    Ok(Credentials { pid: value.pid, uid: value.uid })
+    Ok(Credentials { pid: value.pid, uid: value.uid, gid: value.gid })
 }
 
 #[cfg(test)]

@@ -57,6 +57,8 @@ pub(crate) struct Options {
     pub(crate) oob_inline: bool,
     /// SO_PASSCRED: tell with what is received who sent it.
     pub(crate) pass_credentials: bool,
+    /// SO_PASSSEC: kept; without a security module there is no label to tell of.
+    pub(crate) pass_security: bool,
     /// SO_RCVBUF as getsockopt tells it (Linux: twice what setsockopt asked). See [`Options::recv_space`].
     pub(crate) recv_buffer: usize,
     /// SO_SNDBUF as getsockopt tells it. See [`Options::send_space`].
@@ -281,6 +283,7 @@ impl Options {
             broadcast: false,
             oob_inline: false,
             pass_credentials: false,
+            pass_security: false,
             recv_buffer: if stream { config.tcp_recv_buffer } else { config.recv_buffer },
             send_buffer: if stream { config.tcp_send_buffer } else { config.send_buffer },
             recv_buffer_set: false,

@@ -259,6 +259,18 @@ case! {
         t.peercred(client);
     }
 
+    /// This kernel has no security module that labels processes: SO_PASSSEC is kept, and nothing follows.
+    fn security_labels(t) in Lo {
+        for kind in [SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET] {
+            let s = t.socket(AF_UNIX, kind, 0);
+            for value in [0, 2] {
+                t.set(s, SOL_SOCKET, SO_PASSSEC, value);
+                t.getsockopt(s, SOL_SOCKET, SO_PASSSEC, 4);
+            }
+            t.getsockopt(s, SOL_SOCKET, SO_PEERSEC, 64);
+        }
+    }
+
     fn calls_on_a_peer_that_has_gone_since(t) in Lo {
         let server = t.server(SOCK_STREAM, hidden("s"), 5);
         let (client, accepted) = t.meet(SOCK_STREAM, server, hidden("s"));

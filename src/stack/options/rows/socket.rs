@@ -36,7 +36,7 @@ SOL_SOCKET: {
     SO_PEERSEC = NO_SUCH;
     SO_SNDBUFFORCE = Value::Special;
     SO_RCVBUFFORCE = Value::Special;
-    SO_PASSSEC = NOT_HERE;
+    SO_PASSSEC = on!(pass_security), not !UNIX => EOPNOTSUPP;
     SO_TIMESTAMPNS = Value::Special;
     SO_MARK = Value::Field { get: |o| o.mark as i32, set: |o, v| { o.mark = v as u32; true } };
     SO_TIMESTAMPING = Value::Special;
