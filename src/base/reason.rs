@@ -144,6 +144,7 @@ reasons! {
     PingNoSocket = "ping.no-socket", "no ping socket has the echo reply's identifier";
     PingNotEcho = "ping.not-echo", "a ping socket sends echo requests only";
     SocketFilter = "socket.filter", "the socket's filter refuses the datagram";
+    FlowLabel = "socket.flow-label", "the flow label is another socket's, or nobody has asked for it (IPV6_FLOWLABEL_MGR)";
     FilterLocked = "socket.filter-locked", "the socket's filter is locked (SO_LOCK_FILTER)";
     NoFilter = "socket.no-filter", "the socket has no filter";
     ReceiveQueueFull = "socket.receive-queue-full", "the socket's receive buffer is full";

@@ -45,9 +45,9 @@ pub(crate) enum Verb {
     Name(SocketId),
     /// getpeername(2). Answers [`Answer::Address`].
     Peer(SocketId),
-    /// getsockopt(2): socket, level, name, room. Answers [`Answer::Bytes`].
-    GetOption(SocketId, i32, i32, usize),
-    /// setsockopt(2): socket, level, name, value.
+    /// getsockopt(2): socket, level, name, room, and what stands there. Answers [`Answer::Bytes`].
+    GetOption(SocketId, i32, i32, usize, #[serde(with = "serde_bytes")] Vec<u8>),
+    /// setsockopt(2): socket, level, name, value. Answers [`Answer::Bytes`] where something is written back into it.
     SetOption(SocketId, i32, i32, #[serde(with = "serde_bytes")] Vec<u8>),
     /// poll(2). Answers [`Answer::Events`].
     Poll(SocketId),

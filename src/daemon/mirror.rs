@@ -68,7 +68,7 @@ impl Mirrors {
     /// # Errors
     /// EINVAL (no packet socket), those of [`Mirrors::open`].
     pub(super) fn of(&mut self, host: &Host, epoll: &Epoll, socket: SocketId) -> Result<OwnedFd> {
-        let kind = host.perform(Verb::GetOption(socket, SOL_SOCKET, SO_TYPE, 4))?;
+        let kind = host.perform(Verb::GetOption(socket, SOL_SOCKET, SO_TYPE, 4, Vec::new()))?;
         match (host.perform(Verb::Name(socket))?, kind) {
             (Answer::Address(SockAddr::Link(address)), Answer::Bytes(kind)) => {
                 let kind = kind.first_chunk().map_or(SOCK_RAW, |bytes| i32::from_ne_bytes(*bytes));

@@ -265,7 +265,7 @@ fn hostile_messages_do_no_harm() {
         Verb::Connect(socket, address),
         send(socket, address, b"data"),
         Verb::Receive { socket, count: usize::MAX, size: usize::MAX, flags: -1 },
-        Verb::GetOption(socket, 1, 2, usize::MAX),
+        Verb::GetOption(socket, 1, 2, usize::MAX, Vec::new()),
         Verb::SetOption(socket, 1, 2, vec![0; 4]),
         Verb::AddAddress(IfIndex(0), cidr),
         Verb::RemoveAddress(IfIndex(u32::MAX), cidr.address()),

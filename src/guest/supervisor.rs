@@ -306,7 +306,19 @@ impl Guest {
 
     /// An option's value.
     pub(super) fn option(&mut self, socket: SocketId, level: i32, name: i32, room: usize) -> Result<Vec<u8>> {
-        match self.verb(Verb::GetOption(socket, level, name, room))? {
+        self.option_of(socket, level, name, room, Vec::new())
+    }
+
+    /// The same of one that is given what it is asked about.
+    pub(super) fn option_of(
+        &mut self,
+        socket: SocketId,
+        level: i32,
+        name: i32,
+        room: usize,
+        given: Vec<u8>,
+    ) -> Result<Vec<u8>> {
+        match self.verb(Verb::GetOption(socket, level, name, room, given))? {
             Answer::Bytes(bytes) => Ok(bytes),
             _ => Err(unexpected()),
         }

@@ -145,7 +145,22 @@ impl Socket {
     /// # Errors
     /// As [`Socket::getsockopt`].
     pub fn getsockopt_bytes(&self, level: i32, name: i32, buflen: usize) -> Result<Vec<u8>> {
-        match self.look("getsockopt", |id| Verb::GetOption(id, level, name, buflen))? {
+        self.option(level, name, buflen, Vec::new())
+    }
+
+    /// getsockopt(2) of an option that is told by the value's place what it is asked about: IP_MSFILTER, MCAST_MSFILTER (a group,
+    /// and for how many sources there is room), IPV6_FLOWLABEL_MGR, PACKET_HDRLEN (a version). Its bytes as Linux lays them out, at
+    /// most as many as `value` has.
+    ///
+    /// # Errors
+    /// As [`Socket::getsockopt`].
+    pub fn getsockopt_of(&self, level: i32, name: i32, value: impl OptionValue) -> Result<Vec<u8>> {
+        let value = value.option_bytes();
+        self.option(level, name, value.len(), value)
+    }
+
+    fn option(&self, level: i32, name: i32, room: usize, given: Vec<u8>) -> Result<Vec<u8>> {
+        match self.look("getsockopt", |id| Verb::GetOption(id, level, name, room, given))? {
             Answer::Bytes(bytes) => Ok(bytes),
             _ => Err(unexpected()),
         }

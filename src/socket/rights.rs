@@ -18,7 +18,7 @@ impl Host {
     /// # Errors
     /// EBADF.
     pub fn take_socket(&self, number: SocketId) -> Result<Socket> {
-        let option = |name| match self.perform(Verb::GetOption(number, SOL_SOCKET, name, 4))? {
+        let option = |name| match self.perform(Verb::GetOption(number, SOL_SOCKET, name, 4, Vec::new()))? {
             Answer::Bytes(bytes) => bytes.try_into().map(i32::from_ne_bytes).map_err(|_| unexpected()),
             _ => Err(unexpected()),
         };

@@ -107,7 +107,14 @@ impl Family for Inet {
         if matches!(entry.protocol_part, Part::Tcp(_)) && !stack.tcp_has_peer(id) {
             return Err(Errno::ENOTCONN.because(Reason::NotConnected));
         }
-        Ok(entry.shown(entry.with_device_scope(remote)))
+        let mut shown = entry.shown(entry.with_device_scope(remote));
+        if let SockAddr::V6(v6) = &mut shown
+            && entry.options.flow_info_send
+        {
+            // inet6_getname: "sin->sin6_flowinfo = np->flow_label"
+            v6.set_flowinfo(entry.options.flow_info);
+        }
+        Ok(shown)
     }
 
     fn poll(&self, stack: &Stack, id: SocketId, entry: &Entry) -> i32 {
@@ -212,6 +219,12 @@ impl Stack {
             return Err(Errno::EAFNOSUPPORT.because(Reason::WrongFamily));
         }
         let remote = destination(entry, address)?;
+        if let SockAddr::V6(v6) = address
+            && entry.options.flow_info_send
+        {
+            self.may_label(entry, v6.flowinfo())?;
+            self.sockets.get_mut(id)?.options.flow_info = v6.flowinfo();
+        }
         if tcp {
             if remote.ip().is_multicast() || self.net.is_broadcast(remote.ip()) {
                 return Err(Errno::ENETUNREACH.because(Reason::WrongKind));

@@ -154,7 +154,7 @@ impl Lan {
         let mut frame = net.pool.frame(payload.len());
         frame.bytes_mut().copy_from_slice(payload);
         let mut head = IpHead {
-            flow_label: 0,
+            flow_label: None,
             source: path.source,
             destination: ip(to),
             protocol: protocol as u8,

@@ -170,8 +170,8 @@ pub(crate) struct IpHead {
     pub(crate) ignore_path_mtu: bool,
     /// A multicast goes back to this host's members too (IP_MULTICAST_LOOP).
     pub(crate) loop_multicast: bool,
-    /// IPv6's, 20 bits.
-    pub(crate) flow_label: u32,
+    /// IPv6's, 20 bits; `None` = by the hash of the flow.
+    pub(crate) flow_label: Option<u32>,
 }
 
 /// What an interface is told at its birth.

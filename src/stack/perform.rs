@@ -57,10 +57,13 @@ impl Stack {
             },
             Verb::Name(id) => self.getsockname(id).map(Answer::Address),
             Verb::Peer(id) => self.getpeername(id).map(Answer::Address),
-            Verb::GetOption(id, level, name, room) => {
-                self.getsockopt(id, level, name, room.min(MOST)).map(Answer::Bytes)
+            Verb::GetOption(id, level, name, room, ref given) => {
+                self.getsockopt_of(id, level, name, room.min(MOST), given).map(Answer::Bytes)
             }
-            Verb::SetOption(id, level, name, ref value) => self.setsockopt(id, level, name, value).map(done),
+            Verb::SetOption(id, level, name, ref value) => {
+                self.setsockopt(id, level, name, value)?;
+                Ok(self.newest_flow_label(id, level, name, value).map_or(Answer::Done, Answer::Bytes))
+            }
             Verb::Poll(id) => Ok(Answer::Events(self.poll(id))),
             Verb::Readable(id) => self.readable(id).map(Answer::Count),
             Verb::AtMark(id) => self.at_mark(id).map(|at| Answer::Count(at.into())),

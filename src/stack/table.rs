@@ -43,6 +43,10 @@ pub(crate) struct Entry {
     pub(crate) port_chosen: bool,
     /// Multicast groups that it has joined; left at close.
     pub(crate) memberships: Vec<Membership>,
+    /// Flow labels that it has asked for (IPV6_FLOWLABEL_MGR).
+    pub(crate) flow_labels: Vec<u32>,
+    /// What did not fit its path, as IPV6_RECVPATHMTU tells it once: where it was to go, and the MTU.
+    pub(crate) path_mtu: Option<(std::net::Ipv6Addr, u32)>,
     /// SO_ATTACH_FILTER.
     pub(crate) filter: Option<Program>,
     /// SO_ATTACH_REUSEPORT_CBPF: which of the group is chosen.
@@ -90,6 +94,8 @@ impl Entry {
             address_chosen: false,
             port_chosen: false,
             memberships: Vec::new(),
+            flow_labels: Vec::new(),
+            path_mtu: None,
             filter: None,
             balance: None,
             errors: ErrorQueue::default(),

@@ -149,6 +149,7 @@ impl Stack {
             let _ = self.net.leave(membership.group, Some(membership.interface));
             self.report_sources(membership.group, membership.interface);
         }
+        self.release_flow_labels(id);
         self.release_port(id);
         self.sockets.remove(id);
         self.ready.wake(id);

@@ -51,6 +51,8 @@ pub trait Arm {
     fn getpeername(&mut self, fd: Fd) -> Outcome<SockAddr>;
     /// The option's bytes, at most `len`.
     fn getsockopt(&mut self, fd: Fd, level: i32, name: i32, len: usize) -> Outcome<Vec<u8>>;
+    /// The same of an option that finds in the value's place what it is asked about.
+    fn getsockopt_of(&mut self, fd: Fd, level: i32, name: i32, value: &[u8]) -> Outcome<Vec<u8>>;
     fn setsockopt(&mut self, fd: Fd, level: i32, name: i32, value: &[u8]) -> Outcome<()>;
     /// Waits until one of `events` (POLLERR and POLLHUP always) is there; 0 = none came in time.
     fn poll(&mut self, fd: Fd, events: i32, timeout: Duration) -> Outcome<i32>;

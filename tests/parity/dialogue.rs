@@ -341,6 +341,14 @@ impl Dialogue {
         result.ok()
     }
 
+    /// The same, told what it is asked about.
+    pub fn getsockopt_of(&mut self, fd: Fd, level: i32, name: i32, value: &[u8]) -> Option<Vec<u8>> {
+        let result = self.arm.getsockopt_of(fd, level, name, value);
+        let text = outcome(&result, |v| value_text(v));
+        self.note(format!("{}.getsockopt({level}, {name}, {}) = {text}", Self::who(fd), value_text(value)));
+        result.ok()
+    }
+
     pub fn setsockopt(&mut self, fd: Fd, level: i32, name: i32, value: &[u8]) -> bool {
         let result = self.arm.setsockopt(fd, level, name, value);
         let line = format!(

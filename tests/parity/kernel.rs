@@ -285,8 +285,12 @@ impl Arm for Kernel {
     }
 
     fn getsockopt(&mut self, fd: Fd, level: i32, name: i32, len: usize) -> Outcome<Vec<u8>> {
-        let mut value = vec![0u8; len];
-        let mut len = len as socklen_t;
+        self.getsockopt_of(fd, level, name, &vec![0u8; len])
+    }
+
+    fn getsockopt_of(&mut self, fd: Fd, level: i32, name: i32, value: &[u8]) -> Outcome<Vec<u8>> {
+        let mut value = value.to_vec();
+        let mut len = value.len() as socklen_t;
         check(unsafe {
             libc::getsockopt(self.raw(fd), level, name, value.as_mut_ptr().cast(), &raw mut len)
         })?;

@@ -25,7 +25,8 @@ pub fn encode(address: SockAddr) -> (libc::sockaddr_storage, socklen_t) {
             let sin6 = libc::sockaddr_in6 {
                 sin6_family: AF_INET6 as u16,
                 sin6_port: a.port().to_be(),
-                sin6_flowinfo: a.flowinfo(),
+                // In network byte order.
+                sin6_flowinfo: a.flowinfo().to_be(),
                 sin6_addr: libc::in6_addr { s6_addr: a.ip().octets() },
                 sin6_scope_id: a.scope_id(),
             };
@@ -63,7 +64,7 @@ pub fn decode(storage: &libc::sockaddr_storage, len: socklen_t) -> Option<SockAd
             let sin6: libc::sockaddr_in6 = unsafe { std::ptr::read((&raw const *storage).cast()) };
             let ip = Ipv6Addr::from(sin6.sin6_addr.s6_addr);
             let port = u16::from_be(sin6.sin6_port);
-            Some(SocketAddrV6::new(ip, port, sin6.sin6_flowinfo, sin6.sin6_scope_id).into())
+            Some(SocketAddrV6::new(ip, port, u32::from_be(sin6.sin6_flowinfo), sin6.sin6_scope_id).into())
         }
         AF_PACKET => Some(crate::link::decode(storage)),
         AF_UNIX => {

@@ -112,7 +112,7 @@ fn decode_one(level: i32, kind: i32, data: &[u8]) -> Option<ControlMessage> {
         (
             SOL_IPV6,
             IPV6_HOPOPTS | IPV6_DSTOPTS | IPV6_RTHDR | IPV6_2292HOPOPTS | IPV6_2292DSTOPTS | IPV6_2292RTHDR
-            | IPV6_2292HOPLIMIT,
+            | IPV6_2292HOPLIMIT | IPV6_PATHMTU,
         ) => ControlMessage::Ipv6 { name: kind, bytes: data.to_vec() },
         (SOL_IPV6, IPV6_2292PKTINFO) => {
             // The interface has each side's own number.

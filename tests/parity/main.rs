@@ -41,6 +41,7 @@ mod connect;
 mod control;
 mod extensions;
 mod filter;
+mod flow_labels;
 mod ioctl;
 mod ip_level;
 mod listen;

@@ -134,6 +134,10 @@ impl Arm for Ours {
         self.at(fd)?.getsockopt_bytes(level, name, len).map_err(number)
     }
 
+    fn getsockopt_of(&mut self, fd: Fd, level: i32, name: i32, value: &[u8]) -> Outcome<Vec<u8>> {
+        self.at(fd)?.getsockopt_of(level, name, value).map_err(number)
+    }
+
     fn setsockopt(&mut self, fd: Fd, level: i32, name: i32, value: &[u8]) -> Outcome<()> {
         self.at(fd)?.setsockopt(level, name, value).map_err(number)
     }

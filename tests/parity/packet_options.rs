@@ -93,6 +93,9 @@ case! {
         for len in [4, 8] {
             t.getsockopt(s, SOL_PACKET, PACKET_HDRLEN, len);
         }
+        for version in [0_i32, 1, 2, 3, -1] {
+            t.getsockopt_of(s, SOL_PACKET, PACKET_HDRLEN, &version.to_ne_bytes());
+        }
         t.set(s, SOL_PACKET, PACKET_HDRLEN, 1);
     }
 

@@ -177,4 +177,52 @@ case! {
         t.setsockopt(s, SOL_IP, IP_MSFILTER, &list(5));
         t.setsockopt(s, SOL_IP, IP_BLOCK_SOURCE, &value(8));
     }
+
+    fn reading_struct_ip_msfilter(t) in Lo {
+        let s = t.udp();
+        let asked = |group: [u8; 4], local: [u8; 4], room: u8| {
+            let mut value = [&group[..], &local, &[7, 0, 0, 0], &[room, 0, 0, 0]].concat();
+            value.resize(16 + usize::from(room) * 4, 0xee);
+            value
+        };
+        let (group, lo) = ([233, 252, 0, 1], [127, 0, 0, 1]);
+        t.getsockopt_of(s, SOL_IP, IP_MSFILTER, &asked(group, lo, 0));
+        t.setsockopt(s, SOL_IP, IP_ADD_MEMBERSHIP, &[group, lo].concat());
+        t.getsockopt_of(s, SOL_IP, IP_MSFILTER, &asked(group, lo, 2));
+        for last in [1, 2] {
+            t.setsockopt(s, SOL_IP, IP_BLOCK_SOURCE, &[group, lo, [192, 0, 2, last]].concat());
+        }
+        for room in [0, 1, 2, 3] {
+            t.getsockopt_of(s, SOL_IP, IP_MSFILTER, &asked(group, lo, room));
+        }
+        for value in [asked(group, [192, 0, 2, 7], 1), asked(lo, lo, 1), asked([233, 252, 0, 9], lo, 1)] {
+            t.getsockopt_of(s, SOL_IP, IP_MSFILTER, &value);
+        }
+        t.getsockopt_of(s, SOL_IP, IP_MSFILTER, &asked(group, lo, 1)[..15]);
+        let tcp = t.socket(AF_INET, SOCK_STREAM, 0);
+        t.getsockopt_of(tcp, SOL_IP, IP_MSFILTER, &asked(group, lo, 1));
+    }
+}
+
+twins! {
+    fn reading_a_list(t) in Lo {
+        let s = t.udp();
+        let (level, all, near) = (level(t), t.ip.group(), t.ip.on_wire(0));
+        let asked = |index: u32, group: IpAddr, room: u32| {
+            let mut value = [&index.to_ne_bytes()[..], &[0; 4], &storage(group), &[7, 0, 0, 0], &room.to_ne_bytes()].concat();
+            value.resize(144 + room as usize * 128, 0xee);
+            value
+        };
+        let request = [&1_u32.to_ne_bytes()[..], &[0; 4], &storage(all)].concat();
+        t.getsockopt_of(s, level, MCAST_MSFILTER, &asked(1, all, 1));
+        t.setsockopt_as(s, level, MCAST_JOIN_GROUP, &request, "the group");
+        t.getsockopt_of(s, level, MCAST_MSFILTER, &asked(1, all, 1));
+        let request = [&request[..], &storage(near)].concat();
+        t.setsockopt_as(s, level, MCAST_BLOCK_SOURCE, &request, "not from one");
+        for (index, room) in [(1, 0), (1, 1), (1, 2), (0, 1), (9, 1)] {
+            t.getsockopt_of(s, level, MCAST_MSFILTER, &asked(index, all, room));
+        }
+        t.getsockopt_of(s, level, MCAST_MSFILTER, &asked(1, near, 1));
+        t.getsockopt_of(s, level, MCAST_MSFILTER, &asked(1, all, 1)[..143]);
+    }
 }

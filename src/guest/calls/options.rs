@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use super::{errors, ring};
 use crate::base::constants::*;
-use crate::base::verb::Verb;
+use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Reason, Result};
 use crate::guest::supervisor::Guest;
 use crate::guest::trap::{Borrowed, Trap, Verdict};
@@ -26,12 +26,9 @@ pub(super) fn getsockopt(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Resu
     // SO_GET_FILTER: its lengths count instructions.
     let unit = if (level, name) == (SOL_SOCKET, SO_ATTACH_FILTER) { INSTRUCTION } else { 1 };
     let room = room.min(VALUE_MAX.max(INSTRUCTIONS_MAX * unit)) * unit;
-    let mut value = guest.option(ours.socket, level, name, room)?;
-    if (level, name) == (SOL_PACKET, PACKET_HDRLEN) {
-        // packet_getsockopt: the version that is asked about stands in the value's place.
-        let version = trap.read(at, 4)?.try_into().map_or(-1, i32::from_ne_bytes);
-        value = ring::header(version)?.to_ne_bytes().to_vec();
-    } else if (level, name) == (SOL_SOCKET, SO_ERROR) && ours.kind == SOCK_DGRAM {
+    let given = if is_given(level, name) { trap.read(at, room)? } else { Vec::new() };
+    let mut value = guest.option_of(ours.socket, level, name, room, given)?;
+    if (level, name) == (SOL_SOCKET, SO_ERROR) && ours.kind == SOCK_DGRAM {
         errors::forget(guest, ours.fd.as_fd(), ours.socket);
     } else if (level, name) == (SOL_SOCKET, SO_ERROR) {
         // An error that the descriptor has too is told once.
@@ -47,6 +44,17 @@ pub(super) fn getsockopt(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Resu
     Ok(Verdict::Return(0))
 }
 
+/// Options whose value says what is asked.
+fn is_given(level: i32, name: i32) -> bool {
+    matches!(
+        (level, name),
+        (SOL_IP, IP_MSFILTER)
+            | (SOL_IP | SOL_IPV6, MCAST_MSFILTER)
+            | (SOL_IPV6, IPV6_FLOWLABEL_MGR)
+            | (SOL_PACKET, PACKET_HDRLEN)
+    )
+}
+
 /// setsockopt(2).
 pub(super) fn setsockopt(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Result<Verdict> {
     let (level, name, at) = (trap.int(1), trap.int(2), trap.pointer(3));
@@ -60,7 +68,9 @@ pub(super) fn setsockopt(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Resu
         value = instructions(trap, &value)?;
     }
     let int = value.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes));
-    guest.verb(Verb::SetOption(ours.socket, level, name, value))?;
+    if let Answer::Bytes(back) = guest.verb(Verb::SetOption(ours.socket, level, name, value))? {
+        trap.write(at, &back)?;
+    }
     guest.asks_inq |= (level, name) == (SOL_TCP, TCP_INQ);
     if let (SOL_SOCKET, Some(int)) = (level, int) {
         tell_descriptor(&ours, name, int);

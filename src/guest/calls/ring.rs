@@ -5,7 +5,7 @@
 use std::os::fd::AsFd;
 
 use crate::base::constants::*;
-use crate::base::{Errno, Reason, Result};
+use crate::base::{Errno, Result};
 use crate::guest::supervisor::Guest;
 use crate::guest::trap::{Borrowed, Trap, Verdict};
 use crate::sys::{descriptor, mirror};
@@ -46,14 +46,4 @@ pub(super) fn replace(guest: &mut Guest, trap: &Trap, ours: &Borrowed) -> Result
     descriptor::set_nonblocking(native.as_fd(), ours.nonblocking)?;
     guest.replace(trap, trap.int(0), native.as_fd())?;
     Ok(Verdict::Native)
-}
-
-/// PACKET_HDRLEN: bytes in front of a frame's address in a ring of this version (sizeof(struct tpacket_hdr), tpacket2_hdr,
-/// tpacket3_hdr). EINVAL.
-pub(super) fn header(version: i32) -> Result<i32> {
-    match version {
-        0 | 1 => Ok(32),
-        2 => Ok(48),
-        _ => Err(Errno::EINVAL.because(Reason::OptionValue)),
-    }
 }

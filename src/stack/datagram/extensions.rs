@@ -1,10 +1,11 @@
 //! IPv6 extension headers and flow labels of a program's own (RFC 3542, RFC 2292): what a datagram is sent with, what is told of one that
 //! came.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::base::constants::*;
 use crate::base::{ControlMessage, Errno, Error, Reason, Result};
+use crate::stack::Received;
 use crate::stack::options::Options;
 
 /// The headers that a datagram is sent with, each as the program wrote it; empty = none.
@@ -119,6 +120,17 @@ pub(super) fn told(options: &Options, headers: &[u8], control: &mut Vec<ControlM
                 asked.map(|(_, _, name)| ControlMessage::Ipv6 { name: *name, bytes: bytes.to_vec() }),
             );
         }
+    }
+}
+
+/// ipv6_recv_rxpmtu: no data, and a struct ip6_mtuinfo about what did not fit.
+pub(super) fn path_mtu(to: Ipv6Addr, mtu: u32) -> Received {
+    let family = (AF_INET6 as u16).to_ne_bytes();
+    let bytes = [&family[..], &[0; 6], &to.octets(), &[0; 4], &mtu.to_ne_bytes()].concat();
+    Received {
+        from: Some(SocketAddr::new(to.into(), 0).into()),
+        control: vec![ControlMessage::Ipv6 { name: IPV6_PATHMTU, bytes }],
+        ..Received::default()
     }
 }
 

@@ -5,6 +5,7 @@
 //! | `queue.rs` | a socket's queue of datagrams, bounded by SO_RCVBUF; recvmsg(2), poll(2) |
 //! | `coalesce.rs` | datagrams that come together (UDP_GRO) |
 //! | `extensions.rs` | IPv6 extension headers, sent and told (RFC 3542) |
+//! | `flow_label.rs` | flow labels that programs hold (IPV6_FLOWLABEL_MGR) |
 //! | `errors.rs` | its queue of errors and notices (MSG_ERRQUEUE) |
 //! | `asked.rs` | what a call asks of its own datagram beside the way: mark, priority, times |
 //! | `way.rs` | the way of a datagram out: source, interface, header fields, fragments or EMSGSIZE |
@@ -19,6 +20,7 @@ mod coalesce;
 mod connect;
 mod errors;
 mod extensions;
+mod flow_label;
 mod queue;
 mod way;
 
@@ -32,6 +34,7 @@ pub(crate) use address::{WithScope, needs_scope, scoped};
 pub(in crate::stack) use asked::{priority_of, span};
 pub(crate) use errors::ErrorQueue;
 pub(in crate::stack) use extensions::Extensions;
+pub(crate) use flow_label::FlowLabels;
 pub(crate) use queue::{Queue, Queued};
 pub(in crate::stack) use queue::{charge, facts, scatter};
 pub(crate) use way::{Outgoing, gather};

@@ -363,6 +363,11 @@ impl Stack {
         }
         let epoch = self.net.config.epoch;
         let entry = self.sockets.get_mut(id)?;
+        if entry.options.recv_path_mtu
+            && let Some((to, mtu)) = entry.path_mtu.take()
+        {
+            return Ok(extensions::path_mtu(to, mtu));
+        }
         entry.take_error()?;
         let read_shut = entry.read_shut;
         let peeks = flags & MSG_PEEK != 0;

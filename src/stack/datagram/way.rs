@@ -12,7 +12,7 @@ use crate::base::constants::{
 };
 use crate::base::{ControlMessage, Errno, Frame, IfIndex, Instant, Reason, Result, SocketId};
 use crate::stack::table::Entry;
-use crate::stack::{Cast, Hints, IpHead, Path, SendTo, Stack, keyed_hash};
+use crate::stack::{Cast, Hints, IpHead, Path, SendTo, Stack};
 
 /// A datagram's way out, once all questions are answered.
 #[derive(Clone)]
@@ -70,12 +70,21 @@ impl Stack {
         // ipv6_can_nonlocal_bind: of IPv6, who may bind to any address may send from it.
         let any_source = options.transparent || options.freebind && to.is_ipv6();
         let (mut extensions, mut whole_only) = (Extensions::default(), options.dont_fragment6);
-        let mut flow_info = match to {
-            SocketAddr::V6(v6) if options.flow_info_send => v6.flowinfo(),
+        let mut flow_info = match (how.to, to) {
+            (None, _) => options.flow_info,
+            (_, SocketAddr::V6(v6)) if options.flow_info_send => v6.flowinfo(),
             _ => 0,
         };
         let (mut ttl, mut tos) = (None, options.service(to.ip()));
-        let mut interface = entry.device;
+        let scope = match to {
+            SocketAddr::V6(v6) if needs_scope(v6.ip()) && v6.scope_id() != 0 => Some(IfIndex(v6.scope_id())),
+            _ => None,
+        };
+        let sticky = options.sticky_interface6.filter(|_| to.is_ipv6() && scope.is_none());
+        if sticky.is_some_and(|sticky| self.net.interface_name(sticky).is_none()) {
+            return Err(Errno::ENETUNREACH.because(Reason::NoInterface));
+        }
+        let mut interface = entry.device.or(sticky);
         let mut source = entry.local.map(|local| local.ip()).filter(|local| is_source(*local));
         for message in how.control {
             asked.take(entry, &self.net.config, message)?;
@@ -116,10 +125,9 @@ impl Stack {
             IpAddr::V4(_) => source.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
         };
-        let scope = match to {
-            SocketAddr::V6(v6) if needs_scope(v6.ip()) && v6.scope_id() != 0 => Some(IfIndex(v6.scope_id())),
-            _ => None,
-        };
+        if to.is_ipv6() {
+            self.may_label(entry, flow_info)?;
+        }
         if let (Some(scope), Some(bound)) = (scope, interface)
             && scope != bound
         {
@@ -162,15 +170,7 @@ impl Stack {
             tos,
             dont_fragment: false,
             ignore_path_mtu: false,
-            flow_label: match flow_info & 0xf_ffff {
-                // RFC 6437 3: labels "chosen from a uniform distribution", one for all packets of a flow.
-                0 if options.auto_flow_label == Some(true) => {
-                    let port = entry.local.map_or(0, |local| local.port());
-                    let flow = (path.source, port, destination, to.port(), entry.protocol);
-                    (keyed_hash(&self.net.config.secret, flow) as u32 & 0xf_ffff).max(1)
-                }
-                label => label,
-            },
+            flow_label: options.label(flow_info),
             loop_multicast: match destination {
                 IpAddr::V4(_) => options.multicast_loop,
                 IpAddr::V6(_) => options.multicast_loop6,
@@ -218,6 +218,12 @@ impl Stack {
         let may_cut = matches!(discover, IP_PMTUDISC_DONT | IP_PMTUDISC_WANT | IP_PMTUDISC_OMIT);
         let whole_only = !v4 && way.whole_only;
         if length > most || (length > mtu && (!may_cut || whole_only)) {
+            if let (true, IpAddr::V6(to)) = (whole_only && entry.options.recv_path_mtu, way.head.destination)
+            {
+                // ipv6_local_rxpmtu
+                let told = mtu.saturating_sub(way.extensions.len());
+                self.sockets.get_mut(id)?.path_mtu = Some((to, u32::try_from(told).unwrap_or(u32::MAX)));
+            }
             return Err(self.too_long(id, way.destination, mtu));
         }
         // __ip_make_skb: DF by WANT only on what fits.

@@ -122,7 +122,7 @@ proptest! {
         }
         let mut frame = lan.hosts[0].pool.frame(packet.len());
         frame.bytes_mut().copy_from_slice(&packet);
-        let _ = lan.hosts[0].send_packet(frame, Hints::default());
+        let _ = lan.hosts[0].send_packet(frame, None, Hints::default());
         lan.run(Duration::from_secs(10));
     }
 }

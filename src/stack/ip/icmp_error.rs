@@ -164,7 +164,7 @@ impl Net {
         };
         bytes[2..4].copy_from_slice(&checksum.to_be_bytes());
         let head = IpHead {
-            flow_label: 0,
+            flow_label: None,
             source,
             destination: header.source,
             protocol: protocol as u8,

@@ -8,6 +8,7 @@
 //! | `reassembly.rs` | fragments to datagrams |
 //! | `forward.rs` | a router's work |
 //! | `output.rs` | a packet to a link: header, path, fragments, copies for this host's own members |
+//! | `flow_label.rs` | the flow label of an IPv6 packet |
 //! | `departure.rs` | packets that wait for their time |
 //! | `options.rs` | IPv4's options that a socket sends (IP_OPTIONS) |
 //! | `record.rs` | IPv4's options that every host on the way writes into |
@@ -24,6 +25,7 @@
 
 mod departure;
 mod extension;
+mod flow_label;
 mod forward;
 mod fragment;
 mod header;

@@ -76,9 +76,7 @@ impl Net {
                 }
                 let header = frame.push(V6_LEN);
                 Header::write_v6(header, source, destination, head.protocol, head.ttl, head.tos, length);
-                let [_, a, b, c] = (head.flow_label & 0xf_ffff).to_be_bytes();
-                header[1] |= a;
-                header[2..4].copy_from_slice(&[b, c]);
+                self.label(frame.bytes_mut(), head.flow_label);
                 let chain = walk(frame.bytes())
                     .map_or((head.protocol, V6_LEN), |chain| (chain.protocol, chain.payload));
                 self.loop_copy(&hop, &frame, chain.1, &IpHead { protocol: chain.0, ..head });
@@ -91,12 +89,20 @@ impl Net {
         }
     }
 
-    /// Sends a packet whose IP header is complete (smoltcp's segments): routed by its destination. Over
+    /// Sends a packet whose IP header is complete but for IPv6's flow label (smoltcp's segments): routed by its destination. Over
     /// the interface's MTU it is cut where its header allows it, else EMSGSIZE.
-    pub(crate) fn send_packet(&mut self, frame: Frame, hints: Hints) -> Result<(), Error> {
+    pub(crate) fn send_packet(
+        &mut self,
+        mut frame: Frame,
+        flow_label: Option<u32>,
+        hints: Hints,
+    ) -> Result<(), Error> {
         let Some(header) = Header::quoted(frame.bytes()) else {
             return Err(Errno::EINVAL.because(Reason::IpMalformed));
         };
+        if header.destination.is_ipv6() {
+            self.label(frame.bytes_mut(), flow_label);
+        }
         let hop = self.hop(header.destination, hints)?;
         let mtu = self.interface(hop.interface).map_or(0, |i| i.mtu_for(header.destination));
         if frame.len() <= mtu || frame.gso_size != 0 {

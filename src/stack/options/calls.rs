@@ -115,6 +115,18 @@ pub(super) fn int(level: i32, value: &[u8]) -> i32 {
 impl Stack {
     /// getsockopt(2): the value's bytes as Linux lays them out, cut to `len`.
     pub(crate) fn getsockopt(&mut self, id: SocketId, level: i32, name: i32, len: usize) -> Result<Vec<u8>> {
+        self.getsockopt_of(id, level, name, len, &[])
+    }
+
+    /// The same of options that are `given`, in the value's place, what they are asked about.
+    pub(crate) fn getsockopt_of(
+        &mut self,
+        id: SocketId,
+        level: i32,
+        name: i32,
+        len: usize,
+        given: &[u8],
+    ) -> Result<Vec<u8>> {
         let entry = self.sockets.get(id)?;
         // udp_getsockopt looks at both levels, udp_setsockopt at its own alone.
         let level = if kind_of(entry) & (UDP | UDPLITE) != 0 { level_of_row(level) } else { level };
@@ -132,7 +144,7 @@ impl Stack {
         let mut value = match &row.value {
             _ if refuses_reading(row, entry) => return Err(row.refused.1.because(Reason::WrongKind)),
             Value::Field { get, .. } => ints(get(&entry.options)),
-            Value::Special | Value::SpecialReadOnly => self.get_special(id, level, name, len)?,
+            Value::Special | Value::SpecialReadOnly => self.get_special(id, level, name, len, given)?,
             Value::Stored { default, .. } => stored.cloned().unwrap_or_else(|| ints(*default)),
             Value::StoredBytes { default, .. } => stored.cloned().unwrap_or_else(|| default.to_vec()),
             Value::WriteOnly { .. } | Value::WriteOnlyBytes { .. } | Value::WriteOnlySpecial => {

@@ -174,8 +174,14 @@ pub(crate) struct Options {
     pub(in crate::stack) extensions: Extensions,
     /// IPV6_FLOWINFO_SEND: the flow label of sin6_flowinfo is sent.
     pub(crate) flow_info_send: bool,
-    /// IPV6_AUTOFLOWLABEL: a flow label by the hash of the flow; `None` = not asked, which is none here.
-    pub(crate) auto_flow_label: Option<bool>,
+    /// What connect(2) was given in sin6_flowinfo then.
+    pub(crate) flow_info: u32,
+    /// IPV6_AUTOFLOWLABEL: where none is asked for, a flow label by the hash of the flow.
+    pub(crate) auto_flow_label: bool,
+    /// IPV6_PKTINFO: where datagrams go out, if the device says nothing.
+    pub(crate) sticky_interface6: Option<IfIndex>,
+    /// IPV6_RECVPATHMTU: tell of what did not fit the path.
+    pub(crate) recv_path_mtu: bool,
     pub(crate) v6only: bool,
     /// IPV6_UNICAST_HOPS; `None` = the host's.
     pub(crate) hops: Option<u8>,
@@ -350,7 +356,10 @@ impl Options {
             headers6: Headers6::default(),
             extensions: Extensions::default(),
             flow_info_send: false,
-            auto_flow_label: None,
+            flow_info: 0,
+            auto_flow_label: true,
+            sticky_interface6: None,
+            recv_path_mtu: false,
             signatures: Default::default(),
             ip_options: IpOptions::default(),
             // ping_v6_prot has nothing to do with IPv4.
@@ -443,6 +452,12 @@ impl Options {
     /// Time to live of a unicast packet to this destination.
     pub(crate) fn unicast_ttl(&self, config: &Config, destination: IpAddr) -> u8 {
         if destination.is_ipv4() { self.ttl } else { self.hops }.unwrap_or(config.ttl)
+    }
+
+    /// The flow label of packets for which `flow_info` was asked; `None` = by the hash of the flow.
+    pub(crate) fn label(&self, flow_info: u32) -> Option<u32> {
+        let label = flow_info & 0xf_ffff;
+        (label != 0 || !self.auto_flow_label).then_some(label)
     }
 
     /// Type of service (IPv6: traffic class) of a packet to this destination.

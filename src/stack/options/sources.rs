@@ -1,9 +1,9 @@
 //! Source filters of a socket's multicast memberships (RFC 3376, RFC 3678): IP_ADD_SOURCE_MEMBERSHIP, IP_BLOCK_SOURCE, IP_MSFILTER,
 //! MCAST_JOIN_SOURCE_GROUP, MCAST_BLOCK_SOURCE, MCAST_MSFILTER and their opposites.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::bytes::{in_addr, in6_addr, word};
+use super::bytes::{in_addr, in6_addr, sockaddr, word};
 use super::calls::{out_of_range, wrong_length};
 use crate::base::constants::*;
 use crate::base::{Errno, Error, IfIndex, Reason, Result, SocketId};
@@ -182,6 +182,49 @@ impl Stack {
         membership.sources = (!sources.is_empty()).then_some(sources);
         self.report_sources(group, interface);
         Ok(())
+    }
+
+    /// The same, read: `given` says of which group, and for how many sources there is room (ip_mc_msfget, ip_mc_gsfget, ip6_mc_msfget).
+    pub(super) fn source_filter(
+        &mut self,
+        id: SocketId,
+        level: i32,
+        name: i32,
+        given: &[u8],
+    ) -> Result<Vec<u8>> {
+        let old = level == SOL_IP && name == IP_MSFILTER;
+        let list = if old { 16 } else { GROUP_FILTER };
+        let mut told = given.get(..list).ok_or_else(wrong_length)?.to_vec();
+        let room = word(given, list - 4).and_then(|room| usize::try_from(room).ok()).unwrap_or(0);
+        let group = match (old, level) {
+            (true, _) => in_addr(given, 0).map(IpAddr::V4),
+            (_, SOL_IPV6) => in6_addr(given, 16).map(IpAddr::V6),
+            _ => address(level, given, 8).ok(),
+        };
+        let group = group.filter(IpAddr::is_multicast).ok_or_else(out_of_range)?;
+        let interface = if old {
+            let local = in_addr(given, 4).unwrap_or(Ipv4Addr::UNSPECIFIED);
+            let interface = self.named_interface(None, local)?;
+            self.net.group_link(group, interface)?
+        } else {
+            IfIndex(word(given, 0).unwrap_or(0))
+        };
+        let membership = self.membership_of(id, group, interface)?;
+        let sources = membership.sources.as_deref().unwrap_or_default();
+        // MCAST_EXCLUDE is 0 in struct ip_msfilter as here, MCAST_INCLUDE 1.
+        told[list - 8..list - 4].copy_from_slice(&u32::from(!membership.exclude).to_ne_bytes());
+        told[list - 4..].copy_from_slice(&(sources.len() as u32).to_ne_bytes());
+        for source in sources.iter().take(room) {
+            match source {
+                IpAddr::V4(v4) if old => told.extend(v4.octets()),
+                source => {
+                    let mut address = sockaddr(SocketAddr::new(*source, 0).into());
+                    address.resize(STORAGE, 0);
+                    told.extend(address);
+                }
+            }
+        }
+        Ok(told)
     }
 
     fn membership_of(&mut self, id: SocketId, group: IpAddr, interface: IfIndex) -> Result<&mut Membership> {

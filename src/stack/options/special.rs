@@ -52,13 +52,20 @@ fn service(entry: &Entry, now: u8, asked: i32) -> u8 {
 }
 
 impl Stack {
-    pub(super) fn get_special(&mut self, id: SocketId, level: i32, name: i32, len: usize) -> Result<Vec<u8>> {
+    pub(super) fn get_special(
+        &mut self,
+        id: SocketId,
+        level: i32,
+        name: i32,
+        len: usize,
+        given: &[u8],
+    ) -> Result<Vec<u8>> {
         let entry = self.sockets.get(id)?;
         let options = &entry.options;
         let number = match (level, name) {
             _ if is_raw(level, name) => return self.get_raw(id, level, name),
             (SOL_SOCKET, _) => return self.get_socket_level(id, name, len),
-            (SOL_PACKET, _) => return self.packet_get_option(id, name, len),
+            (SOL_PACKET, _) => return self.packet_get_option(id, name, len, given),
             (SOL_CAN_RAW, _) => return self.can_raw_get(id, name, len),
             (SOL_RDS, _) => return self.rds_get(id, name, len),
             (SOL_CAN_ISOTP, _) => return self.isotp_get(id, name),
@@ -89,6 +96,10 @@ impl Stack {
             (SOL_IPV6, IPV6_HOPOPTS | IPV6_RTHDRDSTOPTS | IPV6_RTHDR | IPV6_DSTOPTS) => {
                 return Ok(options.extensions.get(name));
             }
+            (SOL_IP, IP_MSFILTER) | (SOL_IP | SOL_IPV6, MCAST_MSFILTER) => {
+                return self.source_filter(id, level, name, given);
+            }
+            (SOL_IPV6, IPV6_FLOWLABEL_MGR) => return self.told_flow_label(id, given),
             (SOL_IPV6, IPV6_V6ONLY) => i32::from(options.v6only),
             (SOL_IPV6, IPV6_TCLASS) => i32::from(options.tclass),
             (SOL_UDP, UDP_ENCAP) => options.udp.encap,
@@ -177,6 +188,17 @@ impl Stack {
             }
             (SOL_IPV6, IPV6_HOPOPTS | IPV6_RTHDRDSTOPTS | IPV6_RTHDR | IPV6_DSTOPTS) => {
                 return self.sockets.get_mut(id)?.options.extensions.set(name, value);
+            }
+            (SOL_IPV6, IPV6_FLOWLABEL_MGR) => return self.set_flow_label(id, value),
+            (SOL_IPV6, IPV6_PKTINFO) => {
+                // struct in6_pktinfo; do_ipv6_setsockopt keeps the address, which nothing ever asks for.
+                let index = word(value, 16).ok_or_else(wrong_length)?;
+                let entry = self.sockets.get_mut(id)?;
+                if entry.device.is_some_and(|device| device != IfIndex(index)) {
+                    return Err(out_of_range());
+                }
+                entry.options.sticky_interface6 = (index != 0).then_some(IfIndex(index));
+                return Ok(());
             }
             (SOL_IPV6, IPV6_MULTICAST_IF) if value.len() < 4 => return Err(wrong_length()),
             (SOL_IPV6, IPV6_MULTICAST_IF) => {

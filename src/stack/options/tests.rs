@@ -24,12 +24,11 @@ const KINDS: [(&str, i32, i32, i32); 14] = [
 
 /// What is different here, and is meant to be: the machine's own numbers, and what we do not have.
 const OURS: &[(&str, &str)] = &[
-    (
-        "PACKET_HDRLEN",
-        "the version stands in the value's own buffer: here it is always that of versions 1 and 2",
-    ),
+    ("PACKET_HDRLEN", "the version stands in the value's own buffer, and Python's is not empty"),
     ("PACKET_VNET_HDR", "no frame has anything left undone"),
     ("PACKET_VNET_HDR_SZ", "no frame has anything left undone"),
+    ("IP_MSFILTER", "the group stands in the value's own buffer, and Python's is not empty"),
+    ("IPV6_FLOWLABEL_MGR", "the request stands in the value's own buffer, and Python's is not empty"),
     ("SO_SNDBUF", "the default is the host's own"),
     ("SO_RCVBUF", "the default is the host's own"),
     ("SO_RCVLOWAT", "bounded by the receive buffer, whose size is the host's own"),
@@ -42,11 +41,8 @@ const OURS: &[(&str, &str)] = &[
     ("TCP_INFO", "as much as is known"),
     ("TCP_CC_INFO", "the kernel's congestion control tells of itself"),
     ("SO_RESERVE_MEM", "no memory control groups"),
-    ("IP_MSFILTER", "written only"),
-    ("MCAST_MSFILTER", "written only"),
     ("IPV6_ADDRFORM", "a socket keeps its family"),
     ("IPV6_2292PKTOPTIONS", "kept unchecked: obsolete since RFC 3542"),
-    ("IPV6_FLOWLABEL_MGR", "no flow labels"),
     ("IP_IPSEC_POLICY", "no IPsec"),
     ("IP_XFRM_POLICY", "no IPsec"),
     ("IPV6_IPSEC_POLICY", "no IPsec"),
@@ -79,13 +75,14 @@ fn ask(stack: &mut Stack, kind: &(&str, i32, i32, i32), row: &table::Row) -> Str
     let ints = [0, 1, 2, 5, 120, 255, 256, 1500, 65_536, -1_i32, -2].map(|n| n.to_ne_bytes().to_vec());
     let mut said = Vec::new();
     let id = stack.socket(kind.1, kind.2, kind.3).unwrap();
-    said.push(hex(stack.getsockopt(id, row.level, row.name, 64)));
-    said.push(hex(stack.getsockopt(id, row.level, row.name, 1)));
+    // Python gives a buffer of that length.
+    said.push(hex(stack.getsockopt_of(id, row.level, row.name, 64, &[0; 64])));
+    said.push(hex(stack.getsockopt_of(id, row.level, row.name, 1, &[0])));
     stack.close(id).unwrap();
     for value in [vec![], vec![1]].into_iter().chain(ints) {
         let id = stack.socket(kind.1, kind.2, kind.3).unwrap();
         said.push(match stack.setsockopt(id, row.level, row.name, &value) {
-            Ok(()) => hex(stack.getsockopt(id, row.level, row.name, 64)),
+            Ok(()) => hex(stack.getsockopt_of(id, row.level, row.name, 64, &[0; 64])),
             Err(error) => format!("!{}", error.errno().name()),
         });
         stack.close(id).unwrap();

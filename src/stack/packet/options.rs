@@ -79,6 +79,7 @@ impl Stack {
         id: SocketId,
         name: i32,
         len: usize,
+        given: &[u8],
     ) -> Result<Vec<u8>> {
         let entry = self.sockets.get_mut(id)?;
         match name {
@@ -88,8 +89,12 @@ impl Stack {
             }
             PACKET_IGNORE_OUTGOING => Ok(i32::from(entry.options.ignore_outgoing).to_ne_bytes().to_vec()),
             PACKET_HDRLEN if len < 4 => Err(Errno::EINVAL.because(Reason::OptionLength)),
-            // sizeof(struct tpacket_hdr) and tpacket2_hdr; Linux takes the version out of the value's buffer.
-            PACKET_HDRLEN => Ok(32_i32.to_ne_bytes().to_vec()),
+            // sizeof(struct tpacket_hdr), tpacket2_hdr, tpacket3_hdr: of the version that stands in the value's place.
+            PACKET_HDRLEN => match given.first_chunk().map_or(0, |version| i32::from_ne_bytes(*version)) {
+                0 | 1 => Ok(32_i32.to_ne_bytes().to_vec()),
+                2 => Ok(48_i32.to_ne_bytes().to_vec()),
+                _ => Err(Errno::EINVAL.because(Reason::OptionValue)),
+            },
             _ => Err(Errno::ENOPROTOOPT.because(Reason::UnknownOption)),
         }
     }

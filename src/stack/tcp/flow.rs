@@ -74,6 +74,8 @@ pub(super) struct Flow {
 pub(super) struct Settings {
     pub(super) tuning: Tuning,
     pub(super) tos: u8,
+    /// IPv6's; `None` = by the hash of the flow.
+    pub(super) flow_label: Option<u32>,
     pub(super) maxseg: u16,
     pub(super) keepalive: Option<Duration>,
     pub(super) keepintvl: Duration,
@@ -110,6 +112,7 @@ impl Settings {
                 ttl: options.unicast_ttl(config, remote),
             },
             tos: options.service(remote),
+            flow_label: options.label(options.flow_info),
             maxseg: options.maxseg,
             keepalive: options.keepalive.then_some(options.keepidle),
             keepintvl: options.keepintvl,

@@ -113,7 +113,7 @@ impl Tcp {
         }
         let number = self.half_open.insert(tuple, half);
         self.timers.set(at, Timer::HalfOpen(number));
-        send(rest, syn_ack, hints);
+        send(rest, syn_ack, settings.flow_label, hints);
         true
     }
 
@@ -142,8 +142,8 @@ impl Tcp {
         }
         if segment.has(SYN) {
             if segment.seq == half.irs && !segment.has(ACK) {
-                let again = copy(rest, &half.syn_ack);
-                send(rest, again, hints);
+                let (again, label) = (copy(rest, &half.syn_ack), half.settings.flow_label);
+                send(rest, again, label, hints);
             } else {
                 self.challenge_from(rest, &tuple, next, hints, listener);
             }
@@ -240,9 +240,9 @@ impl Tcp {
         if silent {
             return;
         }
-        let again = copy(rest, &half.syn_ack);
+        let (again, label) = (copy(rest, &half.syn_ack), half.settings.flow_label);
         rest.net.note(Reason::TcpRtoRetransmit, None, Some(listener));
-        send(rest, again, hints);
+        send(rest, again, label, hints);
     }
 
     fn challenge_from(
@@ -256,12 +256,12 @@ impl Tcp {
         let Some(half) = self.half_open.get_mut(tuple) else { return };
         let bare =
             Bare { seq: half.isn.wrapping_add(1), ack: Some(next), window: u16::MAX, flag: Flag::None };
-        let ttl = half.settings.tuning.ttl;
+        let (ttl, label) = (half.settings.tuning.ttl, half.settings.flow_label);
         if self.challenges.allow(rest.net.now) {
             rest.net.note(Reason::TcpChallengeAck, None, Some(listener));
             let mut frame = bare.frame(tuple, ttl, &rest.net.pool);
             sign(&mut frame, tuple, half.signature.as_ref());
-            send(rest, frame, hints);
+            send(rest, frame, label, hints);
         } else {
             rest.net.note(Reason::TcpChallengeLimited, None, Some(listener));
         }
@@ -303,11 +303,11 @@ fn copy(rest: &Rest<'_>, packet: &[u8]) -> Frame {
 }
 
 /// Hands a finished packet down. That it can't go is counted below; the protocol repeats what matters.
-pub(super) fn send(rest: &mut Rest<'_>, mut frame: Frame, hints: Hints) {
+pub(super) fn send(rest: &mut Rest<'_>, mut frame: Frame, flow_label: Option<u32>, hints: Hints) {
     frame.checksum = Checksum::Unverified;
     frame.time = rest.net.now;
     // An error here is like a loss on the way.
-    let _lost = rest.net.send_packet(frame, hints);
+    let _lost = rest.net.send_packet(frame, flow_label, hints);
 }
 
 /// RFC 5961 7: challenge ACKs are limited, all of a host together.

@@ -72,7 +72,7 @@ impl Tcp {
                             source: Some(tuple.local),
                             ..Hints::default()
                         };
-                        handshake::send(rest, frame, hints);
+                        handshake::send(rest, frame, None, hints);
                     }
                     return;
                 }
@@ -174,7 +174,7 @@ impl Tcp {
         };
         let mut frame = reset.frame(tuple, rest.net.config.ttl, &rest.net.pool);
         sign(&mut frame, tuple, self.key_of_answer(rest, tuple, segment, interface).as_ref());
-        handshake::send(rest, frame, hints);
+        handshake::send(rest, frame, None, hints);
     }
 
     /// A segment of a connection.

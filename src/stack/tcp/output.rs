@@ -148,7 +148,7 @@ impl Tcp {
             if flow.settings.pacing_rate != u64::MAX && segment.payload > 0 {
                 flow.paced_until = flow.paced_until.max(now) + span(frame.len(), flow.settings.pacing_rate);
             }
-            if let Err(error) = rest.net.send_packet(frame, flow.hints) {
+            if let Err(error) = rest.net.send_packet(frame, flow.settings.flow_label, flow.hints) {
                 let hints = Hints { source: Some(flow.tuple.local), ..flow.hints };
                 if let (Errno::EMSGSIZE, Ok(path)) = (error.errno(), rest.net.path(flow.tuple.remote, hints))
                 {

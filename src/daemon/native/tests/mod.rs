@@ -142,7 +142,7 @@ impl Bed {
     }
 
     fn so_error(&mut self, sock: &Sock) -> Errno {
-        match self.verb(Verb::GetOption(sock.id, libc::SOL_SOCKET, libc::SO_ERROR, 4)).unwrap() {
+        match self.verb(Verb::GetOption(sock.id, libc::SOL_SOCKET, libc::SO_ERROR, 4, Vec::new())).unwrap() {
             Answer::Bytes(bytes) => Errno(i32::from_ne_bytes(bytes.try_into().unwrap())),
             other => panic!("{other:?}"),
         }

@@ -184,7 +184,7 @@ proptest::proptest! {
         let (source, destination) = if v4 { ("192.0.2.1", "192.0.2.2") } else { ("2001:db8::1", "2001:db8::2") };
         for protocol in [17, 1, 58] {
             let head = crate::stack::IpHead {
-                flow_label: 0,
+                flow_label: None,
                 source: source.parse().unwrap(),
                 destination: destination.parse().unwrap(),
                 protocol,

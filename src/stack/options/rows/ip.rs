@@ -41,14 +41,14 @@ SOL_IP: {
     IP_BLOCK_SOURCE = Value::WriteOnlySpecial;
     IP_ADD_SOURCE_MEMBERSHIP = Value::WriteOnlySpecial;
     IP_DROP_SOURCE_MEMBERSHIP = Value::WriteOnlySpecial;
-    IP_MSFILTER = Value::WriteOnlySpecial;
+    IP_MSFILTER = Value::Special;
     MCAST_JOIN_GROUP = Value::Special;
     MCAST_BLOCK_SOURCE = Value::WriteOnlySpecial;
     MCAST_UNBLOCK_SOURCE = Value::WriteOnlySpecial;
     MCAST_LEAVE_GROUP = Value::Special;
     MCAST_JOIN_SOURCE_GROUP = Value::WriteOnlySpecial;
     MCAST_LEAVE_SOURCE_GROUP = Value::WriteOnlySpecial;
-    MCAST_MSFILTER = Value::WriteOnlySpecial;
+    MCAST_MSFILTER = Value::Special;
     IP_MULTICAST_ALL = zero_or_one!(multicast_all);
     IP_UNICAST_IF = Value::Special;
     IP_LOCAL_PORT_RANGE = Value::Field {

@@ -32,7 +32,7 @@ SOL_IPV6: {
     IPV6_MULTICAST_ALL = on!(multicast_all6);
     IPV6_ROUTER_ALERT_ISOLATE = FLAG;
     IPV6_RECVERR_RFC4884 = BIT;
-    IPV6_FLOWLABEL_MGR = bytes(32, 2048, false);
+    IPV6_FLOWLABEL_MGR = Value::Special;
     IPV6_FLOWINFO_SEND = on!(flow_info_send);
     IPV6_IPSEC_POLICY = Value::Refused(Errno::ENOPROTOOPT, Errno::EOPNOTSUPP);
     IPV6_XFRM_POLICY = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
@@ -43,9 +43,9 @@ SOL_IPV6: {
     MCAST_LEAVE_GROUP = Value::Special;
     MCAST_JOIN_SOURCE_GROUP = Value::WriteOnlySpecial;
     MCAST_LEAVE_SOURCE_GROUP = Value::WriteOnlySpecial;
-    MCAST_MSFILTER = Value::WriteOnlySpecial;
+    MCAST_MSFILTER = Value::Special;
     IPV6_RECVPKTINFO = on!(packet_info6);
-    IPV6_PKTINFO = Value::WriteOnlyBytes { least: 20, most: 20 };
+    IPV6_PKTINFO = Value::WriteOnlySpecial;
     IPV6_RECVHOPLIMIT = on!(recv_hops);
     IPV6_HOPLIMIT = NO_SUCH;
     IPV6_RECVHOPOPTS = on!(headers6.hop_by_hop);
@@ -55,15 +55,12 @@ SOL_IPV6: {
     IPV6_RTHDR = Value::Special;
     IPV6_RECVDSTOPTS = on!(headers6.destination);
     IPV6_DSTOPTS = Value::Special;
-    IPV6_RECVPATHMTU = FLAG;
+    IPV6_RECVPATHMTU = on!(recv_path_mtu);
     IPV6_PATHMTU = Value::SpecialReadOnly;
     IPV6_DONTFRAG = on!(dont_fragment6);
     IPV6_RECVTCLASS = on!(recv_tclass);
     IPV6_TCLASS = Value::Special;
-    IPV6_AUTOFLOWLABEL = Value::Field {
-        get: |o| o.auto_flow_label.map_or(1, i32::from),
-        set: |o, v| { o.auto_flow_label = Some(v != 0); true }
-    };
+    IPV6_AUTOFLOWLABEL = on!(auto_flow_label);
     IPV6_ADDR_PREFERENCES = Value::Stored { default: 0x500, fix: address_preferences };
     IPV6_MINHOPCOUNT = number!(min_hops, (0..=255));
     IPV6_ORIGDSTADDR = on!(recv_original6);
