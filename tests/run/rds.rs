@@ -20,3 +20,17 @@ fn cpython() {
         place.leave();
     }
 }
+
+/// A program against a peer that writes RDS by hand onto the kernel's TCP.
+#[test]
+fn a_peer_that_writes_its_headers_by_hand() {
+    let Some(place) = Place::wire(Arm::Run, "") else { return };
+    let echo = place.python("rds_echo.py");
+    echo.wait_for("bound ('192.0.2.2', 4000) ('192.0.2.1', 5000)");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/run/python/rds_peer.py");
+    let peer = place.peer_terminal(&format!("{PYTHON} {script}")).end();
+    assert_eq!((peer.status, peer.out.trim_end()), (0, "200 once and in order"), "{peer:?}");
+    let told = echo.end();
+    assert!(told.status == 0 && told.out.trim_end().ends_with("the end"), "{told:?}");
+    place.leave();
+}
