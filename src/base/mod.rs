@@ -38,4 +38,4 @@ pub use frame::{Checksum, Direction, Frame, HEADROOM, LinkType, Pool};
 pub use reason::Reason;
 pub use time::Instant;
 pub use unix::UnixAddr;
-pub use verb::{NeighbourRow, NeighbourState, RouteRow, SocketRow, SocketTimer};
+pub use verb::{NeighbourRow, NeighbourState, RouteKind, RouteRow, SocketRow, SocketTimer};

@@ -15,6 +15,7 @@ pub(crate) const NLM_F_DUMP: u16 = 0x300;
 pub(crate) const NLM_F_REPLACE: u16 = 0x100;
 pub(crate) const NLM_F_EXCL: u16 = 0x200;
 pub(crate) const NLM_F_CREATE: u16 = 0x400;
+pub(crate) const NLM_F_APPEND: u16 = 0x800;
 pub(crate) const NLM_F_CAPPED: u16 = 0x100;
 pub(crate) const NLM_F_ACK_TLVS: u16 = 0x200;
 pub(crate) const NLMSG_ERROR: u16 = 2;
@@ -188,6 +189,11 @@ impl Draft {
     /// Its length, as it stands.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// True if the other one says the same.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
     }
 
     /// The bytes, to the socket with this number.

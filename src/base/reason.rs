@@ -66,6 +66,9 @@ reasons! {
     IpTooManyGroups = "ip.too-many-groups", "the interface is a member of too many multicast groups";
     IpMartianSource = "ip.martian-source", "the source address cannot be one (loopback, multicast or broadcast from a wire)";
     IpNoRoute = "ip.no-route", "no route leads to the destination";
+    RouteUnreachable = "ip.route-unreachable", "the route to the destination says that it is unreachable";
+    RouteProhibited = "ip.route-prohibited", "the route to the destination forbids it";
+    RouteBlackhole = "ip.route-blackhole", "the route to the destination is a blackhole";
     IpNoSource = "ip.no-source", "no address of this host fits as a source";
     IpAddressNotOurs = "ip.address-not-ours", "the address is not one of this host's";
     IpTtlExpired = "ip.ttl-expired", "the packet's time to live ran out";

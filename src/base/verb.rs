@@ -3,7 +3,7 @@
 //! In the process itself a verb is a call on the stack. [`Verb`] is the same call written down: `Host::perform` does it, be the
 //! host here or in another process, so both have one meaning.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -212,7 +212,12 @@ pub(crate) struct InterfaceRow {
     /// ARPHRD_*.
     pub(crate) hardware: u16,
     pub(crate) mtu: usize,
+    /// It works: nobody has set it down, and its link is there.
     pub(crate) up: bool,
+    /// IFF_*.
+    pub(crate) flags: u32,
+    /// What `ip link` shows as its qlen.
+    pub(crate) queue_len: u32,
     /// With those that duplicate address detection is still busy with.
     pub(crate) addresses: Vec<AddressRow>,
     pub(crate) traffic: Traffic,
@@ -229,10 +234,24 @@ pub(crate) struct Traffic {
     pub(crate) tx_drops: u64,
 }
 
+// linux/rtnetlink.h
+pub(crate) const RT_SCOPE_UNIVERSE: u8 = 0;
+pub(crate) const RT_SCOPE_LINK: u8 = 253;
+pub(crate) const RT_SCOPE_HOST: u8 = 254;
+
 /// An address of an interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AddressRow {
     pub(crate) cidr: Cidr,
+    /// The other end of a point-to-point link.
+    pub(crate) peer: Option<IpAddr>,
+    pub(crate) broadcast: Option<Ipv4Addr>,
+    /// Of IPv4: the interface's name, or one that begins with it (`eth0:1`).
+    pub(crate) label: String,
+    /// RT_SCOPE_*.
+    pub(crate) scope: u8,
+    /// Another one of the same network was there before it.
+    pub(crate) secondary: bool,
     /// Duplicate address detection has not ended.
     pub(crate) tentative: bool,
     /// It has, and another station has the address.
@@ -260,6 +279,40 @@ pub struct RouteRow {
     pub advertised: bool,
     /// Seconds until it ends; `None` = never.
     pub valid: Option<u32>,
+    /// A way, or why there is none.
+    pub kind: RouteKind,
+    /// Among routes to the same network the one with the smallest wins.
+    pub metric: u32,
+}
+
+/// RTN_*: what becomes of packets. Of what is not a way the gateway, the interface and the source mean nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum RouteKind {
+    /// They go that way.
+    #[default]
+    Unicast,
+    /// They vanish; the host's own programs get EINVAL.
+    Blackhole,
+    /// They are answered by "host unreachable": EHOSTUNREACH.
+    Unreachable,
+    /// They are answered by "administratively prohibited": EACCES.
+    Prohibit,
+    /// As if there were no route: ENETUNREACH.
+    Throw,
+}
+
+impl RouteKind {
+    /// The word in front of the network in `ip route`; of a way none.
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Unicast => None,
+            Self::Blackhole => Some("blackhole"),
+            Self::Unreachable => Some("unreachable"),
+            Self::Prohibit => Some("prohibit"),
+            Self::Throw => Some("throw"),
+        }
+    }
 }
 
 /// A neighbour, as `ip neigh` shows it.
@@ -288,6 +341,7 @@ pub enum NeighbourState {
     Delay,
     Probe,
     Failed,
+    Noarp,
     Permanent,
 }
 

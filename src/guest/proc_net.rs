@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::proc_sockets;
 use super::supervisor::Guest;
 use crate::base::constants::{AF_INET, AF_INET6};
-use crate::base::verb::{InterfaceRow, NeighbourRow, NeighbourState, RouteRow, Traffic};
+use crate::base::verb::{InterfaceRow, NeighbourRow, NeighbourState, RouteKind, RouteRow, Traffic};
 use crate::base::{IfIndex, Mac, Reason, Result};
 
 /// IFA_F_*.
@@ -23,9 +23,7 @@ const GATEWAY: u32 = 2;
 const HOST: u32 = 4;
 const NO_NEXT_HOP: u32 = 0x0020_0000;
 const LOCAL: u32 = 0x8000_0000;
-/// IP6_RT_PRIO_ADDRCONF, IP6_RT_PRIO_USER.
-const METRIC_KERNEL: u32 = 256;
-const METRIC_USER: u32 = 1024;
+const REJECT: u32 = 0x200;
 /// ATF_COM, ATF_PERM.
 const COMPLETE: u32 = 2;
 const FIXED: u32 = 4;
@@ -210,12 +208,19 @@ fn route(routes: &[RouteRow], interfaces: &[InterfaceRow]) -> String {
         };
         let prefix = row.network.prefix();
         let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
-        let flags = UP | if via.is_some() { GATEWAY } else { 0 } | if prefix == 32 { HOST } else { 0 };
+        // fib_flag_trans.
+        let reject = matches!(row.kind, RouteKind::Unreachable | RouteKind::Prohibit);
+        let flags = UP
+            | if reject { REJECT } else { 0 }
+            | if via.is_some() { GATEWAY } else { 0 }
+            | if prefix == 32 { HOST } else { 0 };
+        let way = row.kind == RouteKind::Unicast;
         let line = format!(
-            "{}\t{:08X}\t{:08X}\t{flags:04X}\t0\t0\t0\t{:08X}\t0\t0\t0",
-            name(interfaces, row.interface),
+            "{}\t{:08X}\t{:08X}\t{flags:04X}\t0\t0\t{}\t{:08X}\t0\t0\t0",
+            if way { name(interfaces, row.interface) } else { "*" },
             number(network),
             via.map_or(0, number),
+            row.metric,
             number(Ipv4Addr::from_bits(mask)),
         );
         let _ = writeln!(text, "{line:<127}");
@@ -242,9 +247,10 @@ fn ipv6_route(routes: &[RouteRow], interfaces: &[InterfaceRow]) -> String {
             Some(IpAddr::V6(via)) => Some(via),
             _ => None,
         };
-        let metric = if row.kernel { METRIC_KERNEL } else { METRIC_USER };
-        let flags = UP | if via.is_some() { GATEWAY } else { 0 };
-        line(network, row.network.prefix(), via, metric, flags, name(interfaces, row.interface));
+        let reject = row.kind != RouteKind::Unicast;
+        let flags =
+            if reject { REJECT | NO_NEXT_HOP } else { 0 } | UP | if via.is_some() { GATEWAY } else { 0 };
+        line(network, row.network.prefix(), via, row.metric, flags, name(interfaces, row.interface));
     }
     for interface in interfaces {
         for row in &interface.addresses {

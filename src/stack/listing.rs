@@ -9,7 +9,7 @@ use super::link::{Address, AddressState, Interface, Neighbour};
 use super::table::{Entry, Part};
 use super::{Hints, Stack};
 use crate::base::constants::{AF_INET6, AF_PACKET, AF_UNIX};
-use crate::base::verb::{AddressRow, InterfaceRow, NeighbourRow, RouteRow, SocketRow};
+use crate::base::verb::{AddressRow, InterfaceRow, NeighbourRow, RouteKind, RouteRow, SocketRow};
 use crate::base::{Cidr, IfIndex, Instant, Mac, Reason, Result, SocketId};
 
 /// Rows in one piece: less than 100 bytes each, as they are sent.
@@ -20,9 +20,14 @@ fn seconds(now: Instant, until: Option<Instant>) -> Option<u32> {
 }
 
 impl Address {
-    fn row(&self, now: Instant) -> AddressRow {
+    fn row(&self, on: &Interface, now: Instant) -> AddressRow {
         AddressRow {
             cidr: self.cidr,
+            peer: self.peer,
+            broadcast: self.broadcast,
+            label: self.label.clone().unwrap_or_else(|| on.name.clone()),
+            scope: self.scope,
+            secondary: on.primary_of(self).is_some(),
             tentative: self.is_being_verified(),
             duplicate: self.state == AddressState::DadFailed,
             preferred: seconds(now, self.preferred_until),
@@ -34,9 +39,10 @@ impl Address {
 impl Interface {
     fn row(&self, now: Instant) -> InterfaceRow {
         let (index, name, mac, mtu, up) = (self.index, self.name.clone(), self.mac, self.mtu, self.up);
-        let addresses = self.addresses.iter().map(|address| address.row(now)).collect();
+        let addresses = self.addresses.iter().map(|address| address.row(self, now)).collect();
         let traffic = self.counters;
-        InterfaceRow { index, name, mac, hardware: self.hardware(), mtu, up, addresses, traffic }
+        let (hardware, flags, queue_len) = (self.hardware(), self.flags(), self.queue_len);
+        InterfaceRow { index, name, mac, hardware, mtu, up, flags, queue_len, addresses, traffic }
     }
 }
 
@@ -52,10 +58,12 @@ impl Stack {
             network: route.network,
             via: route.via,
             interface: route.interface,
-            source: self.net.route_source(route),
+            source: route.source,
             kernel: matches!(route.origin, RouteOrigin::Connected | RouteOrigin::Prefix),
             advertised: route.origin == RouteOrigin::Router,
             valid: seconds(self.net.now, route.until),
+            kind: route.kind,
+            metric: route.metric,
         };
         self.net.sorted_routes().into_iter().skip(from).take(PIECE).map(row).collect()
     }
@@ -71,6 +79,8 @@ impl Stack {
             kernel: false,
             advertised: false,
             valid: None,
+            kind: RouteKind::Unicast,
+            metric: 0,
         })
     }
 

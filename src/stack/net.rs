@@ -9,9 +9,12 @@
 //! |---|---|
 //! | `transmit` | link/tap.rs |
 //! | `can_send` | link/can.rs |
-//! | `add_interface`, `set_link`, `add_address`, `remove_address`, `is_local`, `is_broadcast` | link/interface.rs |
+//! | `add_interface`, `is_local`, `is_broadcast` | link/interface.rs |
+//! | `set_link`, `enable`, `set_mtu`, `set_flags` | link/settings.rs |
+//! | `add_address`, `remove_address` | link/address.rs |
 //! | `set_neighbour` | link/neighbour.rs |
-//! | `add_route`, `remove_route`, `path` | ip/route.rs |
+//! | `add_route`, `remove_route` | ip/route_table.rs |
+//! | `path` | ip/route.rs |
 //! | `send`, `send_packet`, `send_whole` | ip/output.rs |
 //! | `port_unreachable`, `protocol_unreachable` | ip/icmp_error.rs |
 //! | `learn_path_mtu` | ip/path_mtu.rs |
@@ -138,7 +141,7 @@ pub(crate) struct Path {
     pub(crate) next_hop: IpAddr,
     /// The source address to use.
     pub(crate) source: IpAddr,
-    /// The interface's MTU.
+    /// The interface's MTU, or less if the route says so.
     pub(crate) link_mtu: usize,
     /// The path's MTU, at most `link_mtu`.
     pub(crate) mtu: usize,

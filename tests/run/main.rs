@@ -16,6 +16,7 @@
 //! | `can.rs` | CAN, on kernels that have none: can-utils, python-can, CPython's cases |
 //! | `looks.rs` | what a host tells of itself: `ip` as on the kernel; `ss`, `addr`, `route` ... as a person sees them (`looks.txt`) |
 //! | `diag.rs` | what there is and what changes: `ss`, `netstat`, /proc/net, sock_diag(7), listeners to rtnetlink(7) |
+//! | `changes.rs` | what `ip` changes, and shows of it |
 //! | `resolving.rs` | names: the host's name server is the one that programs ask |
 //! | `deviations.rs` | what stays different from Linux (`deviations.toml`) differs exactly so |
 //! | `published.rs` | `--publish`: the kernel's programs reach the host's |
@@ -27,6 +28,7 @@
 
 mod beginners;
 mod can;
+mod changes;
 mod cpython;
 mod descriptors;
 mod deviations;

@@ -1,13 +1,11 @@
 //! `sockatoo addr`: the interfaces of a host and their addresses, as `ip addr` shows and changes them.
 
-use std::net::IpAddr;
-
 use serde_json::json;
 
 use super::Looked;
 use super::words::Words;
 use crate::base::constants::{AF_UNSPEC, ARPHRD_CAN};
-use crate::base::verb::{AddressRow, InterfaceRow, Verb};
+use crate::base::verb::{AddressRow, InterfaceRow, RT_SCOPE_HOST, RT_SCOPE_LINK, Verb};
 use crate::base::{Cidr, IfIndex};
 use crate::cli::args::WordsArgs;
 use crate::cli::exit::Exit;
@@ -64,12 +62,38 @@ fn interface(host: &Looked, words: &mut Words<'_>) -> Result<Option<IfIndex>, Tr
     Ok(interface)
 }
 
-fn scope(address: IpAddr) -> &'static str {
-    match address {
-        _ if address.is_loopback() => "host",
-        IpAddr::V6(ip) if ip.is_unicast_link_local() => "link",
+fn scope(own: &AddressRow) -> &'static str {
+    match own.scope {
+        RT_SCOPE_HOST => "host",
+        RT_SCOPE_LINK => "link",
         _ => "global",
     }
+}
+
+/// IFF_*, as `ip link` names them, in its order.
+fn flags(flags: u32) -> Vec<&'static str> {
+    const NAMES: [(u32, &str); 14] = [
+        (0x8, "LOOPBACK"),
+        (0x2, "BROADCAST"),
+        (0x1000, "MULTICAST"),
+        (0x80, "NOARP"),
+        (0x200, "ALLMULTI"),
+        (0x100, "PROMISC"),
+        (0x4, "DEBUG"),
+        (0x8000, "DYNAMIC"),
+        (0x4000, "AUTOMEDIA"),
+        (0x2000, "PORTSEL"),
+        (0x20, "NOTRAILERS"),
+        (0x1, "UP"),
+        (0x10000, "LOWER_UP"),
+        (0x40000, "ECHO"),
+    ];
+    // IFF_UP without IFF_RUNNING.
+    let no_carrier = (flags & 0x41 == 1).then_some("NO-CARRIER");
+    no_carrier
+        .into_iter()
+        .chain(NAMES.into_iter().filter(|(bit, _)| flags & bit != 0).map(|(_, name)| name))
+        .collect()
 }
 
 fn lifetime(seconds: Option<u32>) -> String {
@@ -79,14 +103,8 @@ fn lifetime(seconds: Option<u32>) -> String {
 fn show(row: &InterfaceRow, args: &WordsArgs, json: bool) {
     let lo = row.index == IfIndex::LO;
     let can = row.hardware == ARPHRD_CAN;
-    let flags = match (lo, row.up) {
-        (_, true) if can => "NOARP,UP,LOWER_UP,ECHO",
-        (_, false) if can => "NO-CARRIER,NOARP,UP,ECHO",
-        (true, _) => "LOOPBACK,UP,LOWER_UP",
-        (false, true) => "BROADCAST,MULTICAST,UP,LOWER_UP",
-        (false, false) => "NO-CARRIER,BROADCAST,MULTICAST,UP",
-    };
-    let state = if lo {
+    let flags = flags(row.flags);
+    let state = if lo && row.up {
         "UNKNOWN"
     } else if row.up {
         "UP"
@@ -108,9 +126,9 @@ fn show(row: &InterfaceRow, args: &WordsArgs, json: bool) {
         return;
     }
     if json {
-        let addresses: Vec<_> = wanted.iter().map(|own| object(own, lo)).collect();
+        let addresses: Vec<_> = wanted.iter().map(|own| object(own)).collect();
         say::object(json!({
-            "ifindex": row.index.0, "ifname": row.name, "flags": flags.split(',').collect::<Vec<_>>(), "mtu": row.mtu,
+            "ifindex": row.index.0, "ifname": row.name, "flags": flags, "mtu": row.mtu,
             "operstate": state, "link_type": kind, "address": row.mac.to_string(), "broadcast": broadcast,
             "addr_info": addresses,
         }));
@@ -118,7 +136,9 @@ fn show(row: &InterfaceRow, args: &WordsArgs, json: bool) {
     }
     let (index, name, mtu) = (row.index, &row.name, row.mtu);
     say::line(format!(
-        "{index}: {name}: <{flags}> mtu {mtu} qdisc noqueue state {state} group default qlen 1000"
+        "{index}: {name}: <{}> mtu {mtu} qdisc noqueue state {state} group default qlen {}",
+        flags.join(","),
+        row.queue_len
     ));
     if whole {
         // "addr_len" of a CAN interface is 0.
@@ -127,24 +147,29 @@ fn show(row: &InterfaceRow, args: &WordsArgs, json: bool) {
     }
     for own in wanted {
         let address = own.cidr.address();
-        let mut line = format!("    {} {}", if address.is_ipv4() { "inet" } else { "inet6" }, own.cidr);
-        if let Some(broadcast) = own.cidr.broadcast().filter(|_| !lo) {
+        let family = if address.is_ipv4() { "inet" } else { "inet6" };
+        let mut line = match own.peer {
+            None => format!("    {family} {}", own.cidr),
+            Some(peer) => format!("    {family} {address} peer {peer}/{}", own.cidr.prefix()),
+        };
+        if let Some(broadcast) = own.broadcast {
             line += &format!(" brd {broadcast}");
         }
-        line += &format!(" scope {}", scope(address));
+        line += &format!(" scope {}", scope(own));
         for (is, word) in marks(own) {
             line += if is { word } else { "" };
         }
         line += if address.is_ipv4() { " " } else { "" };
-        line += if address.is_ipv4() { name } else { " " };
+        line += if address.is_ipv4() { &own.label } else { " " };
         say::line(line);
         let [valid, preferred] = [own.valid, own.preferred].map(lifetime);
         say::line(format!("       valid_lft {valid} preferred_lft {preferred}"));
     }
 }
 
-fn marks(own: &AddressRow) -> [(bool, &'static str); 4] {
+fn marks(own: &AddressRow) -> [(bool, &'static str); 5] {
     [
+        (own.secondary, " secondary"),
         (own.preferred == Some(0), " deprecated"),
         (own.valid.is_some(), " dynamic"),
         (own.tentative, " tentative"),
@@ -152,15 +177,15 @@ fn marks(own: &AddressRow) -> [(bool, &'static str); 4] {
     ]
 }
 
-fn object(own: &AddressRow, lo: bool) -> serde_json::Value {
+fn object(own: &AddressRow) -> serde_json::Value {
     let address = own.cidr.address();
     let mut object = json!({
         "family": if address.is_ipv4() { "inet" } else { "inet6" }, "local": address, "prefixlen": own.cidr.prefix(),
-        "scope": scope(address), "valid_life_time": own.valid.unwrap_or(u32::MAX),
+        "scope": scope(own), "valid_life_time": own.valid.unwrap_or(u32::MAX),
         "preferred_life_time": own.preferred.unwrap_or(u32::MAX),
     });
     if let Some(map) = object.as_object_mut() {
-        if let Some(broadcast) = own.cidr.broadcast().filter(|_| !lo) {
+        if let Some(broadcast) = own.broadcast {
             map.insert("broadcast".into(), json!(broadcast));
         }
         for (is, word) in marks(own).into_iter().filter(|(is, _)| *is) {

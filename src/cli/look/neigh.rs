@@ -103,13 +103,14 @@ fn asked(host: &Looked, words: &mut Words<'_>) -> Result<Asked, Trouble> {
 }
 
 /// neighbour(8)'s words for the states.
-const STATES: [(NeighbourState, &str); 7] = [
+const STATES: [(NeighbourState, &str); 8] = [
     (NeighbourState::Incomplete, "INCOMPLETE"),
     (NeighbourState::Reachable, "REACHABLE"),
     (NeighbourState::Stale, "STALE"),
     (NeighbourState::Delay, "DELAY"),
     (NeighbourState::Probe, "PROBE"),
     (NeighbourState::Failed, "FAILED"),
+    (NeighbourState::Noarp, "NOARP"),
     (NeighbourState::Permanent, "PERMANENT"),
 ];
 

@@ -117,17 +117,20 @@ fn show(host: &Looked, row: &RouteRow, json: bool, with_interface: bool) {
     let v4 = row.network.address().is_ipv4();
     let protocol = if row.kernel { Some("kernel") } else { row.advertised.then_some("ra") };
     let scope = (v4 && row.via.is_none()).then_some("link");
-    // IP6_RT_PRIO_ADDRCONF, IP6_RT_PRIO_USER.
-    let metric = (!v4).then_some(if row.kernel { 256 } else { 1024 });
+    let metric = (!v4 || row.metric != 0).then_some(row.metric);
+    let scope = scope.filter(|_| row.kind.name().is_none());
     if json {
         let (dst, dev) = (destination(row.network), host.name(row.interface));
         tell(json!({
-            "dst": dst, "gateway": row.via, "dev": dev, "protocol": protocol, "scope": scope, "prefsrc": row.source,
+            "type": row.kind.name(), "dst": dst, "gateway": row.via, "dev": dev, "protocol": protocol, "scope": scope, "prefsrc": row.source,
             "metric": metric, "expires": row.valid,
         }));
         return;
     }
-    let mut line = destination(row.network);
+    let mut line =
+        row.kind.name().map_or(String::new(), |kind| format!("{kind} ")) + &destination(row.network);
+    // What is no way has no device; of IPv6 it is the loopback's.
+    let with_interface = with_interface && (row.kind.name().is_none() || !v4);
     let mut add = |word: &str, value: Option<String>| {
         if let Some(value) = value {
             line += &format!(" {word} {value}");

@@ -15,14 +15,6 @@ pub(super) const ARP_HARDWARE: usize = 16;
 pub(super) const ARP_FLAGS: usize = 32;
 pub(super) const ARP_DEVICE: usize = 52;
 const SIOCETHTOOL: i32 = 0x8946;
-/// IFF_UP | IFF_RUNNING; IFF_LOOPBACK; IFF_BROADCAST | IFF_MULTICAST.
-const UP: u16 = 0x41;
-const IS_LOOPBACK: u16 = 0x8;
-const IS_ETHER: u16 = 0x1002;
-/// IFF_NOARP; IFF_ECHO stands above the 16 bits that SIOCGIFFLAGS tells.
-const IS_CAN: u16 = 0x80;
-/// What `ip link` shows of a fresh interface as its qlen.
-const QUEUE: i32 = 1000;
 /// ATF_COM, ATF_PERM.
 const ATF_COM: i32 = 2;
 pub(super) const ATF_PERM: i32 = 4;
@@ -67,7 +59,7 @@ pub(crate) fn answer(rows: &[InterfaceRow], what: i32, asked: &mut [u8]) -> Resu
         SIOCGIFMETRIC => put(value, &0i32.to_ne_bytes()),
         SIOCGIFMTU => put(value, &i32::try_from(row.mtu).unwrap_or(i32::MAX).to_ne_bytes()),
         SIOCGIFINDEX => put(value, &row.index.0.to_ne_bytes()),
-        SIOCGIFTXQLEN => put(value, &QUEUE.to_ne_bytes()),
+        SIOCGIFTXQLEN => put(value, &row.queue_len.to_ne_bytes()),
         SIOCGIFHWADDR => {
             put(value, &row.hardware.to_ne_bytes());
             put(value.get_mut(2..).unwrap_or_default(), &row.mac.0);
@@ -80,14 +72,9 @@ pub(crate) fn answer(rows: &[InterfaceRow], what: i32, asked: &mut [u8]) -> Resu
     Ok(())
 }
 
-/// IFF_*, as SIOCGIFFLAGS tells them.
+/// IFF_*, as SIOCGIFFLAGS tells them: 16 bits.
 pub(super) fn flags(row: &InterfaceRow) -> u16 {
-    let kind = match row.hardware {
-        ARPHRD_LOOPBACK => IS_LOOPBACK,
-        ARPHRD_CAN => IS_CAN,
-        _ => IS_ETHER,
-    };
-    if row.up { UP | kind } else { kind }
+    row.flags as u16
 }
 
 /// An interface's IPv4 addresses, prefix lengths and broadcast addresses.
@@ -174,7 +161,18 @@ mod tests {
 
     fn row(index: u32, name: &str, cidr: &str) -> InterfaceRow {
         let cidr = cidr.parse().unwrap();
-        let address = AddressRow { cidr, tentative: false, duplicate: false, preferred: None, valid: None };
+        let address = AddressRow {
+            cidr,
+            peer: None,
+            broadcast: cidr.broadcast(),
+            label: name.into(),
+            scope: 0,
+            secondary: false,
+            tentative: false,
+            duplicate: false,
+            preferred: None,
+            valid: None,
+        };
         let (mac, mtu) = (Mac([2, 0, 0, 0, 0, 9]), 1500);
         InterfaceRow {
             index: IfIndex(index),
@@ -183,6 +181,8 @@ mod tests {
             hardware: if index == 1 { ARPHRD_LOOPBACK } else { ARPHRD_ETHER },
             mtu,
             up: true,
+            flags: if index == 1 { 0x10049 } else { 0x11043 },
+            queue_len: 1000,
             addresses: vec![address],
             traffic: Default::default(),
         }

@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn a_packet_leaves_at_its_time_which_is_not_too_far_ahead() {
         let mut net = Net::new(Config::default());
-        let hop = Hop { interface: IfIndex::LO, next_hop: [127, 0, 0, 1].into(), cast: Cast::Unicast };
+        let hop = Hop::new(IfIndex::LO, [127, 0, 0, 1].into(), Cast::Unicast);
         let at = |millis| Instant::ZERO + Duration::from_millis(millis);
         let emit = |net: &mut Net, millis| {
             let mut frame = net.pool.frame(20);

@@ -30,7 +30,14 @@ impl Net {
             Ok(_) => return self.drop_in(Reason::IpNotForUs, arrived),
             Err(error) => {
                 self.drop_in(error.reason(), arrived);
-                return self.icmp_error(icmp_error::NET_UNREACHABLE, frame.bytes(), arrived);
+                // ip_error, ip6_pkt_discard, ip6_pkt_prohibit; dst_discard says nothing.
+                let error = match error.reason() {
+                    Reason::RouteBlackhole => return,
+                    Reason::RouteUnreachable => icmp_error::ROUTE_UNREACHABLE,
+                    Reason::RouteProhibited => icmp_error::PROHIBITED,
+                    _ => icmp_error::NET_UNREACHABLE,
+                };
+                return self.icmp_error(error, frame.bytes(), arrived);
             }
         };
         let link = self.interface(hop.interface).map_or(0, |i| i.mtu_for(header.destination));

@@ -30,6 +30,10 @@ const fn error(v4: (u8, u8), v6: (u8, u8)) -> IcmpError {
 
 pub(super) const NET_UNREACHABLE: IcmpError = error((3, 0), (1, 0));
 pub(super) const HOST_UNREACHABLE: IcmpError = error((3, 1), (1, 3));
+/// ICMP_HOST_UNREACH, ICMPV6_NOROUTE.
+pub(super) const ROUTE_UNREACHABLE: IcmpError = error((3, 1), (1, 0));
+/// ICMP_PKT_FILTERED, ICMPV6_ADM_PROHIBITED.
+pub(super) const PROHIBITED: IcmpError = error((3, 13), (1, 1));
 const PROTOCOL_UNREACHABLE: IcmpError = error((3, 2), (4, 1));
 const PORT_UNREACHABLE: IcmpError = error((3, 3), (1, 4));
 pub(super) const TOO_BIG: IcmpError = IcmpError { even_multicast: true, ..error((3, 4), (2, 0)) };

@@ -74,7 +74,7 @@ impl Net {
         let payload = frame.len();
         let next = IPPROTO_HOPOPTS as u8;
         Header::write_v6(frame.push(V6_LEN), source, ALL_MLDV2_ROUTERS, next, 1, 0, payload);
-        let hop = Hop { interface, next_hop: ALL_MLDV2_ROUTERS.into(), cast: Cast::Multicast };
+        let hop = Hop::new(interface, ALL_MLDV2_ROUTERS.into(), Cast::Multicast);
         // A link that is down: all groups are reported when it comes up.
         let _ = self.emit(&hop, frame);
     }

@@ -13,7 +13,8 @@
 //! | `options.rs` | IPv4's options that a socket sends (IP_OPTIONS) |
 //! | `record.rs` | IPv4's options that every host on the way writes into |
 //! | `fragment.rs` | datagrams to fragments, identifications |
-//! | `route.rs` | the route table; the way to a destination |
+//! | `route.rs` | the way to a destination |
+//! | `route_table.rs` | the table of routes: what a row is, how rows come and go |
 //! | `source.rs` | which of our addresses a packet leaves from (RFC 6724) |
 //! | `path_mtu.rs` | what is known of the MTU of paths (RFC 1191, RFC 8201) |
 //! | `icmp.rs` | ICMP and ICMPv6 in: echo, and who gets the rest |
@@ -43,6 +44,7 @@ mod path_mtu;
 mod reassembly;
 mod record;
 mod route;
+mod route_table;
 #[cfg(test)]
 mod routing_tests;
 mod source;
@@ -59,6 +61,7 @@ pub(super) use options::IpOptions;
 pub(super) use path_mtu::PathMtus;
 pub(super) use reassembly::Reassembly;
 pub(super) use record::{options as options_of, returned as returned_options};
-pub(super) use route::RouteOrigin;
-pub(super) use route::{Hop, Route, Routes};
+pub(super) use route::Hop;
+pub(super) use route_table::{Meant, Placing, RTPROT_KERNEL, Route, RouteKind, RouteOrigin, Routes};
+pub(super) use source::LABELS;
 pub(super) use source_filter::Filter;

@@ -265,7 +265,7 @@ impl Net {
             fragment: 0,
         };
         header.write_v4(head, source, destination);
-        let hop = Hop { interface, next_hop: destination.into(), cast: Cast::Multicast };
+        let hop = Hop::new(interface, destination.into(), Cast::Multicast);
         // A link that is down: all groups are reported when it comes up.
         let _ = self.emit(&hop, frame);
     }

@@ -29,7 +29,8 @@ impl Net {
         let hop = self.hop(head.destination, Hints { source: Some(head.source), ..hints })?;
         let link_mtu = self.interface(hop.interface).map_or(0, |i| i.mtu_for(head.destination));
         let known = self.path_mtus.get(head.destination, self.now).filter(|_| !head.ignore_path_mtu);
-        let mtu = known.map_or(link_mtu, |known| known.min(link_mtu));
+        let most = hop.mtu.filter(|_| !head.ignore_path_mtu).map_or(link_mtu, |mtu| mtu.min(link_mtu));
+        let mtu = known.map_or(most, |known| known.min(most));
         let length = frame.len();
         match (head.source, head.destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {

@@ -1,47 +1,16 @@
-//! Routes: the longest prefix wins; among equals the first whose gateway is not known to be dead.
+//! The way to a destination: the longest prefix wins; among equals the smallest metric, then the first whose gateway is not known to
+//! be dead.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::base::{Cidr, Errno, Error, IfIndex, Instant, Reason};
+use super::route_table::{Route, RouteKind};
+use crate::base::{Errno, Error, IfIndex, Reason};
 use crate::stack::Net;
-use crate::stack::link::{Address, AddressOrigin, NeighbourState};
-use crate::stack::net::{Cast, Hints, Matter, Path};
+use crate::stack::link::NeighbourState;
+use crate::stack::net::{Cast, Hints, Path};
 
-/// Routes that the user may add.
-const MAX_ROUTES: usize = 65_536;
-/// Default routers and on-link prefixes that advertisements may add, all interfaces together.
-const MAX_LEARNED: usize = 64;
-
-/// A row of the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Route {
-    /// Its host part is zero.
-    pub(crate) network: Cidr,
-    /// The gateway; `None` = the network is on the link.
-    pub(crate) via: Option<IpAddr>,
-    pub(crate) interface: IfIndex,
-    pub(crate) origin: RouteOrigin,
-    /// When it ends; `None` = never.
-    pub(crate) until: Option<Instant>,
-}
-
-/// Where a route comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RouteOrigin {
-    /// From an address of the interface.
-    Connected,
-    Static,
-    /// A default router that advertised itself.
-    Router,
-    /// A prefix that a router advertised as on-link.
-    Prefix,
-}
-
-/// The table, longest prefix first.
-#[derive(Debug, Default)]
-pub(in crate::stack) struct Routes {
-    rows: Vec<Route>,
-}
+/// RTAX_MTU.
+const METRIC_MTU: u16 = 2;
 
 /// Where a packet goes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,175 +18,19 @@ pub(in crate::stack) struct Hop {
     pub(in crate::stack) interface: IfIndex,
     pub(in crate::stack) next_hop: IpAddr,
     pub(in crate::stack) cast: Cast,
+    /// The route's own, where it names one (RTA_PREFSRC).
+    pub(super) source: Option<IpAddr>,
+    /// What the route says of packets' length (RTAX_MTU).
+    pub(super) mtu: Option<usize>,
 }
 
-impl Routes {
-    fn insert(&mut self, route: Route) {
-        let at = self.rows.partition_point(|r| r.network.prefix() >= route.network.prefix());
-        self.rows.insert(at, route);
+impl Hop {
+    pub(in crate::stack) fn new(interface: IfIndex, next_hop: IpAddr, cast: Cast) -> Self {
+        Self { interface, next_hop, cast, source: None, mtu: None }
     }
-
-    /// What a router advertised: a new row, or a new end of one that is there.
-    pub(in crate::stack) fn learn(
-        &mut self,
-        network: Cidr,
-        via: Option<IpAddr>,
-        interface: IfIndex,
-        origin: RouteOrigin,
-        until: Option<Instant>,
-    ) {
-        let network = canonical(network);
-        let same =
-            |r: &&mut Route| (r.network, r.via, r.interface, r.origin) == (network, via, interface, origin);
-        if let Some(row) = self.rows.iter_mut().find(same) {
-            row.until = until;
-        } else if self.rows.iter().filter(|r| r.is_learned()).count() < MAX_LEARNED {
-            self.insert(Route { network, via, interface, origin, until });
-        }
-    }
-
-    /// The neighbour is a router no more.
-    pub(in crate::stack) fn forget_router(&mut self, interface: IfIndex, router: IpAddr) {
-        self.rows
-            .retain(|r| r.origin != RouteOrigin::Router || r.interface != interface || r.via != Some(router));
-    }
-
-    /// Removes what has ended; the next end.
-    pub(in crate::stack) fn expire(&mut self, now: Instant) -> Option<Instant> {
-        self.rows.retain(|r| r.until.is_none_or(|until| until > now));
-        self.rows.iter().filter_map(|r| r.until).min()
-    }
-}
-
-impl Route {
-    fn is_learned(&self) -> bool {
-        matches!(self.origin, RouteOrigin::Router | RouteOrigin::Prefix)
-    }
-}
-
-/// The network without a host part.
-fn canonical(network: Cidr) -> Cidr {
-    Cidr::new(network.network(), network.prefix()).unwrap_or(network)
 }
 
 impl Net {
-    /// The table, longest prefix first.
-    pub(crate) fn routes(&self) -> &[Route] {
-        &self.routes.rows
-    }
-
-    /// The table as Linux lists it: by address, IPv4's default route first and IPv6's last.
-    pub(in crate::stack) fn sorted_routes(&self) -> Vec<&Route> {
-        let mut rows: Vec<_> = self.routes.rows.iter().collect();
-        rows.sort_by_key(|r| {
-            let address = r.network.address();
-            (address.is_ipv6() && r.network.prefix() == 0, address, std::cmp::Reverse(r.network.prefix()))
-        });
-        rows
-    }
-
-    /// The source address that the route names (RTA_PREFSRC): of an IPv4 network on the link the host's own address in it.
-    pub(in crate::stack) fn route_source(&self, route: &Route) -> Option<IpAddr> {
-        if route.origin != RouteOrigin::Connected {
-            return None;
-        }
-        let link = self.interface(route.interface)?;
-        let own = |a: &&Address| canonical(a.cidr) == route.network && a.ip().is_ipv4();
-        link.addresses.iter().find(own).map(|a| a.ip())
-    }
-
-    /// `via` = a gateway; without one the network is on the link. IPv6 gateways may be link-local. EEXIST if it is there,
-    /// ENETUNREACH if the gateway is not on a link of ours, ENODEV without such an interface, EINVAL for what makes no sense.
-    pub(crate) fn add_route(
-        &mut self,
-        network: Cidr,
-        via: Option<IpAddr>,
-        interface: Option<IfIndex>,
-    ) -> Result<(), Error> {
-        let network = canonical(network);
-        if via.is_some_and(|via| via.is_ipv4() != network.address().is_ipv4()) {
-            return Err(Errno::EINVAL.with("the gateway is of another IP version than the network"));
-        }
-        if via.is_some_and(|via| via.is_unspecified() || via.is_multicast() || self.is_local(via)) {
-            return Err(Errno::EINVAL.with("the gateway must be another station's address"));
-        }
-        if interface.is_some_and(|i| self.interface(i).is_none()) {
-            return Err(Errno::ENODEV.because(Reason::NoInterface));
-        }
-        let interface = match (interface, via) {
-            (Some(interface), _) => interface,
-            (None, None) => return Err(Errno::EINVAL.with("a route needs a gateway or an interface")),
-            (None, Some(via)) => self.gateway_interface(via)?,
-        };
-        if self.routes.rows.iter().any(|r| (r.network, r.via, r.interface) == (network, via, interface)) {
-            return Err(Errno::EEXIST.with(format!("there is a route to {network} already")));
-        }
-        if self.routes.rows.len() >= MAX_ROUTES {
-            return Err(Errno::ENOBUFS.with(format!("there are {MAX_ROUTES} routes")));
-        }
-        self.routes.insert(Route { network, via, interface, origin: RouteOrigin::Static, until: None });
-        self.changed(Matter::Routes);
-        Ok(())
-    }
-
-    /// The link on which a gateway is.
-    fn gateway_interface(&self, via: IpAddr) -> Result<IfIndex, Error> {
-        if is_link_local(via) {
-            return self.only_wire().ok_or_else(|| {
-                Errno::EINVAL.with(format!("{via} is link-local: name the interface of the gateway"))
-            });
-        }
-        let on_link = |r: &&Route| r.via.is_none() && r.network.contains(via);
-        match self.routes.rows.iter().find(on_link) {
-            Some(route) => Ok(route.interface),
-            None => Err(Errno::ENETUNREACH.with(format!("the gateway {via} is on no network of this host"))),
-        }
-    }
-
-    /// ESRCH if it is not there.
-    pub(crate) fn remove_route(&mut self, network: Cidr, via: Option<IpAddr>) -> Result<(), Error> {
-        let network = canonical(network);
-        let is = |r: &Route| r.network == network && (via.is_none() || r.via == via);
-        match self.routes.rows.iter().position(is) {
-            Some(at) => {
-                self.routes.rows.remove(at);
-                self.changed(Matter::Routes);
-                Ok(())
-            }
-            None => Err(Errno::ESRCH.because(Reason::IpNoRoute)),
-        }
-    }
-
-    /// An interface was set down.
-    pub(in crate::stack) fn remove_routes_over(&mut self, interface: IfIndex) {
-        self.routes.rows.retain(|route| route.interface != interface);
-        self.changed(Matter::Routes);
-    }
-
-    /// Makes the routes that an interface's addresses give.
-    pub(in crate::stack) fn connect_routes(&mut self, interface: IfIndex) {
-        self.changed(Matter::Routes);
-        let Some(link) = self.interfaces.get((interface.0 as usize).wrapping_sub(1)) else { return };
-        let rows = &mut self.routes.rows;
-        rows.retain(|r| r.origin != RouteOrigin::Connected || r.interface != interface);
-        if interface == IfIndex::LO || !link.enabled {
-            return;
-        }
-        // RFC 5942 4: an address made of a prefix says nothing of what is on the link; the prefix option does.
-        for own in link.addresses.iter().filter(|a| a.origin != AddressOrigin::Autoconfigured) {
-            let network = canonical(own.cidr);
-            let whole = if network.address().is_ipv4() { 32 } else { 128 };
-            let known =
-                self.routes.rows.iter().any(|r| {
-                    (r.network, r.interface, r.origin) == (network, interface, RouteOrigin::Connected)
-                });
-            if network.prefix() < whole && !known {
-                let origin = RouteOrigin::Connected;
-                self.routes.insert(Route { network, via: None, interface, origin, until: None });
-            }
-        }
-    }
-
     /// The way to a destination, or why there is none: ENETUNREACH, EADDRNOTAVAIL (no address fits as a source), EINVAL (the
     /// hinted source is not ours, or a link-local destination's interface is not named), ENODEV. The unspecified address is
     /// this host itself.
@@ -244,8 +57,16 @@ impl Net {
             None => self.source_for(destination, &hop)?,
         };
         let link_mtu = self.interface(hop.interface).map_or(0, |i| i.mtu_for(destination));
-        let mtu = self.path_mtus.get(destination, self.now).map_or(link_mtu, |mtu| mtu.min(link_mtu));
-        Ok(Path { interface: hop.interface, next_hop: hop.next_hop, source, link_mtu, mtu, cast: hop.cast })
+        let most = hop.mtu.map_or(link_mtu, |mtu| mtu.min(link_mtu));
+        let mtu = self.path_mtus.get(destination, self.now).map_or(most, |mtu| mtu.min(most));
+        Ok(Path {
+            interface: hop.interface,
+            next_hop: hop.next_hop,
+            source,
+            link_mtu: most,
+            mtu,
+            cast: hop.cast,
+        })
     }
 
     /// Where a packet to the destination goes next.
@@ -263,7 +84,7 @@ impl Net {
         if destination.is_unspecified() || self.is_own(destination, hinted) {
             let next_hop =
                 if destination.is_unspecified() { loopback_like(destination) } else { destination };
-            return Ok(Hop { interface: IfIndex::LO, next_hop, cast: Cast::Unicast });
+            return Ok(Hop::new(IfIndex::LO, next_hop, Cast::Unicast));
         }
         if let IpAddr::V4(ip) = destination {
             let network = self.broadcast_interface(ip).filter(|i| hinted.is_none_or(|h| h == *i));
@@ -273,7 +94,7 @@ impl Net {
                     None => self.group_interface(destination, hints)?,
                 };
                 self.check_up(interface)?;
-                return Ok(Hop { interface, next_hop: destination, cast: Cast::Broadcast });
+                return Ok(Hop::new(interface, destination, Cast::Broadcast));
             }
         }
         if destination.is_multicast() {
@@ -282,7 +103,7 @@ impl Net {
                 None => self.group_interface(destination, hints)?,
             };
             self.check_up(interface)?;
-            return Ok(Hop { interface, next_hop: destination, cast: Cast::Multicast });
+            return Ok(Hop::new(interface, destination, Cast::Multicast));
         }
         if is_link_local(destination) && hinted.is_none() {
             // RFC 4007 6: a link-local address is ambiguous without its zone. With a single wire there is only one.
@@ -290,12 +111,12 @@ impl Net {
                 Errno::EINVAL.with(format!("{destination} is link-local: name its interface (scope)"))
             })?;
             self.check_up(interface)?;
-            return Ok(Hop { interface, next_hop: destination, cast: Cast::Unicast });
+            return Ok(Hop::new(interface, destination, Cast::Unicast));
         }
         let hop = |r: &Route| Hop {
-            interface: r.interface,
-            next_hop: r.via.unwrap_or(destination),
-            cast: Cast::Unicast,
+            source: r.source,
+            mtu: r.metrics.iter().find(|(kind, _)| *kind == METRIC_MTU).map(|(_, mtu)| *mtu as usize),
+            ..Hop::new(r.interface, r.via.unwrap_or(destination), Cast::Unicast)
         };
         match (self.lookup(destination, hinted), hinted) {
             // ip_route_output_key_hash with RT_SCOPE_LINK: what is behind a gateway is further away than that.
@@ -303,9 +124,13 @@ impl Net {
                 Err(Errno::ENETUNREACH.because(Reason::IpNoRoute))
             }
             (Ok(route), _) => Ok(hop(route)),
+            // fib_props, fib6_prop.
+            (Err(Reason::RouteUnreachable), _) => Err(Errno::EHOSTUNREACH.because(Reason::RouteUnreachable)),
+            (Err(Reason::RouteProhibited), _) => Err(Errno::EACCES.because(Reason::RouteProhibited)),
+            (Err(Reason::RouteBlackhole), _) => Err(Errno::EINVAL.because(Reason::RouteBlackhole)),
             // Linux: "Apparently, routing tables are wrong. Assume, that the destination is on link."
             (Err(_), Some(interface)) if destination.is_ipv4() => {
-                Ok(Hop { interface, next_hop: destination, cast: Cast::Unicast })
+                Ok(Hop::new(interface, destination, Cast::Unicast))
             }
             (Err(reason), _) => Err(Errno::ENETUNREACH.because(reason)),
         }
@@ -319,10 +144,15 @@ impl Net {
     ) -> Result<&Route, Reason> {
         let mut reason = Reason::IpNoRoute;
         let mut dead: Option<&Route> = None;
-        let fits = |r: &&Route| interface.is_none_or(|i| i == r.interface) && r.network.contains(destination);
+        // fib_table_lookup: a route that refuses is for every interface.
+        let here = |r: &Route| interface.is_none_or(|i| i == r.interface) || r.kind != RouteKind::Unicast;
+        let fits = |r: &&Route| here(r) && r.network.contains(destination);
         for route in self.routes.rows.iter().filter(fits) {
             if dead.is_some_and(|dead| dead.network != route.network) {
                 break;
+            }
+            if let Some(refusal) = route.refusal() {
+                return dead.ok_or(refusal);
             }
             if !self.interface(route.interface).is_some_and(|i| i.up) {
                 reason = Reason::LinkDown;
@@ -378,14 +208,14 @@ impl Net {
     }
 
     /// The interface beside `lo`, if there is exactly one.
-    fn only_wire(&self) -> Option<IfIndex> {
+    pub(super) fn only_wire(&self) -> Option<IfIndex> {
         let mut wires = self.wires();
         wires.next().filter(|_| wires.next().is_none())
     }
 }
 
 /// fe80::/10. (IPv4's 169.254/16 is routed like any network.)
-fn is_link_local(address: IpAddr) -> bool {
+pub(super) fn is_link_local(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(ip) if ip.is_unicast_link_local())
 }
 

@@ -138,8 +138,8 @@ fn sources_follow_rfc_6724() {
         ),
         ("fd00:1::9", &["2001:db8:1::2/64", "fd00:2::2/64"], "fd00:2::2"),
         ("2001:db8:9::9", &["fd00:2::2/64", "2001:db8:1::2/64"], "2001:db8:1::2"),
-        // The first of equals.
-        ("2001:db8:1::9", &["2001:db8:1::a/64", "2001:db8:1::b/64"], "2001:db8:1::a"),
+        // The newest of equals: ipv6_link_dev_addr puts it in front.
+        ("2001:db8:1::9", &["2001:db8:1::a/64", "2001:db8:1::b/64"], "2001:db8:1::b"),
     ];
     for (to, own, source) in table {
         let mut lan = Lan::empty();

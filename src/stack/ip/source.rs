@@ -22,20 +22,25 @@ fn scope(address: Ipv6Addr) -> u8 {
     }
 }
 
-/// RFC 6724 2.1: the labels of the default policy table.
-fn label(address: Ipv6Addr) -> u8 {
-    let s = address.segments();
-    match s {
-        [0, 0, 0, 0, 0, 0, 0, 1] => 0,
-        [0, 0, 0, 0, 0, 0xffff, ..] => 4,
-        [0, 0, 0, 0, 0, 0, ..] => 3,
-        [0x2002, ..] => 2,
-        [0x2001, 0, ..] => 5,
-        [0x3ffe, ..] => 12,
-        [first, ..] if first & 0xffc0 == 0xfec0 => 11,
-        [first, ..] if first & 0xfe00 == 0xfc00 => 13,
-        _ => 1,
-    }
+/// RFC 6724 2.1: the labels of the default policy table, with ORCHIDs (RFC 4843) as Linux has them (ip6addrlbl_init_table). The
+/// longest prefix first.
+pub(crate) const LABELS: [(Ipv6Addr, u8, u32); 10] = [
+    (Ipv6Addr::LOCALHOST, 128, 0),
+    (Ipv6Addr::UNSPECIFIED, 96, 3),
+    (Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0), 96, 4),
+    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 32, 6),
+    (Ipv6Addr::new(0x2001, 0x10, 0, 0, 0, 0, 0, 0), 28, 7),
+    (Ipv6Addr::new(0x3ffe, 0, 0, 0, 0, 0, 0, 0), 16, 12),
+    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16, 2),
+    (Ipv6Addr::new(0xfec0, 0, 0, 0, 0, 0, 0, 0), 10, 11),
+    (Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7, 5),
+    (Ipv6Addr::UNSPECIFIED, 0, 1),
+];
+
+fn label(address: Ipv6Addr) -> u32 {
+    let within =
+        |prefix: Ipv6Addr, len: u8| (prefix.to_bits() ^ address.to_bits()).leading_zeros() >= u32::from(len);
+    LABELS.iter().find(|(prefix, len, _)| within(*prefix, *len)).map_or(1, |(.., label)| *label)
 }
 
 /// RFC 6724 2.2: the longest prefix in common, no longer than the source's own prefix.
@@ -69,6 +74,10 @@ impl Net {
                 IpAddr::V4(ip) if ip.is_loopback() => Ipv4Addr::LOCALHOST.into(),
                 own => own,
             });
+        }
+        // fib_result_prefsrc, ip6_route_get_saddr.
+        if let Some(source) = hop.source.filter(|source| self.is_local(*source)) {
+            return Ok(source);
         }
         match (destination, hop.next_hop) {
             (IpAddr::V4(_), IpAddr::V4(next_hop)) => match self.source_v4(hop.interface, next_hop) {

@@ -34,9 +34,10 @@ fn number_at(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 impl Net {
-    /// A new interface begins its IPv6: a link-local address, then the question for routers.
+    /// An interface that has IPv6 begins with it: a link-local address, then the question for routers.
     pub(super) fn start_ipv6(&mut self, interface: IfIndex) {
-        let Some(mac) = self.interface(interface).map(|i| i.mac) else { return };
+        let link = self.interface(interface).filter(|link| link.has_ipv6());
+        let Some(mac) = link.map(|link| link.mac) else { return };
         if let Ok(cidr) = Cidr::new(mac.link_local().into(), 64) {
             // It exists already if the user gave it.
             let _ = self.add_address_of(interface, Address::new(cidr, AddressOrigin::LinkLocal));
@@ -47,7 +48,8 @@ impl Net {
     /// RFC 4862 5.4: "Duplicate Address Detection MUST be performed on all unicast addresses prior to assigning them".
     pub(super) fn detect_duplicate(&mut self, interface: IfIndex, address: Ipv6Addr) {
         let probes = self.config.dad_transmits;
-        let link = self.interface_mut(interface);
+        // addrconf_dad_begin: "if (dev->flags & (IFF_NOARP | IFF_LOOPBACK)".
+        let link = self.interface_mut(interface).filter(|link| !link.is_without_arp());
         if let Some(own) = link.and_then(|i| i.address_mut(address.into())).filter(|_| probes > 0) {
             // RFC 4429 3.1: optimistic detection is for addresses that are very unlikely to be in use already.
             let state = match own.origin {

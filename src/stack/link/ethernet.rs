@@ -23,6 +23,7 @@ impl Interface {
         // 224.0.0.1 and ff02::1: every host is a member. A MAC of a group stands for several groups; ip/ looks closer.
         destination.is_multicast()
             && (self.index == IfIndex::LO
+                || self.takes_all_groups()
                 || destination == Mac([1, 0, 0x5e, 0, 0, 1])
                 || destination == Mac([0x33, 0x33, 0, 0, 0, 1])
                 || self.groups.iter().any(|g| Mac::of_group(g.address) == destination))
@@ -46,6 +47,7 @@ impl Net {
             return self.drop_in(Reason::LinkDown, interface);
         }
         let (own, accepted) = (link.mac, link.accepts(destination));
+        let without_arp = link.is_without_arp();
         self.tap_in(interface, own, &frame);
         // IPPROTO_IP sees the packets for other stations too.
         if self.raw_wanted.has_all() && u16::from_be_bytes([t0, t1]) == IPV4 {
@@ -60,6 +62,8 @@ impl Net {
         match u16::from_be_bytes([t0, t1]) {
             IPV4 => self.ipv4_in(interface, frame, destination.is_multicast()),
             IPV6 => self.ipv6_in(interface, frame, destination.is_multicast()),
+            // arp_rcv: "if (dev->flags & IFF_NOARP".
+            ARP if without_arp => self.drop_in(Reason::LinkUnknownProtocol, interface),
             ARP => self.arp_in(interface, &frame, destination.is_multicast()),
             _ => self.drop_in(Reason::LinkUnknownProtocol, interface),
         }
@@ -80,6 +84,12 @@ impl Net {
         }
         if hop.interface == IfIndex::LO {
             return self.ethernet_out(IfIndex::LO, Mac::ZERO, ethertype(hop.next_hop), frame);
+        }
+        // arp_constructor, ndisc_constructor: nobody is asked; the frame has the interface's own address.
+        let without_arp = self.interface(hop.interface).filter(|link| link.is_without_arp());
+        let without_arp = without_arp.map(|link| link.mac);
+        if let (Some(own), Cast::Unicast) = (without_arp, hop.cast) {
+            return self.ethernet_out(hop.interface, own, ethertype(hop.next_hop), frame);
         }
         match hop.cast {
             Cast::Unicast => self.neighbour_out(hop.interface, hop.next_hop, frame),

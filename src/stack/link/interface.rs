@@ -2,16 +2,17 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::LINK_HEADER;
+use super::settings::{
+    IFF_ALLMULTI, IFF_BROADCAST, IFF_ECHO, IFF_LOOPBACK, IFF_LOWER_UP, IFF_MULTICAST, IFF_NOARP, IFF_RUNNING,
+    IFF_UP,
+};
+use super::{Address, AddressOrigin, LINK_HEADER};
 use crate::base::constants::{ARPHRD_CAN, ARPHRD_ETHER, ARPHRD_LOOPBACK};
 use crate::base::verb::Traffic;
-use crate::base::{Cidr, Errno, Error, IfIndex, Instant, LinkType, Mac, Reason};
+use crate::base::{Cidr, Errno, Error, IfIndex, LinkType, Mac};
 use crate::stack::ip::Group;
-use crate::stack::net::{Matter, Timer};
-use crate::stack::{Inbound, InterfaceConfig, Net};
-
-/// Addresses of one interface; more are ENOBUFS.
-const MAX_ADDRESSES: usize = 256;
+use crate::stack::net::Matter;
+use crate::stack::{InterfaceConfig, Net};
 
 /// An interface of the host.
 #[derive(Clone, Debug)]
@@ -32,82 +33,24 @@ pub(crate) struct Interface {
     /// Nobody has set it down (IFF_UP).
     pub(crate) enabled: bool,
     /// The link is there.
-    carrier: bool,
+    pub(super) carrier: bool,
     /// It configures IPv6 by itself.
     pub(crate) ipv6: bool,
     pub(crate) addresses: Vec<Address>,
     pub(crate) groups: Vec<Group>,
     pub(crate) counters: Traffic,
-    /// How many ask for the frames of other stations (PACKET_MR_PROMISC).
-    promiscuity: u32,
+    /// How many ask for the frames of other stations (PACKET_MR_PROMISC, IFF_PROMISC).
+    pub(super) promiscuity: u32,
+    /// The IFF_* of [`SETTABLE`](super::settings::SETTABLE) that it has.
+    pub(super) flags: u32,
+    /// What `ip link` shows as its qlen; nothing waits here.
+    pub(crate) queue_len: u32,
+    /// What `ip link` shows as its alias: a person's words.
+    pub(crate) alias: String,
+    /// IFLA_GROUP.
+    pub(crate) group: u32,
     /// Router solicitations still to send.
     pub(in crate::stack) solicitations_left: u8,
-}
-
-/// An address of an interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Address {
-    pub(crate) cidr: Cidr,
-    pub(crate) state: AddressState,
-    pub(crate) origin: AddressOrigin,
-    /// When it becomes [`AddressState::Deprecated`]; `None` = never.
-    pub(crate) preferred_until: Option<Instant>,
-    /// When it is removed; `None` = never.
-    pub(crate) valid_until: Option<Instant>,
-    /// Probes of duplicate address detection still to send.
-    pub(in crate::stack) probes_left: u8,
-}
-
-/// RFC 4862 2: how far an address may be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AddressState {
-    /// Its uniqueness is being verified: not usable yet.
-    Tentative,
-    /// RFC 4429: given by a person, so very likely unique; used while that is verified.
-    Optimistic,
-    Preferred,
-    /// Usable, but not for new conversations.
-    Deprecated,
-    /// Another station has it: not usable.
-    DadFailed,
-}
-
-/// Where an address comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AddressOrigin {
-    Static,
-    /// Made from the MAC.
-    LinkLocal,
-    /// Made from a router's prefix.
-    Autoconfigured,
-}
-
-impl Address {
-    pub(in crate::stack) fn new(cidr: Cidr, origin: AddressOrigin) -> Self {
-        Self {
-            cidr,
-            state: AddressState::Preferred,
-            origin,
-            preferred_until: None,
-            valid_until: None,
-            probes_left: 0,
-        }
-    }
-
-    /// The address alone.
-    pub(crate) fn ip(&self) -> IpAddr {
-        self.cidr.address()
-    }
-
-    /// True while duplicate address detection goes on.
-    pub(crate) fn is_being_verified(&self) -> bool {
-        matches!(self.state, AddressState::Tentative | AddressState::Optimistic)
-    }
-
-    /// True if packets may come to it and leave from it.
-    pub(crate) fn is_usable(&self) -> bool {
-        matches!(self.state, AddressState::Optimistic | AddressState::Preferred | AddressState::Deprecated)
-    }
 }
 
 impl Interface {
@@ -128,6 +71,11 @@ impl Interface {
             groups: Vec::new(),
             counters: Traffic::default(),
             promiscuity: 0,
+            // vcan_setup, can_setup: "dev->flags = IFF_NOARP".
+            flags: if config.link == LinkType::Can { IFF_NOARP } else { IFF_MULTICAST },
+            queue_len: 1000,
+            alias: String::new(),
+            group: 0,
             solicitations_left: 0,
         }
     }
@@ -145,6 +93,7 @@ impl Interface {
                 ipv6: false,
             },
         );
+        lo.flags = 0;
         let own = [(IpAddr::V4(Ipv4Addr::LOCALHOST), 8), (IpAddr::V6(Ipv6Addr::LOCALHOST), 128)];
         for cidr in own.into_iter().filter_map(|(address, prefix)| Cidr::new(address, prefix).ok()) {
             lo.addresses.push(Address::new(cidr, AddressOrigin::Static));
@@ -155,6 +104,33 @@ impl Interface {
     /// It is a CAN interface: no Ethernet header, no addresses.
     pub(crate) fn is_can(&self) -> bool {
         self.link == LinkType::Can
+    }
+
+    /// IFF_*, as dev_get_flags tells them.
+    pub(crate) fn flags(&self) -> u32 {
+        let kind = match self.hardware() {
+            ARPHRD_CAN => IFF_ECHO,
+            ARPHRD_LOOPBACK => IFF_LOOPBACK,
+            _ => IFF_BROADCAST,
+        };
+        let enabled = if self.enabled { IFF_UP } else { 0 };
+        let carrier = if self.up { IFF_RUNNING | IFF_LOWER_UP } else { 0 };
+        kind | enabled | carrier | self.flags
+    }
+
+    /// IFF_NOARP: nobody is asked for a station address, and nobody is answered.
+    pub(in crate::stack) fn is_without_arp(&self) -> bool {
+        self.flags & IFF_NOARP != 0
+    }
+
+    /// IFF_ALLMULTI: the frames of every group are taken.
+    pub(super) fn takes_all_groups(&self) -> bool {
+        self.flags & IFF_ALLMULTI != 0
+    }
+
+    /// How many ask for the frames of other stations.
+    pub(crate) fn promiscuity(&self) -> u32 {
+        self.promiscuity
     }
 
     /// ARPHRD_*.
@@ -183,6 +159,13 @@ impl Interface {
 
     pub(in crate::stack) fn address_mut(&mut self, address: IpAddr) -> Option<&mut Address> {
         self.addresses.iter_mut().find(|a| a.ip() == address)
+    }
+
+    /// The IPv4 address that this one is secondary to (IFA_F_SECONDARY): the first one of its network and scope.
+    pub(crate) fn primary_of(&self, own: &Address) -> Option<&Address> {
+        let same = |other: &&Address| (other.network(), other.scope) == (own.network(), own.scope);
+        let primary = self.addresses.iter().find(same).filter(|_| own.ip().is_ipv4());
+        primary.filter(|primary| primary.ip() != own.ip())
     }
 
     /// True if the usable address is this interface's.
@@ -257,187 +240,6 @@ impl Net {
         self.outbound.retain(|(interface, _)| *interface != index);
     }
 
-    /// The link came up or went down (the device failed, or recovered). Addresses stay; routes over a link that is down are
-    /// not used; what waits for its neighbours is dropped.
-    pub(crate) fn set_link(&mut self, interface: IfIndex, up: bool) {
-        if let Some(link) = self.interface_mut(interface) {
-            link.carrier = up;
-            self.follow_link(interface);
-        }
-    }
-
-    /// dev_open, dev_close. Down, its routes and IPv6 addresses go (fib_disable_ip, addrconf_ifdown); up again, those come back that
-    /// follow from what it has. EOPNOTSUPP for the loopback, and on a wire that is shared with the kernel.
-    pub(crate) fn enable(&mut self, interface: IfIndex, on: bool) -> Result<(), Error> {
-        let Some(link) = self.interface(interface) else {
-            return Err(Errno::ENODEV.because(Reason::NoInterface));
-        };
-        if link.enabled == on {
-            return Ok(());
-        }
-        if interface == IfIndex::LO || self.is_shadow(interface) {
-            return Err(Errno::EOPNOTSUPP.with("this interface is always up"));
-        }
-        let configures = link.ipv6;
-        let ipv6: Vec<IpAddr> = link.addresses.iter().map(Address::ip).filter(IpAddr::is_ipv6).collect();
-        if let Some(link) = self.interface_mut(interface) {
-            link.enabled = on;
-        }
-        if !on {
-            for address in ipv6 {
-                self.remove_address(interface, address)?;
-            }
-            self.remove_routes_over(interface);
-        }
-        self.connect_routes(interface);
-        self.changed(Matter::Links);
-        self.follow_link(interface);
-        if on && configures {
-            self.start_ipv6(interface);
-        }
-        Ok(())
-    }
-
-    /// Its MTU and its state, as far as they are given.
-    pub(crate) fn configure_link(
-        &mut self,
-        interface: IfIndex,
-        up: Option<bool>,
-        mtu: Option<usize>,
-    ) -> Result<(), Error> {
-        if let Some(mtu) = mtu {
-            self.set_mtu(interface, mtu)?;
-        }
-        up.map_or(Ok(()), |up| self.enable(interface, up))
-    }
-
-    /// IFLA_MTU. EINVAL under IPv4's minimum and over what the device takes; EOPNOTSUPP where IPv6 would lose its own.
-    pub(crate) fn set_mtu(&mut self, interface: IfIndex, mtu: usize) -> Result<(), Error> {
-        let Some(link) = self.interface_mut(interface) else {
-            return Err(Errno::ENODEV.because(Reason::NoInterface));
-        };
-        if link.is_can() {
-            return Err(Errno::EOPNOTSUPP.with("a CAN interface carries the frames that its bus has"));
-        }
-        if mtu < 68 {
-            return Err(Errno::EINVAL.with("mtu less than device minimum"));
-        }
-        if mtu > link.largest_mtu {
-            return Err(Errno::EINVAL.with("mtu greater than device maximum"));
-        }
-        if mtu < 1280 && (link.ipv6 || link.addresses.iter().any(|own| own.ip().is_ipv6())) {
-            return Err(Errno::EOPNOTSUPP.with("the interface has IPv6, which needs 1280 (RFC 8200 5)"));
-        }
-        (link.mtu, link.ipv6_mtu) = (mtu, mtu);
-        self.changed(Matter::Links);
-        Ok(())
-    }
-
-    /// The link, or who may set it down, has changed: is it up?
-    fn follow_link(&mut self, interface: IfIndex) {
-        let Some(link) = self.interface_mut(interface) else { return };
-        let up = link.carrier && link.enabled;
-        if std::mem::replace(&mut link.up, up) == up || interface == IfIndex::LO {
-            return;
-        }
-        self.changed(Matter::Links);
-        if !up {
-            self.note(Reason::LinkDown, Some(interface), None);
-            self.inbound.push_back(Inbound::LinkDown(interface));
-            self.forget_neighbours(interface);
-            return;
-        }
-        let addresses: Vec<Address> = self.interface(interface).map_or(vec![], |i| i.addresses.clone());
-        for address in addresses {
-            match address.ip() {
-                IpAddr::V4(ip) => self.announce(interface, ip),
-                IpAddr::V6(ip) if address.is_being_verified() => self.detect_duplicate(interface, ip),
-                IpAddr::V6(_) => {}
-            }
-        }
-        self.report_groups(interface);
-        self.solicit_routers(interface);
-    }
-
-    /// One more who wants the frames of other stations on this interface, or one less (dev_set_promiscuity).
-    pub(in crate::stack) fn promiscuous(&mut self, interface: IfIndex, on: bool) {
-        let Some(link) = self.interface_mut(interface) else { return };
-        let n = link.promiscuity;
-        link.promiscuity = if on { n.saturating_add(1) } else { n.saturating_sub(1) };
-        self.promiscuity_changed = true;
-        self.changed(Matter::Links);
-    }
-
-    /// True once after it changed who is promiscuous: their devices have to be told.
-    pub(crate) fn take_promiscuity_changed(&mut self) -> bool {
-        std::mem::take(&mut self.promiscuity_changed)
-    }
-
-    /// EEXIST if the interface has it, EINVAL for what can't be a host's address, ENODEV without such an interface.
-    pub(crate) fn add_address(&mut self, interface: IfIndex, address: Cidr) -> Result<(), Error> {
-        self.add_address_of(interface, Address::new(address, AddressOrigin::Static))
-    }
-
-    pub(in crate::stack) fn add_address_of(
-        &mut self,
-        interface: IfIndex,
-        address: Address,
-    ) -> Result<(), Error> {
-        let ip = address.ip();
-        let Some(link) = self.interface_mut(interface) else {
-            return Err(Errno::ENODEV.because(Reason::NoInterface));
-        };
-        // inetdev_event: "if (inetdev_valid_mtu(dev->mtu))" alone there is an in_device; inet_rtm_newaddr: "err = -ENOBUFS".
-        if link.is_can() {
-            return Err(
-                Errno::ENOBUFS.with(format!("{} is a CAN interface: it has no IP addresses", link.name))
-            );
-        }
-        if ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) {
-            return Err(Errno::EINVAL.with(format!("{ip} cannot be the address of a host")));
-        }
-        if link.addresses.iter().any(|a| a.ip() == ip) {
-            return Err(Errno::EEXIST.with(format!("{} has the address {ip} already", link.name)));
-        }
-        if link.addresses.len() >= MAX_ADDRESSES {
-            return Err(Errno::ENOBUFS.with(format!("{} has {MAX_ADDRESSES} addresses", link.name)));
-        }
-        link.addresses.push(address);
-        self.changed(Matter::Addresses);
-        self.connect_routes(interface);
-        if interface != IfIndex::LO {
-            match ip {
-                IpAddr::V4(ip) => self.announce(interface, ip),
-                IpAddr::V6(ip) => {
-                    self.join_solicited_node(interface, ip);
-                    self.detect_duplicate(interface, ip);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// EADDRNOTAVAIL if the interface does not have it.
-    pub(crate) fn remove_address(&mut self, interface: IfIndex, address: IpAddr) -> Result<(), Error> {
-        let Some(link) = self.interface_mut(interface) else {
-            return Err(Errno::ENODEV.because(Reason::NoInterface));
-        };
-        let Some(at) = link.addresses.iter().position(|a| a.ip() == address) else {
-            return Err(Errno::EADDRNOTAVAIL.because(Reason::IpAddressNotOurs));
-        };
-        link.addresses.remove(at);
-        self.changed(Matter::Addresses);
-        self.connect_routes(interface);
-        if let IpAddr::V6(ip) = address {
-            self.timers.cancel(Timer::DuplicateDetection(interface, ip));
-            self.leave_solicited_node(interface, ip);
-        }
-        if !self.is_local(address) {
-            self.inbound.push_back(Inbound::AddressGone(address));
-        }
-        Ok(())
-    }
-
     /// True if the address is one of this host's (a usable unicast address; the whole 127/8).
     pub(crate) fn is_local(&self, address: IpAddr) -> bool {
         address.is_loopback() || self.interfaces.iter().any(|i| i.has(address))
@@ -461,7 +263,7 @@ impl Net {
 
     /// The interface whose network has this broadcast address.
     pub(in crate::stack) fn broadcast_interface(&self, address: Ipv4Addr) -> Option<IfIndex> {
-        let is = |i: &&Interface| i.addresses.iter().any(|a| a.cidr.broadcast() == Some(address));
+        let is = |i: &&Interface| i.addresses.iter().any(|a| a.is_broadcast(address));
         self.interfaces.iter().find(is).map(|i| i.index)
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `interface.rs` | [`Interface`]: name, MAC, MTU, link state, counters; the host's addresses |
+//! | `interface.rs` | [`Interface`]: name, MAC, MTU, link state, counters |
+//! | `address.rs` | [`Address`]: the addresses of interfaces, how they come and go |
+//! | `settings.rs` | what a person may set of an interface: up, down, MTU, flags, name |
 //! | `ethernet.rs` | the frame's header: which frames are ours, who gets the packet, the header of what leaves |
 //! | `can.rs` | CAN interfaces: frames in and out, the echo of our own |
 //! | `tap.rs` | what packet sockets see of the frames that pass; [`Net::transmit`](super::Net::transmit): a whole frame out |
@@ -14,6 +16,7 @@
 //! A packet out: `ip/output.rs` -> `Net::emit` (ethernet.rs) -> `Net::neighbour_out` (neighbour.rs) -> `Net::ethernet_out` ->
 //! `Net::transmit` (tap.rs). A frame in: `Net::ethernet_in` (ethernet.rs).
 
+mod address;
 mod arp;
 mod autoconf;
 mod can;
@@ -21,10 +24,13 @@ mod ethernet;
 mod interface;
 mod ndp;
 mod neighbour;
+mod settings;
 mod tap;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use interface::{Address, AddressOrigin, AddressState, Interface};
+pub(crate) use address::{Address, AddressOrigin, AddressState};
+pub(crate) use interface::Interface;
 pub(crate) use neighbour::{Neighbour, NeighbourState, Neighbours};
+pub(in crate::stack) use settings::IFF_ALLMULTI;
 pub(in crate::stack) use tap::{LINK_HEADER, Passing, Tap};

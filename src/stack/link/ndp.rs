@@ -99,7 +99,7 @@ impl Net {
         if probe && (mac.is_some() || datagram.destination != IpAddr::V6(solicited_node(target))) {
             return None;
         }
-        let ours = *self.interface(interface)?.addresses.iter().find(|a| a.ip() == IpAddr::V6(target))?;
+        let ours = self.interface(interface)?.addresses.iter().find(|a| a.ip() == IpAddr::V6(target))?;
         match ours.state {
             // RFC 4862 5.4.3: "If the source address of the Neighbor Solicitation is the unspecified address, the
             // solicitation is from a node performing Duplicate Address Detection. [...] the tentative address is a duplicate".
@@ -214,7 +214,7 @@ impl Net {
             Some(mac) => self.ethernet_out(interface, mac, IPV6, frame),
             None => {
                 let cast = if destination.is_multicast() { Cast::Multicast } else { Cast::Unicast };
-                self.emit(&ip::Hop { interface, next_hop: destination.into(), cast }, frame)
+                self.emit(&ip::Hop::new(interface, destination.into(), cast), frame)
             }
         };
     }

@@ -46,11 +46,13 @@ pub(crate) struct Neighbour {
     pub(crate) router: bool,
     confirmed: Instant,
     used: Instant,
+    /// When its state or its MAC last changed.
+    updated: Instant,
     tries: u8,
     waiting: VecDeque<Frame>,
 }
 
-use NeighbourState::{Delay, Failed, Incomplete, Permanent, Probe, Reachable, Stale};
+use NeighbourState::{Delay, Failed, Incomplete, Noarp, Permanent, Probe, Reachable, Stale};
 
 /// The table.
 #[derive(Debug, Default)]
@@ -86,6 +88,7 @@ impl Neighbour {
             router: false,
             confirmed: now,
             used: now,
+            updated: now,
             tries: 0,
             waiting: VecDeque::new(),
         }
@@ -96,6 +99,11 @@ impl Neighbour {
         if self.stored == Reachable && now.since(self.confirmed) > REACHABLE { Stale } else { self.stored }
     }
 
+    /// A person has fixed it.
+    pub(super) fn is_permanent(&self) -> bool {
+        self.stored == Permanent
+    }
+
     /// When its age alone makes it stale, if that is still to come.
     pub(crate) fn stale_at(&self, now: Instant) -> Option<Instant> {
         // The first moment at which more than REACHABLE has passed.
@@ -103,10 +111,14 @@ impl Neighbour {
         (self.stored == Reachable && at > now).then_some(at)
     }
 
-    /// Packets that wait for the answer.
-    #[allow(dead_code, reason = "for the listing that `neigh` prints")]
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.len()
+    /// When it was last confirmed, used, changed.
+    pub(crate) fn ages(&self) -> [Instant; 3] {
+        [self.confirmed, self.used, self.updated]
+    }
+
+    /// Questions that went out since there was an answer.
+    pub(crate) fn probes(&self) -> u8 {
+        if matches!(self.stored, Incomplete | Probe | Failed) { self.tries } else { 0 }
     }
 }
 
@@ -178,29 +190,64 @@ impl Net {
         address: IpAddr,
         mac: Option<Mac>,
     ) -> Result<(), Error> {
+        if mac.is_some() {
+            return self.put_neighbour(interface, address, mac, Permanent);
+        }
+        if self.interface(interface).is_none() {
+            return Err(Errno::ENODEV.because(Reason::NoInterface));
+        }
+        self.changed(Matter::Neighbours);
+        self.timers.cancel(Timer::Neighbour(interface, address));
+        self.fail_waiting(interface, address);
+        let gone = self.neighbours.table.remove(&(interface, address));
+        self.neighbours.permanent -= usize::from(gone.is_some_and(|n| n.stored == Permanent));
+        Ok(())
+    }
+
+    /// An entry as a person wants it (neigh_update with NEIGH_UPDATE_F_ADMIN); without a MAC it keeps the one that it has.
+    pub(in crate::stack) fn put_neighbour(
+        &mut self,
+        interface: IfIndex,
+        address: IpAddr,
+        mac: Option<Mac>,
+        state: NeighbourState,
+    ) -> Result<(), Error> {
         if self.interface(interface).is_none() {
             return Err(Errno::ENODEV.because(Reason::NoInterface));
         }
         let now = self.now;
         self.changed(Matter::Neighbours);
         self.timers.cancel(Timer::Neighbour(interface, address));
-        match mac {
-            None => {
-                self.fail_waiting(interface, address);
-                let gone = self.neighbours.table.remove(&(interface, address));
-                self.neighbours.permanent -= usize::from(gone.is_some_and(|n| n.stored == Permanent));
+        let Some(entry) = self.neighbours.entry(interface, address, now) else {
+            return Err(Errno::ENOBUFS.because(Reason::NeighbourTableFull));
+        };
+        let was = std::mem::replace(&mut entry.stored, state);
+        entry.mac = mac.unwrap_or(entry.mac);
+        (entry.updated, entry.tries) = (now, 0);
+        if state == Reachable {
+            entry.confirmed = now;
+        }
+        let mac = entry.mac;
+        self.neighbours.permanent += usize::from(state == Permanent);
+        self.neighbours.permanent -= usize::from(was == Permanent);
+        match state {
+            Incomplete => {
+                self.timers.set(Timer::Neighbour(interface, address), now + RETRANSMIT);
+                self.solicit(interface, address, None);
             }
-            Some(mac) => {
-                let Some(entry) = self.neighbours.entry(interface, address, now) else {
-                    return Err(Errno::ENOBUFS.because(Reason::NeighbourTableFull));
-                };
-                let was = std::mem::replace(&mut entry.stored, Permanent);
-                entry.mac = mac;
-                self.neighbours.permanent += usize::from(was != Permanent);
-                self.flush_waiting(interface, address, mac);
-            }
+            Delay => self.timers.set(Timer::Neighbour(interface, address), now + DELAY_FIRST_PROBE),
+            Probe => self.neighbour_due(interface, address),
+            Failed => self.fail_waiting(interface, address),
+            Noarp | Permanent | Reachable | Stale => self.flush_waiting(interface, address, mac),
         }
         Ok(())
+    }
+
+    /// NTF_ROUTER.
+    pub(in crate::stack) fn set_router(&mut self, interface: IfIndex, address: IpAddr, router: bool) {
+        if let Some(entry) = self.neighbours.table.get_mut(&(interface, address)) {
+            entry.router = router;
+        }
     }
 
     /// A neighbour's station address, if it is known.
@@ -259,7 +306,7 @@ impl Net {
         };
         entry.used = now;
         match entry.state(now) {
-            Permanent | Reachable | Delay | Probe => {}
+            Permanent | Noarp | Reachable | Delay | Probe => {}
             Stale => {
                 // RFC 4861 7.3.3: "The first time a node sends a packet to a neighbor whose entry is STALE, the sender
                 // changes the state to DELAY and sets a timer".
@@ -310,7 +357,7 @@ impl Net {
         let Some(entry) = self.neighbours.entry(interface, address, now) else {
             return self.note(Reason::NeighbourTableFull, Some(interface), None);
         };
-        if entry.stored == Permanent {
+        if matches!(entry.stored, Permanent | Noarp) {
             return;
         }
         self.changed[Matter::Neighbours as usize] = true;
@@ -335,6 +382,7 @@ impl Net {
         } else {
             return;
         }
+        entry.updated = now;
         self.timers.cancel(Timer::Neighbour(interface, address));
         self.flush_waiting(interface, address, mac);
     }
@@ -347,7 +395,7 @@ impl Net {
         match entry.stored {
             Delay => (entry.stored, entry.tries) = (Probe, 0),
             Incomplete | Probe => {}
-            Reachable | Stale | Failed | Permanent => return,
+            Reachable | Stale | Failed | Noarp | Permanent => return,
         }
         if entry.tries < TRIES {
             entry.tries += 1;
@@ -360,21 +408,19 @@ impl Net {
         }
     }
 
-    /// Forgets all but the static entries of an interface whose link went down.
-    pub(in crate::stack) fn forget_neighbours(&mut self, interface: IfIndex) {
-        self.changed(Matter::Neighbours);
-        let gone: Vec<_> = self
-            .neighbours
-            .table
-            .iter()
-            .filter(|(key, n)| key.0 == interface && n.stored != Permanent)
-            .map(|(key, _)| *key)
-            .collect();
-        for (interface, address) in gone {
-            self.timers.cancel(Timer::Neighbour(interface, address));
-            self.fail_waiting(interface, address);
-            self.neighbours.table.remove(&(interface, address));
+    /// Forgets the entries of an interface that are `meant`.
+    pub(in crate::stack) fn forget_neighbours(
+        &mut self,
+        interface: IfIndex,
+        meant: impl Fn(&Neighbour) -> bool,
+    ) {
+        let here = self.neighbours.table.values().filter(|n| n.interface == interface && meant(n));
+        let gone: Vec<IpAddr> = here.map(|n| n.address).collect();
+        for address in gone {
+            // The interface is there: it has neighbours.
+            let _ = self.set_neighbour(interface, address, None);
         }
+        self.changed(Matter::Neighbours);
     }
 
     /// Asks who has an address: everybody, or the station that had it.

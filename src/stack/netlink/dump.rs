@@ -3,15 +3,17 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::diag::Question;
+use super::given::{labels, rules};
 use super::request::{RTM_NEWADDR, RTM_NEWLINK, RTM_NEWNEIGH, RTM_NEWROUTE};
 use crate::base::constants::{AF_INET, AF_INET6};
 use crate::base::netlink::{Draft, Message};
+pub(super) use crate::base::verb::RT_SCOPE_UNIVERSE;
+use crate::base::verb::{RT_SCOPE_HOST, RT_SCOPE_LINK};
 use crate::base::{Cidr, IfIndex, Instant, Mac};
 use crate::stack::Net;
-use crate::stack::ip::{Route, RouteOrigin};
-use crate::stack::link::{Address, AddressOrigin, AddressState, Interface, Neighbour, NeighbourState};
-
-const RTM_NEWRULE: u16 = 32;
+pub(super) use crate::stack::ip::RTPROT_KERNEL;
+use crate::stack::ip::{Route, RouteKind};
+use crate::stack::link::{Address, AddressState, IFF_ALLMULTI, Interface, Neighbour, NeighbourState};
 
 pub(super) const RT_TABLE_MAIN: u8 = 254;
 pub(super) const RT_TABLE_LOCAL: u8 = 255;
@@ -19,12 +21,6 @@ pub(super) const RTN_UNICAST: u8 = 1;
 pub(super) const RTN_LOCAL: u8 = 2;
 pub(super) const RTN_BROADCAST: u8 = 3;
 pub(super) const RTN_MULTICAST: u8 = 5;
-pub(super) const RTPROT_KERNEL: u8 = 2;
-const RTPROT_BOOT: u8 = 3;
-const RTPROT_RA: u8 = 9;
-pub(super) const RT_SCOPE_UNIVERSE: u8 = 0;
-const RT_SCOPE_LINK: u8 = 253;
-const RT_SCOPE_HOST: u8 = 254;
 pub(super) const RTA_DST: u16 = 1;
 pub(super) const RTA_OIF: u16 = 4;
 pub(super) const RTA_GATEWAY: u16 = 5;
@@ -33,11 +29,13 @@ pub(super) const RTA_PREFSRC: u16 = 7;
 pub(super) const RTA_CACHEINFO: u16 = 12;
 pub(super) const RTA_TABLE: u16 = 15;
 pub(super) const RTA_PREF: u16 = 20;
-pub(super) const IFF_UP: u32 = 1;
+pub(super) const RTA_METRICS: u16 = 8;
+pub(super) const RTNH_F_ONLINK: u32 = 4;
+pub(super) const IFA_F_NODAD: u32 = 2;
+pub(super) const IFA_F_NOPREFIXROUTE: u32 = 0x200;
 const RTNH_F_LINKDOWN: u32 = 16;
-/// IP6_RT_PRIO_ADDRCONF, IP6_RT_PRIO_USER.
+/// IP6_RT_PRIO_ADDRCONF.
 pub(super) const METRIC_KERNEL: u32 = 256;
-const METRIC_USER: u32 = 1024;
 
 /// What a dump goes through.
 #[derive(Clone, Debug)]
@@ -47,6 +45,10 @@ pub(super) enum Listing {
     Routes,
     Neighbours,
     Rules,
+    /// RTM_GETNETCONF.
+    Settings,
+    /// RTM_GETADDRLABEL.
+    Labels,
     /// Those that are asked for by sock_diag(7).
     Sockets(Question),
     /// What Linux has tables of and this host has nothing in.
@@ -115,7 +117,7 @@ impl Net {
                         .into_iter()
                         .filter(move |route| route.network.address().is_ipv4() == v4);
                     let main = main.map(|route| self.route_message(route));
-                    main.chain(self.interfaces().iter().flat_map(move |interface| own_routes(interface, v4)))
+                    main.chain(self.table_local(v4))
                 };
                 let v4 = (dump.family == 0 || dump.family == AF_INET).then(|| of(true));
                 let v6 = (dump.family == 0 || dump.family == AF_INET6).then(|| of(false));
@@ -128,49 +130,74 @@ impl Net {
                 Box::new(entries.into_iter().map(|entry| neighbour(entry, self.now)))
             }
             Listing::Rules => Box::new(rules(dump.family).into_iter()),
+            Listing::Settings => Box::new(self.settings(dump.family).into_iter()),
+            Listing::Labels => Box::new(labels(dump.family).into_iter()),
             // The sockets are not the lower half's.
             Listing::Nothing | Listing::Sockets(_) => Box::new(std::iter::empty()),
         }
     }
 
-    fn route_message(&self, route: &Route) -> Draft {
+    /// The table `local`, by addresses; the older first.
+    fn table_local(&self, v4: bool) -> impl Iterator<Item = Draft> + use<> {
+        let mut rows: Vec<_> =
+            self.interfaces().iter().flat_map(|interface| own_routes(interface, v4)).collect();
+        rows.sort_by_key(|(key, _)| *key);
+        rows.into_iter().map(|(_, message)| message)
+    }
+
+    pub(super) fn route_message(&self, route: &Route) -> Draft {
         let v4 = route.network.address().is_ipv4();
-        let (protocol, metric) = told(route);
-        let scope = if v4 && route.via.is_none() { RT_SCOPE_LINK } else { RT_SCOPE_UNIVERSE };
         let up = self.interface(route.interface).is_some_and(|interface| interface.up);
-        let flags = if up { 0 } else { RTNH_F_LINKDOWN };
+        let onlink = if route.onlink { RTNH_F_ONLINK } else { 0 };
         let head = RouteHead {
             network: route.network,
             table: RT_TABLE_MAIN,
-            protocol,
-            scope,
-            kind: RTN_UNICAST,
-            flags,
+            protocol: route.protocol,
+            scope: route.scope,
+            kind: kind_number(route.kind),
+            flags: onlink | if up { 0 } else { RTNH_F_LINKDOWN },
         };
-        let mut message = head.message();
-        if !v4 {
-            message = message.number(RTA_PRIORITY, metric);
+        let mut message = with_metrics(head.message(), &route.metrics);
+        if !v4 || route.metric != 0 {
+            message = message.number(RTA_PRIORITY, route.metric);
         }
-        let message = message.some_address(RTA_PREFSRC, self.route_source(route));
-        let message = message.some_address(RTA_GATEWAY, route.via).number(RTA_OIF, route.interface.0);
-        if v4 { message } else { v6_end(message, route.until.map(|until| ticks(until, self.now))) }
+        let message = message.some_address(RTA_PREFSRC, route.source).some_address(RTA_GATEWAY, route.via);
+        // fib_create_info: what is no way has no device.
+        let device = !v4 || route.kind == RouteKind::Unicast;
+        let message = if device { message.number(RTA_OIF, route.interface.0) } else { message };
+        if v4 {
+            return message;
+        }
+        v6_end(message, route.until.map(|until| ticks(until, self.now)), route.preference)
     }
 }
 
-/// RTPROT_*, and the metric of an IPv6 route.
-pub(super) fn told(route: &Route) -> (u8, u32) {
-    match route.origin {
-        RouteOrigin::Connected | RouteOrigin::Prefix => (RTPROT_KERNEL, METRIC_KERNEL),
-        RouteOrigin::Static => (RTPROT_BOOT, METRIC_USER),
-        RouteOrigin::Router => (RTPROT_RA, METRIC_USER),
+/// RTN_*.
+pub(super) fn kind_number(kind: RouteKind) -> u8 {
+    match kind {
+        RouteKind::Unicast => RTN_UNICAST,
+        RouteKind::Blackhole => 6,
+        RouteKind::Unreachable => 7,
+        RouteKind::Prohibit => 8,
+        RouteKind::Throw => 9,
     }
+}
+
+/// RTAX_*, where there are any.
+pub(super) fn with_metrics(message: Draft, metrics: &[(u16, u32)]) -> Draft {
+    if metrics.is_empty() {
+        return message;
+    }
+    message.nested(RTA_METRICS, |inner| {
+        metrics.iter().fold(inner, |inner, (kind, value)| inner.number(*kind, *value))
+    })
 }
 
 /// What every IPv6 route ends with.
-fn v6_end(message: Draft, expires: Option<u32>) -> Draft {
+pub(super) fn v6_end(message: Draft, expires: Option<u32>, preference: u8) -> Draft {
     // struct rta_cacheinfo: references, last use, expires, error, used, id, ts, tsage.
     let cache = words(&[0, 0, expires.unwrap_or(0), 0, 0, 0, 0, 0]);
-    message.with(RTA_CACHEINFO, &cache).with(RTA_PREF, &[0])
+    message.with(RTA_CACHEINFO, &cache).with(RTA_PREF, &[preference])
 }
 
 /// struct rtmsg.
@@ -201,9 +228,9 @@ impl RouteHead {
 }
 
 /// The table `local`, and IPv6's routes to whole addresses, as an interface's addresses give them (fib_add_ifaddr, addrconf).
-fn own_routes(interface: &Interface, v4: bool) -> Vec<Draft> {
+fn own_routes(interface: &Interface, v4: bool) -> Vec<((IpAddr, Instant), Draft)> {
     let lo = interface.index == IfIndex::LO;
-    let row = |network: Option<Cidr>, kind: u8, scope: u8, source: IpAddr| {
+    let row = |network: Option<Cidr>, kind: u8, scope: u8, source: IpAddr, since: Instant| {
         let head = RouteHead {
             network: network?,
             table: RT_TABLE_LOCAL,
@@ -212,9 +239,10 @@ fn own_routes(interface: &Interface, v4: bool) -> Vec<Draft> {
             kind,
             flags: 0,
         };
-        Some(head.message().address(RTA_PREFSRC, source).number(RTA_OIF, interface.index.0))
+        let message = head.message().address(RTA_PREFSRC, source).number(RTA_OIF, interface.index.0);
+        Some(((head.network.address(), since), message))
     };
-    let mut rows = Vec::new();
+    let mut rows: Vec<Option<((IpAddr, Instant), Draft)>> = Vec::new();
     for own in interface.usable().filter(|own| own.ip().is_ipv4() == v4) {
         let ip = own.ip();
         let whole = Cidr::new(ip, if v4 { 32 } else { 128 }).ok();
@@ -225,21 +253,26 @@ fn own_routes(interface: &Interface, v4: bool) -> Vec<Draft> {
                     RTN_LOCAL,
                     RT_SCOPE_HOST,
                     ip,
+                    own.created,
                 ));
             }
-            rows.push(row(whole, RTN_LOCAL, RT_SCOPE_HOST, ip));
+            // fib_add_ifaddr: a secondary address has the primary's network already, and its source.
+            let primary = interface.primary_of(own).map(Address::ip);
+            rows.push(row(whole, RTN_LOCAL, RT_SCOPE_HOST, primary.unwrap_or(ip), own.created));
             // fib_disable_ip: set down, it has no network.
             if !interface.enabled {
                 continue;
             }
-            // fib_add_ifaddr: a secondary address has the primary's network already.
-            let network = |address: &Address| (address.cidr.network(), address.cidr.prefix());
-            let primary = interface.usable().find(|other| network(other) == network(own));
-            if primary.is_some_and(|primary| primary.ip() != ip) {
-                continue;
+            let of_network = own.network().broadcast().filter(|_| own.peer.is_none() && primary.is_none());
+            let given = own.broadcast.filter(|given| Some(*given) != of_network && !given.is_broadcast());
+            for broadcast in given.into_iter().chain(of_network) {
+                let broadcast = Cidr::new(broadcast.into(), 32).ok();
+                let source = primary.unwrap_or(ip);
+                let row = row(broadcast, RTN_BROADCAST, RT_SCOPE_LINK, source, own.created);
+                if !rows.iter().flatten().any(|there| row.as_ref().is_some_and(|row| row.1.is(&there.1))) {
+                    rows.push(row);
+                }
             }
-            let broadcast = own.cidr.broadcast().and_then(|ip| Cidr::new(ip.into(), 32).ok());
-            rows.push(row(broadcast, RTN_BROADCAST, RT_SCOPE_LINK, ip));
             continue;
         }
         let head = |network, kind| RouteHead {
@@ -252,7 +285,7 @@ fn own_routes(interface: &Interface, v4: bool) -> Vec<Draft> {
         };
         let local = whole.map(|whole| {
             let message = head(whole, RTN_LOCAL).message().number(RTA_PRIORITY, 0);
-            v6_end(message.number(RTA_OIF, interface.index.0), None)
+            ((ip, own.created), v6_end(message.number(RTA_OIF, interface.index.0), None, 0))
         });
         rows.push(local);
     }
@@ -267,7 +300,7 @@ fn own_routes(interface: &Interface, v4: bool) -> Vec<Draft> {
                 flags: 0,
             };
             let message = head.message().number(RTA_PRIORITY, METRIC_KERNEL);
-            v6_end(message.number(RTA_OIF, interface.index.0), None)
+            ((network.address(), Instant::ZERO), v6_end(message.number(RTA_OIF, interface.index.0), None, 0))
         });
         rows.push(groups);
     }
@@ -276,26 +309,11 @@ fn own_routes(interface: &Interface, v4: bool) -> Vec<Draft> {
 
 /// An interface, as RTM_NEWLINK.
 pub(super) fn link(interface: &Interface) -> Draft {
-    const IFF_BROADCAST: u32 = 2;
-    const IFF_LOOPBACK: u32 = 8;
-    const IFF_RUNNING: u32 = 0x40;
-    const IFF_MULTICAST: u32 = 0x1000;
-    const IFF_LOWER_UP: u32 = 0x10000;
-    const IFF_NOARP: u32 = 0x80;
-    const IFF_ECHO: u32 = 0x40000;
     let lo = interface.index == IfIndex::LO;
-    // vcan_setup, can_setup: "dev->flags = IFF_NOARP"; what is sent is echoed.
-    let kind = match interface.is_can() {
-        true => IFF_NOARP | IFF_ECHO,
-        false if lo => IFF_LOOPBACK,
-        false => IFF_BROADCAST | IFF_MULTICAST,
-    };
-    let carrier = if interface.up { IFF_RUNNING | IFF_LOWER_UP } else { 0 };
     // struct ifinfomsg: family, pad, type (16 bits), index, flags, change.
     let mut head = vec![0, 0];
     head.extend(interface.hardware().to_ne_bytes());
-    let enabled = if interface.enabled { IFF_UP } else { 0 };
-    head.extend(words(&[interface.index.0, enabled | kind | carrier, 0]));
+    head.extend(words(&[interface.index.0, interface.flags(), 0]));
     // IF_OPER_UNKNOWN, IF_OPER_UP, IF_OPER_DOWN (RFC 2863).
     let state = if lo {
         0
@@ -317,14 +335,15 @@ pub(super) fn link(interface: &Interface) -> Draft {
     narrow.resize(24 * 4, 0);
     let draft = Draft::new(RTM_NEWLINK, &head)
         .string(3, &interface.name) // IFLA_IFNAME
-        .number(13, 1000) // IFLA_TXQLEN
+        .number(13, interface.queue_len) // IFLA_TXQLEN
         .with(16, &[state]) // IFLA_OPERSTATE
         .with(17, &[0]) // IFLA_LINKMODE
         .number(4, u32::try_from(interface.mtu).unwrap_or(u32::MAX)) // IFLA_MTU
         .number(50, least) // IFLA_MIN_MTU
         .number(51, most) // IFLA_MAX_MTU
-        .number(27, 0) // IFLA_GROUP
-        .number(30, interface.is_promiscuous().into()) // IFLA_PROMISCUITY
+        .number(27, interface.group) // IFLA_GROUP
+        .number(30, interface.promiscuity()) // IFLA_PROMISCUITY
+        .number(61, (interface.flags() & IFF_ALLMULTI != 0).into()) // IFLA_ALLMULTI
         .number(31, 1) // IFLA_NUM_TX_QUEUES
         .number(32, 1) // IFLA_NUM_RX_QUEUES
         .with(33, &[interface.up.into()]) // IFLA_CARRIER
@@ -335,6 +354,10 @@ pub(super) fn link(interface: &Interface) -> Draft {
         true => draft,
         false => draft.with(1, &interface.mac.0).with(2, &broadcast.0), // IFLA_ADDRESS, IFLA_BROADCAST
     };
+    let draft = match interface.alias.as_str() {
+        "" => draft,
+        alias => draft.string(20, alias), // IFLA_IFALIAS
+    };
     draft
         .with(23, &wide) // IFLA_STATS64
         .with(7, &narrow) // IFLA_STATS
@@ -342,6 +365,7 @@ pub(super) fn link(interface: &Interface) -> Draft {
 
 /// An address, as RTM_NEWADDR.
 fn address(interface: &Interface, own: &Address, now: Instant) -> Draft {
+    const IFA_F_SECONDARY: u32 = 1;
     const IFA_F_OPTIMISTIC: u32 = 4;
     const IFA_F_DADFAILED: u32 = 8;
     const IFA_F_DEPRECATED: u32 = 0x20;
@@ -355,33 +379,36 @@ fn address(interface: &Interface, own: &Address, now: Instant) -> Draft {
         AddressState::Deprecated => IFA_F_DEPRECATED,
         AddressState::DadFailed => IFA_F_TENTATIVE | IFA_F_DADFAILED,
     };
-    let flags = state | if own.valid_until.is_none() { IFA_F_PERMANENT } else { 0 };
-    let scope = match ip {
-        _ if ip.is_loopback() => RT_SCOPE_HOST,
-        IpAddr::V6(ip) if ip.is_unicast_link_local() => RT_SCOPE_LINK,
-        _ => RT_SCOPE_UNIVERSE,
-    };
-    let mut head = vec![family(ip) as u8, own.cidr.prefix(), flags as u8, scope];
+    let flag = |is: bool, flag: u32| if is { flag } else { 0 };
+    let flags = state
+        | flag(own.valid_until.is_none(), IFA_F_PERMANENT)
+        | flag(interface.primary_of(own).is_some(), IFA_F_SECONDARY)
+        | flag(own.no_prefix_route, IFA_F_NOPREFIXROUTE)
+        | flag(own.no_detection, IFA_F_NODAD);
+    let mut head = vec![family(ip) as u8, own.cidr.prefix(), flags as u8, own.scope];
     head.extend(interface.index.0.to_ne_bytes());
     let left = |until: Option<Instant>| until.map_or(u32::MAX, |until| ticks(until, now) / 100);
     // struct ifa_cacheinfo: preferred, valid (seconds), created, updated (ticks).
-    let cache = words(&[left(own.preferred_until), left(own.valid_until), 0, 0]);
-    let mut message = Draft::new(RTM_NEWADDR, &head).address(1, ip); // IFA_ADDRESS
-    if ip.is_ipv4() {
+    let since_start = |at: Instant| ticks(at, Instant::ZERO);
+    let cache = words(&[
+        left(own.preferred_until),
+        left(own.valid_until),
+        since_start(own.created),
+        since_start(own.updated),
+    ]);
+    let mut message = Draft::new(RTM_NEWADDR, &head).address(1, own.peer.unwrap_or(ip)); // IFA_ADDRESS
+    if ip.is_ipv4() || own.peer.is_some() {
         message = message.address(2, ip); // IFA_LOCAL
-        let broadcast = own.cidr.broadcast().filter(|_| interface.index != IfIndex::LO);
-        message = message.some_address(4, broadcast.map(IpAddr::from)); // IFA_BROADCAST
-        message = message.string(3, &interface.name); // IFA_LABEL
     }
-    // IFAPROT_KERNEL_LO, IFAPROT_KERNEL_RA, IFAPROT_KERNEL_LL.
-    let protocol = match own.origin {
-        _ if ip.is_loopback() => 1,
-        AddressOrigin::Autoconfigured => 2,
-        AddressOrigin::LinkLocal => 3,
-        AddressOrigin::Static => 0,
-    };
-    if protocol != 0 {
-        message = message.with(11, &[protocol]); // IFA_PROTO
+    if ip.is_ipv4() {
+        message = message.some_address(4, own.broadcast.map(IpAddr::from)); // IFA_BROADCAST
+        message = message.string(3, own.label.as_deref().unwrap_or(&interface.name)); // IFA_LABEL
+    }
+    if own.protocol != 0 {
+        message = message.with(11, &[own.protocol]); // IFA_PROTO
+    }
+    if own.metric != 0 {
+        message = message.number(9, own.metric); // IFA_RT_PRIORITY
     }
     message.number(8, flags).with(6, &cache) // IFA_FLAGS, IFA_CACHEINFO
 }
@@ -396,6 +423,7 @@ pub(super) fn neighbour(entry: &Neighbour, now: Instant) -> Draft {
         NeighbourState::Delay => 8,
         NeighbourState::Probe => 0x10,
         NeighbourState::Failed => 0x20,
+        NeighbourState::Noarp => 0x40,
         NeighbourState::Permanent => 0x80,
     };
     // struct ndmsg: family, 3 bytes, index, state (16 bits), flags, type.
@@ -406,24 +434,8 @@ pub(super) fn neighbour(entry: &Neighbour, now: Instant) -> Draft {
     let message = Draft::new(RTM_NEWNEIGH, &head).address(1, entry.address); // NDA_DST
     let message = if entry.mac == Mac::ZERO { message } else { message.with(2, &entry.mac.0) }; // NDA_LLADDR
     // struct nda_cacheinfo: confirmed, used, updated, references.
-    message.number(4, 0).with(3, &words(&[0, 0, 0, 0])) // NDA_PROBES, NDA_CACHEINFO
-}
-
-/// The rules of a host that nobody has given any: the tables local, main and (IPv4) default.
-fn rules(wanted: i32) -> Vec<Draft> {
-    const FR_ACT_TO_TBL: u8 = 1;
-    let tables: [(u8, u32); 3] = [(RT_TABLE_LOCAL, 0), (RT_TABLE_MAIN, 32_766), (253, 32_767)];
-    let families = [(AF_INET, 3), (AF_INET6, 2)];
-    let rows = families.into_iter().filter(|(family, _)| wanted == 0 || wanted == *family);
-    let rows = rows.flat_map(|(family, count)| tables.into_iter().take(count).map(move |row| (family, row)));
-    rows.map(|(family, (table, priority))| {
-        // struct fib_rule_hdr.
-        let head = [family as u8, 0, 0, 0, table, 0, 0, FR_ACT_TO_TBL, 0, 0, 0, 0];
-        let message = Draft::new(RTM_NEWRULE, &head).number(15, table.into()); // FRA_TABLE
-        let message = message.number(14, u32::MAX).with(21, &[RTPROT_KERNEL]); // FRA_SUPPRESS_PREFIXLEN, FRA_PROTOCOL
-        if priority == 0 { message } else { message.number(6, priority) } // FRA_PRIORITY
-    })
-    .collect()
+    let ages = entry.ages().map(|at| ticks(now, at));
+    message.number(4, entry.probes().into()).with(3, &words(&[ages[0], ages[1], ages[2], 0])) // NDA_PROBES, NDA_CACHEINFO
 }
 
 /// 0.0.0.0/0 or ::/0 with so many bits of an address.

@@ -5,9 +5,11 @@
 //! |---|---|
 //! | `mod.rs` | the socket: bind, send, names |
 //! | `request.rs` | which request is answered by what |
+//! | `way.rs` | the way to one destination |
 //! | `queue.rs` | what waits for the program: answers, listings, acknowledgements |
-//! | `dump.rs` | links, addresses, routes, neighbours, rules as messages |
-//! | `change.rs` | requests that change the host |
+//! | `dump.rs` | links, addresses, routes, neighbours as messages |
+//! | `given.rs` | tables that no request changes: rules, settings, labels |
+//! | `change/` | requests that change the host |
 //! | `groups.rs` | who has joined a group hears of every change |
 //! | `diag/` | NETLINK_SOCK_DIAG: sockets as messages |
 //!
@@ -17,11 +19,13 @@
 mod change;
 mod diag;
 mod dump;
+mod given;
 mod groups;
 mod queue;
 mod request;
 #[cfg(test)]
 mod tests;
+mod way;
 
 use std::collections::VecDeque;
 use std::io::{IoSlice, IoSliceMut};

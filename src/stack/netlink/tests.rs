@@ -6,7 +6,7 @@ use super::*;
 use crate::base::constants::{AF_INET, AF_INET6, AF_NETLINK, SOCK_RAW, SOL_NETLINK};
 use crate::base::constants::{MSG_PEEK, MSG_TRUNC};
 use crate::base::netlink::{NLM_F_ACK_TLVS, NLM_F_DUMP, NLM_F_MULTI, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR};
-use crate::base::netlink::{NLM_F_EXCL, attributes};
+use crate::base::netlink::{NLM_F_CREATE, NLM_F_EXCL, attributes};
 use crate::base::{IfIndex, Mac, SockAddr, constants};
 use crate::stack::{Config, InterfaceConfig};
 
@@ -116,7 +116,7 @@ fn changes_are_the_hosts_verbs() {
     let mut route = vec![AF_INET as u8, 0, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0];
     route.extend([8, 0, 5, 0, 192, 0, 2, 1]);
     for (kind, errno) in [(RTM_NEWROUTE, 0), (RTM_NEWROUTE, 17), (RTM_DELROUTE, 0), (RTM_DELROUTE, 3)] {
-        send(&mut stack, id, &request(kind, NLM_F_ACK | NLM_F_EXCL, &route)).unwrap();
+        send(&mut stack, id, &request(kind, NLM_F_ACK | NLM_F_EXCL | NLM_F_CREATE, &route)).unwrap();
         assert_eq!(error(&mut stack, id), errno);
     }
     // `ip link set eth0 down`, `up`, `mtu 1400`, and what can't be: a sentence comes with the number.
@@ -128,7 +128,7 @@ fn changes_are_the_hosts_verbs() {
     };
     let state = |stack: &Stack| {
         let eth0 = stack.net.interface(IfIndex(2)).unwrap();
-        (eth0.up, eth0.mtu, stack.net.routes().len())
+        (eth0.up, eth0.mtu, stack.net.sorted_routes().len())
     };
     assert_eq!(link(&mut stack, 0, 1, &[]).2[..4], [0; 4]);
     assert_eq!(state(&stack), (false, 1500, 0));
@@ -143,8 +143,15 @@ fn changes_are_the_hosts_verbs() {
         assert_eq!(refused.1, NLM_F_ACK_TLVS);
         assert!(String::from_utf8_lossy(&refused.2).contains(says));
     }
-    let name = link(&mut stack, 0, 0, &[12, 0, 1, 0, 2, 0, 0, 0, 0, 7, 0, 0]);
-    assert_eq!(i32::from_ne_bytes(name.2[..4].try_into().unwrap()), -Errno::EOPNOTSUPP.0);
+    // IFLA_ADDRESS: a group's, one that is cut short; IFLA_LINKMODE.
+    for (more, errno) in [
+        (&[12, 0, 1, 0, 3, 0, 0, 0, 0, 7, 0, 0][..], Errno::EADDRNOTAVAIL),
+        (&[8, 0, 1, 0, 2, 0, 0, 0], Errno::EINVAL),
+        (&[5, 0, 17, 0, 1, 0, 0, 0], Errno::EOPNOTSUPP),
+    ] {
+        let refused = link(&mut stack, 0, 0, more);
+        assert_eq!(i32::from_ne_bytes(refused.2[..4].try_into().unwrap()), -errno.0, "{more:?}");
+    }
 }
 
 #[test]
