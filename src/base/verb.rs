@@ -93,6 +93,10 @@ pub(crate) enum Verb {
     Hostname,
     /// sethostname(2).
     SetHostname(String),
+    /// Reads a file of /proc/sys, named from there on. Answers [`Answer::Setting`].
+    Sysctl(String),
+    /// Writes one.
+    SetSysctl(String, String),
 }
 
 /// What a verb gives.
@@ -116,6 +120,7 @@ pub(crate) enum Answer {
     Sockets(Vec<SocketRow>),
     Counters(Vec<(Reason, u64)>),
     Text(String),
+    Setting(Setting),
     /// To a supervisor of programs: these sockets' descriptors are to be given a byte.
     Errands(Vec<SocketId>),
 }
@@ -201,6 +206,15 @@ pub(crate) struct Way {
     /// The station addresses of the interface and of the neighbour, as far as they are known.
     pub(crate) own: Option<Mac>,
     pub(crate) station: Option<Mac>,
+}
+
+/// A file of /proc/sys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Setting {
+    /// What stands in it, with its newline.
+    pub(crate) text: String,
+    /// It can be written.
+    pub(crate) may_change: bool,
 }
 
 /// An interface, as `ip addr` shows it.

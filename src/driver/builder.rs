@@ -304,14 +304,14 @@ impl HostBuilder {
     /// Forwards packets that are for others: a router.
     #[must_use]
     pub fn forward(mut self, on: bool) -> Self {
-        self.config.forward = on;
+        (self.config.forward, self.config.forward6) = (on, on);
         self
     }
 
     /// Answers echo requests (it does unless told not to).
     #[must_use]
     pub fn echo(mut self, on: bool) -> Self {
-        self.config.echo = on;
+        (self.config.echo, self.config.echo6) = (on, on);
         self
     }
 

@@ -414,6 +414,20 @@ impl Host {
         self.perform(Verb::SetNeighbour(interface, address, mac)).map(drop)
     }
 
+    /// A value that sysctl(8) shows: `net.ipv4.ip_forward`, also with slashes; without its newline. ENOENT for what the host has
+    /// nothing to say of.
+    pub fn sysctl(&self, name: &str) -> Result<String> {
+        match self.perform(Verb::Sysctl(sysctl_path(name)))? {
+            Answer::Setting(setting) => Ok(setting.text.trim_end().to_owned()),
+            _ => Err(Errno::EPROTO.with("the host answered something else than was asked")),
+        }
+    }
+
+    /// Sets one: `net.ipv4.ip_default_ttl` to `32`. ENOENT, EACCES for what can only be read, EINVAL.
+    pub fn set_sysctl(&self, name: &str, value: &str) -> Result<()> {
+        self.perform(Verb::SetSysctl(sysctl_path(name), value.to_owned())).map(drop)
+    }
+
     /// For a foreign event loop (see [`HostBuilder::embedded`]): the descriptors to poll for reading before [`Host::drive`].
     pub fn poll_fds(&self) -> Vec<RawFd> {
         let mut fds = Vec::new();
@@ -448,4 +462,9 @@ impl Host {
         state.turn(now, |_| true);
         state.settle(now);
     }
+}
+
+/// The name of a file below /proc/sys.
+fn sysctl_path(name: &str) -> String {
+    if name.contains('/') { name.to_owned() } else { name.replace('.', "/") }
 }

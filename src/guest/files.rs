@@ -1,39 +1,61 @@
-//! The files that say how names are resolved, and those of /proc/net that say what interfaces there are: a program that opens one
-//! for reading gets the host's, made now. Only a host that was given DNS servers has the former; the programs of others see the
+//! The files that say how names are resolved, those of /proc/net that say what interfaces there are, and those of /proc/sys/net
+//! (`proc_sys.rs`): a program that opens one gets the host's, made now. Only a host that was given DNS servers has the former; the programs of others see the
 //! machine's own.
 //!
 //! They are known by their paths: those of /proc/net, /proc/self/net, /proc/thread-self/net and /proc/PID/net of the program itself,
-//! from the root or from an open directory. Who comes by a link of his own, or by openat2(2), sees the namespace's.
+//! from the root or from an open directory. Who comes by a link of his own sees the namespace's.
 
 use std::net::SocketAddr;
 
-use super::proc_net;
 use super::supervisor::Guest;
 use super::trap::{Trap, Verdict};
+use super::{proc_net, proc_sys};
 use crate::base::Result;
 use crate::base::constants::SOCK_CLOEXEC;
 use crate::sys::{descriptor, pidfd};
 
 const HOSTS: &[u8] = b"/etc/hosts";
 const RESOLV_CONF: &[u8] = b"/etc/resolv.conf";
+const PROC_SYS: &[u8] = b"/proc/sys/";
+const PROC_SYS_NET: &[u8] = b"/proc/sys/net/";
 const PROC_NET: [&[u8]; 3] = [b"/proc/net/", b"/proc/self/net/", b"/proc/thread-self/net/"];
 
+const O_CREAT: i32 = 0o100;
+/// What creat(2) opens with: O_CREAT, O_WRONLY and O_TRUNC.
+pub(super) const CREAT: i32 = O_CREAT | 0o1001;
+
 /// The longest of these paths is shorter, with its zero.
-const LONGEST: u64 = 64;
+const LONGEST: u64 = 128;
 /// Memory is there or not in pieces of this size, or of a multiple.
 const PAGE: u64 = 4096;
 
-/// open(2), openat(2): the path is argument `n`, the flags are the next one.
-pub(super) fn open(guest: &mut Guest, trap: &Trap, n: usize) -> Verdict {
+/// openat2(2): its flags are in memory.
+pub(super) fn open_how(guest: &mut Guest, trap: &Trap) -> Verdict {
+    match trap.read(trap.pointer(2), 4).map(|bytes| bytes.try_into().map(i32::from_ne_bytes)) {
+        Ok(Ok(flags)) => open(guest, trap, 1, flags),
+        _ => Verdict::Native,
+    }
+}
+
+/// open(2), creat(2), openat(2): the path is argument `n`.
+pub(super) fn open(guest: &mut Guest, trap: &Trap, n: usize, flags: i32) -> Verdict {
     let Some(path) = path(trap, trap.pointer(n)) else { return Verdict::Native };
     // openat(2) has the directory before the path.
     let Some(path) = whole(trap, n.checked_sub(1).map(|n| trap.int(n)), path) else { return Verdict::Native };
+    let path = plain(path);
+    if path.starts_with(PROC_SYS_NET) {
+        let name = path.strip_prefix(PROC_SYS).unwrap_or_default();
+        return proc_sys::open(guest, trap, name, flags).unwrap_or_else(|error| Verdict::Fail(error.errno()));
+    }
+    if flags & (proc_sys::ACCESS | O_CREAT) != 0 {
+        return Verdict::Native;
+    }
     let made = text(guest, &own(trap, path))
         .and_then(|text| Ok(text.map(|text| descriptor::text(&text)).transpose()?));
     match made {
         Ok(Some(fd)) => {
             // O_CLOEXEC is the same bit.
-            let close_on_exec = trap.int(n + 1) & SOCK_CLOEXEC != 0;
+            let close_on_exec = flags & SOCK_CLOEXEC != 0;
             Verdict::Give { fd, close_on_exec, at: None }
         }
         Ok(None) => Verdict::Native,
@@ -59,7 +81,8 @@ fn whole(trap: &Trap, directory: Option<i32>, path: Vec<u8>) -> Option<Vec<u8>> 
         return Some(path);
     }
     // Programs open many files so: only those of these names are looked at further.
-    if !path.rsplit(|byte| *byte == b'/').next().is_some_and(proc_net::has) {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    if !proc_net::has(name) && !proc_sys::may_be(name) {
         return None;
     }
     let tid = trap.tid;
@@ -70,6 +93,22 @@ fn whole(trap: &Trap, directory: Option<i32>, path: Vec<u8>) -> Option<Vec<u8>> 
     let folder = std::fs::read_link(link).ok()?.into_os_string().into_encoded_bytes();
     let path = path.strip_prefix(b"./").unwrap_or(&path);
     folder.starts_with(b"/proc").then(|| [&folder, b"/".as_slice(), path].concat())
+}
+
+/// Without `//`, `.` and `..`, as far as that can be seen without looking at links.
+fn plain(path: Vec<u8>) -> Vec<u8> {
+    if !path.windows(2).any(|two| two == b"//" || two == b"/.") {
+        return path;
+    }
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in path.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    [b"/".as_slice(), &parts.join(&b'/')].concat()
 }
 
 /// The process's own folder of /proc, by its number, is /proc/self.
@@ -121,6 +160,18 @@ fn resolv_conf(dns: &[SocketAddr]) -> String {
 mod tests {
     use super::*;
     use std::io::Read;
+
+    #[test]
+    fn paths_have_many_forms() {
+        for (path, short) in [
+            ("/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv4/ip_forward"),
+            ("//proc/./sys//net/ipv6/../ipv4/ip_forward", "/proc/sys/net/ipv4/ip_forward"),
+            ("/../proc/sys/net/", "/proc/sys/net"),
+            ("/..", "/"),
+        ] {
+            assert_eq!(plain(path.into()), short.as_bytes(), "{path}");
+        }
+    }
 
     #[test]
     fn the_file_is_read_from_its_beginning_and_cannot_be_written() {

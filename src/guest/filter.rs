@@ -29,8 +29,8 @@ enum When {
     Option,
     /// The second argument is SIOC* (0x89..) or SIOCOUTQ.
     Request,
-    /// This argument, O_*, is for reading only.
-    Reading(u32),
+    /// This argument, O_*, has no O_EXCL: the file may be there already.
+    Opening(u32),
 }
 
 fn rules(can: bool) -> Vec<(i64, When)> {
@@ -53,9 +53,11 @@ fn rules(can: bool) -> Vec<(i64, When)> {
         (number::SENDMMSG, When::Always),
         (number::RECVMMSG, When::Always),
         (number::IOCTL, When::Request),
-        (number::OPENAT, When::Reading(2)),
+        (number::OPENAT, When::Opening(2)),
+        (number::OPENAT2, When::Always),
     ];
-    rules.extend(number::OPEN.map(|open| (open, When::Reading(1))));
+    rules.extend(number::OPEN.map(|open| (open, When::Opening(1))));
+    rules.extend(number::CREAT.map(|creat| (creat, When::Always)));
     rules
 }
 
@@ -79,8 +81,8 @@ const SIOC: u32 = 0x8900;
 /// The x32 ABI marks its calls by this bit (x86-64 alone).
 const X32: u32 = 0x4000_0000;
 
-/// O_ACCMODE and O_CREAT.
-const NOT_READING: u32 = 0o103;
+/// O_EXCL.
+const EXCLUSIVE: u32 = 0o200;
 
 /// One instruction of a block; blocks end with three instructions, one for each way out.
 #[derive(Clone, Copy, Debug)]
@@ -208,8 +210,8 @@ fn condition(when: When) -> Vec<Step> {
             And(0xffff_ff00),
             If(EQUAL, SIOC, Stop, Allow),
         ],
-        When::Reading(argument) => {
-            vec![Load(low_half(argument)), If(ANY_BIT, NOT_READING, Allow, Stop)]
+        When::Opening(argument) => {
+            vec![Load(low_half(argument)), If(ANY_BIT, EXCLUSIVE, Allow, Stop)]
         }
     }
 }
@@ -280,7 +282,9 @@ mod tests {
             (number::IOCTL, [3, 0x5411, 8, 0, 0, 0], STOP),
             (number::IOCTL, [3, 0x541b, 8, 0, 0, 0], ALLOW),
             (number::OPENAT, [0, 8, 0o2000000, 0, 0, 0], STOP),
-            (number::OPENAT, [0, 8, 1, 0, 0, 0], ALLOW),
+            (number::OPENAT, [0, 8, 0o1101, 0, 0, 0], STOP),
+            (number::OPENAT, [0, 8, 0o302, 0, 0, 0], ALLOW),
+            (number::OPENAT2, [0, 8, 8, 24, 0, 0], STOP),
             (number::IO_URING_SETUP, [8, 8, 0, 0, 0, 0], ENOSYS),
             (0, [0; 6], ALLOW),
         ] {

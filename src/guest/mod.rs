@@ -16,9 +16,10 @@
 //! | `waits.rs` | calls that wait: for the host, for a descriptor, until a time, and signals meanwhile |
 //! | `address.rs` | struct sockaddr: bytes and meaning |
 //! | `control.rs` | struct cmsghdr: bytes and meaning |
-//! | `files.rs` | the files that programs find the host's text in: those of name resolution, /proc/net |
+//! | `files.rs` | the files that programs find the host's text in: those of name resolution, /proc/net, /proc/sys/net |
 //! | `proc_net.rs` | the text of /proc/net's files |
 //! | `proc_sockets.rs` | of those the files about sockets |
+//! | `proc_sys.rs` | files of /proc/sys/net: the host's values, and setting them |
 //! | `errands.rs` | what the host can't do for want of the programs' descriptors |
 //! | `calls/` | one function per call |
 //!
@@ -33,6 +34,7 @@ mod filter;
 mod launch;
 mod proc_net;
 mod proc_sockets;
+mod proc_sys;
 mod supervisor;
 mod trap;
 mod waits;

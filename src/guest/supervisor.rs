@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use super::calls;
+use super::proc_sys::Opened;
 use super::trap::{Borrowed, Trap, Verdict};
 use super::waits::Waits;
 use crate::base::constants::{POLLIN, SO_DOMAIN, SO_TYPE, SOL_SOCKET};
@@ -32,6 +33,8 @@ pub(crate) struct Guest {
     /// What the user is to be told next, and what has been told: each once.
     saying: Option<&'static str>,
     said: Vec<&'static str>,
+    /// Files of /proc/sys/net that programs have open for writing.
+    pub(super) settings: Vec<Opened>,
 }
 
 /// What the supervisor learns beside the stopped calls.
@@ -47,6 +50,8 @@ pub(super) enum News {
 
 const LISTENER: u64 = 0;
 const HOST: u64 = 1;
+/// [`Guest::hear_settings`]'s.
+pub(super) const SETTINGS: u64 = 15;
 
 const HOST_ENDED: &str = "the host has ended, and the program's sockets with it";
 const NARROW_PROGRAM: &str =
@@ -77,12 +82,13 @@ impl Guest {
             errands: None,
             saying: None,
             said: Vec::new(),
+            settings: Vec::new(),
         };
         guest.wait_for_errands(Vec::new());
         Ok(guest)
     }
 
-    /// Waits for a descriptor of somebody else's too; `token` from 2 to 15.
+    /// Waits for a descriptor of somebody else's too; `token` from 2 to 14, or [`SETTINGS`].
     pub(super) fn watch(&self, fd: BorrowedFd<'_>, token: u64) -> Result<()> {
         Ok(self.epoll.add(fd, token, POLLIN)?)
     }
@@ -105,6 +111,7 @@ impl Guest {
                         news.push(News::Empty);
                     }
                     HOST => {}
+                    SETTINGS => self.hear_settings(),
                     token if token > Waits::TOKEN => self.wait_is_ready(token),
                     token => news.push(News::Ready(token)),
                 }
@@ -145,6 +152,7 @@ impl Guest {
             self.deliver(&trap, Verdict::Fail(Errno::ENOSYS));
             self.say_once(NARROW_PROGRAM);
         } else {
+            self.hear_settings();
             let verdict = calls::perform(self, &trap);
             self.deliver(&trap, verdict);
         }
@@ -234,6 +242,7 @@ impl Guest {
 
     /// The family has ended as it should: what its programs have sent still arrives.
     pub(super) fn goodbye(&mut self) {
+        self.hear_settings();
         let _ = self.start(Ask::Goodbye, &[]);
     }
 

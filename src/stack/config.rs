@@ -1,6 +1,7 @@
 //! What a stack is told at its birth. Sizes in bytes.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::raw::Verbatim;
@@ -39,8 +40,9 @@ pub(crate) struct Config {
     pub(crate) somaxconn: usize,
     /// Ephemeral ports (ip_local_port_range), both included.
     pub(crate) port_range: (u16, u16),
-    /// Time to live of what is sent (ip_default_ttl).
+    /// Time to live of what is sent over IPv4 (ip_default_ttl), and over IPv6 (hop_limit).
     pub(crate) ttl: u8,
+    pub(crate) hops: u8,
     /// SYNs sent again before connect gives up (tcp_syn_retries).
     pub(crate) syn_retries: u32,
     /// SYN|ACKs sent again before a half-open connection is given up (tcp_synack_retries).
@@ -53,10 +55,12 @@ pub(crate) struct Config {
     pub(crate) fin_timeout: Duration,
     /// `cubic`, `reno` or `none` (tcp_congestion_control).
     pub(crate) congestion: &'static str,
-    /// Answer echo requests.
+    /// Answer echo requests, of IPv4 and of IPv6 (icmp_echo_ignore_all, icmp/echo_ignore_all).
     pub(crate) echo: bool,
-    /// Forward packets that are not for this host (ip_forward): a router.
+    pub(crate) echo6: bool,
+    /// Forward packets that are not for this host: a router, of IPv4 (ip_forward) and of IPv6 (forwarding).
     pub(crate) forward: bool,
+    pub(crate) forward6: bool,
     /// ICMP errors a second, all together.
     pub(crate) icmp_per_second: u32,
     /// IPv6: autoconfigure addresses from router advertisements (autoconf, accept_ra).
@@ -106,6 +110,13 @@ impl NoRst {
     }
 }
 
+impl Config {
+    /// Time to live of packets to this address that are nobody's in particular.
+    pub(crate) fn ttl(&self, to: IpAddr) -> u8 {
+        if to.is_ipv4() { self.ttl } else { self.hops }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -125,6 +136,7 @@ impl Default for Config {
             somaxconn: 4096,
             port_range: (32_768, 60_999),
             ttl: 64,
+            hops: 64,
             syn_retries: 6,
             synack_retries: 5,
             retries: 15,
@@ -132,7 +144,9 @@ impl Default for Config {
             fin_timeout: Duration::from_secs(60),
             congestion: "cubic",
             echo: true,
+            echo6: true,
             forward: false,
+            forward6: false,
             icmp_per_second: 1000,
             slaac: true,
             dad_transmits: 1,

@@ -14,7 +14,7 @@
 //!      |
 //!   frame_in / frame_out
 //! ```
-//! Beside the way: `perform.rs` (the verbs as data), `listing.rs` (what there is, as rows), `config.rs` (what a stack is told at its birth), `counters.rs` (a counter for each reason; the events),
+//! Beside the way: `perform.rs` (the verbs as data), `listing.rs` (what there is, as rows), `config.rs` (what a stack is told at its birth), `sysctl.rs` (what can be told later), `counters.rs` (a counter for each reason; the events),
 //! `keyed_hash.rs` (ports and sequence numbers that nobody guesses), `timers.rs` (what is due when, for the lower half).
 //!
 //! Every layer hands on to the one below by a call on [`Net`]; what arrives is handed up through `Net::take_inbound`.
@@ -42,6 +42,7 @@ mod ports;
 mod raw;
 mod rds;
 mod ready;
+mod sysctl;
 mod table;
 mod tcp;
 mod timers;

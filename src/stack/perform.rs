@@ -95,6 +95,8 @@ impl Stack {
             Verb::Counters => Ok(Answer::Counters(self.counter_rows())),
             Verb::Hostname => Ok(Answer::Text(self.net.config.hostname.clone())),
             Verb::SetHostname(ref name) => self.set_hostname(name).map(done),
+            Verb::Sysctl(ref name) => self.sysctl(name).map(Answer::Setting),
+            Verb::SetSysctl(ref name, ref text) => self.set_sysctl(name, text).map(done),
         }
     }
 

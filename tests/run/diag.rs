@@ -43,3 +43,19 @@ fn listeners_hear_the_same() {
     over_a_wire(&["ip", "ping"], |place| told.borrow_mut().push(place.python("monitor.py").end().ok()));
     same(&told.into_inner());
 }
+
+/// /proc/sys/net is the host's: what programs write there, the host does, and the namespace that they are in hears nothing of it.
+#[test]
+fn sysctls_are_the_hosts() {
+    let told = std::cell::RefCell::new(Vec::new());
+    over_a_wire(&["ping"], |place| {
+        told.borrow_mut().push(place.python("sysctl.py").end().ok());
+        if place.arm == Arm::Run {
+            let files = ["ip_default_ttl", "ip_forward", "icmp_echo_ignore_all", "ip_local_port_range"];
+            let files = files.map(|file| format!("/proc/sys/net/ipv4/{file}"));
+            let held = place.peer().command("cat").args(files).output().unwrap();
+            assert_eq!(String::from_utf8_lossy(&held.stdout), "64\n0\n0\n32768\t60999\n");
+        }
+    });
+    same(&told.into_inner());
+}

@@ -15,7 +15,7 @@
 //! | `rds.rs` | RDS, on kernels that have none: CPython's cases, two programs on two hosts |
 //! | `can.rs` | CAN, on kernels that have none: can-utils, python-can, CPython's cases |
 //! | `looks.rs` | what a host tells of itself: `ip` as on the kernel; `ss`, `addr`, `route` ... as a person sees them (`looks.txt`) |
-//! | `diag.rs` | what there is and what changes: `ss`, `netstat`, /proc/net, sock_diag(7), listeners to rtnetlink(7) |
+//! | `diag.rs` | what there is and what changes: `ss`, `netstat`, /proc/net, /proc/sys/net, sock_diag(7), listeners to rtnetlink(7) |
 //! | `changes.rs` | what `ip` changes, and shows of it |
 //! | `resolving.rs` | names: the host's name server is the one that programs ask |
 //! | `deviations.rs` | what stays different from Linux (`deviations.toml`) differs exactly so |

@@ -70,9 +70,14 @@ pub(super) fn of_another(guest: &mut Guest, trap: &Trap) -> Result<Verdict> {
     Ok(Verdict::Return(0))
 }
 
-/// "if (!ns_capable(net->user_ns, CAP_NET_ADMIN)) return -EPERM": granted, unless `--strict` asks.
+/// CAP_NET_ADMIN: granted, unless `--strict` asks.
+pub(in crate::guest) fn may_administer(guest: &Guest, trap: &Trap) -> bool {
+    !guest.strict || may(trap, NET_ADMIN)
+}
+
+/// "if (!ns_capable(net->user_ns, CAP_NET_ADMIN)) return -EPERM".
 fn permitted(guest: &Guest, trap: &Trap) -> Result<()> {
-    if guest.strict && !may(trap, NET_ADMIN) { Err(Errno::EPERM.because(Reason::Said)) } else { Ok(()) }
+    if may_administer(guest, trap) { Ok(()) } else { Err(Errno::EPERM.because(Reason::Said)) }
 }
 
 /// What sets an interface's properties, or a neighbour.

@@ -30,6 +30,8 @@ use super::trap::{Borrowed, Trap, Verdict};
 use crate::base::Result;
 use crate::sys::number;
 
+pub(super) use ioctl::may_administer;
+
 /// Does the call.
 pub(super) fn perform(guest: &mut Guest, trap: &Trap) -> Verdict {
     match trap.call {
@@ -58,8 +60,10 @@ pub(super) fn perform(guest: &mut Guest, trap: &Trap) -> Verdict {
             }
             verdict => verdict,
         },
-        number::OPENAT => files::open(guest, trap, 1),
-        call if Some(call) == number::OPEN => files::open(guest, trap, 0),
+        number::OPENAT => files::open(guest, trap, 1, trap.int(2)),
+        number::OPENAT2 => files::open_how(guest, trap),
+        call if Some(call) == number::OPEN => files::open(guest, trap, 0, trap.int(1)),
+        call if Some(call) == number::CREAT => files::open(guest, trap, 0, files::CREAT),
         _ => Verdict::Native,
     }
 }

@@ -13,7 +13,8 @@ impl Net {
     /// A packet that is not for this host. `to_all`: its frame was a broadcast or a multicast.
     pub(super) fn forward(&mut self, arrived: IfIndex, header: Header, mut frame: Frame, to_all: bool) {
         // RFC 1812 5.3.4: a router does not forward what came as a link-layer broadcast.
-        if !self.config.forward || to_all || arrived == IfIndex::LO || stays_here(&header) {
+        let forwards = if header.destination.is_ipv4() { self.config.forward } else { self.config.forward6 };
+        if !forwards || to_all || arrived == IfIndex::LO || stays_here(&header) {
             return self.drop_in(Reason::IpNotForUs, arrived);
         }
         if header.destination.is_ipv6() && refuses_hop_options(frame.bytes()) {

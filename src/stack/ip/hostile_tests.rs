@@ -12,7 +12,7 @@ use crate::stack::net::Hints;
 /// A host with all its tables in use, which also forwards.
 fn host(forward: bool) -> Lan {
     let mut lan = Lan::empty();
-    let host = lan.host(Config { forward, dad_transmits: 0, ..Config::default() });
+    let host = lan.host(Config { forward, forward6: forward, dad_transmits: 0, ..Config::default() });
     lan.attach(host, 0, &["192.0.2.1/24", "2001:db8::1/64"]);
     lan.attach(host, 1, &["198.51.100.1/24", "2001:db8:1::1/64"]);
     lan.hosts[0].add_route(cidr("0.0.0.0/0"), Some(ip("192.0.2.254")), None).unwrap();

@@ -63,7 +63,8 @@ impl Net {
 
     /// RFC 792: "The data received in the echo message must be returned in the echo reply message."
     fn echo(&mut self, request: &Datagram, reply: u8) {
-        if !self.config.echo || self.is_shadow(request.interface) || self.is_stray(request) {
+        let answers = if request.source.is_ipv4() { self.config.echo } else { self.config.echo6 };
+        if !answers || self.is_shadow(request.interface) || self.is_stray(request) {
             return;
         }
         let hints = Hints { interface: self.zone(request.source, request.interface), ..Hints::default() };
@@ -90,7 +91,7 @@ impl Net {
             source,
             destination: request.source,
             protocol: protocol as u8,
-            ttl: self.config.ttl,
+            ttl: self.config.ttl(request.source),
             tos: request.tos,
             dont_fragment: false,
             ignore_path_mtu: false,

@@ -172,7 +172,7 @@ impl Net {
             source,
             destination: header.source,
             protocol: protocol as u8,
-            ttl: self.config.ttl,
+            ttl: self.config.ttl(header.source),
             // RFC 1812 4.3.2.5: precedence 6 (internetwork control).
             tos: if source.is_ipv4() { 0xc0 } else { 0 },
             dont_fragment: false,

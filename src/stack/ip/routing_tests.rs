@@ -180,7 +180,11 @@ fn deprecated_and_tentative_sources_are_avoided() {
 fn chain() -> Lan {
     let mut lan = Lan::empty();
     for host in 0..4 {
-        lan.host(Config { forward: host == 1 || host == 2, ..Config::default() });
+        lan.host(Config {
+            forward: host == 1 || host == 2,
+            forward6: host == 1 || host == 2,
+            ..Config::default()
+        });
     }
     lan.attach(0, 0, &["192.0.2.1/24", "2001:db8:1::1/64"]);
     lan.attach(1, 0, &["192.0.2.254/24", "2001:db8:1::ff/64"]);
@@ -265,7 +269,7 @@ fn the_path_mtu_is_found() {
 #[test]
 fn a_host_does_not_forward() {
     let mut lan = chain();
-    lan.hosts[1].config.forward = false;
+    (lan.hosts[1].config.forward, lan.hosts[1].config.forward6) = (false, false);
     lan.send(0, "203.0.113.1", &[0; 8]).unwrap();
     lan.settle();
     assert!(lan.inbound[3].is_empty() && lan.inbound[0].is_empty());

@@ -103,7 +103,7 @@ impl Net {
 
     /// RFC 4861 6.3.7: a host asks for advertisements when its interface is enabled. Routers don't ask.
     pub(super) fn solicit_routers(&mut self, interface: IfIndex) {
-        let wanted = self.config.slaac && !self.config.forward;
+        let wanted = self.config.slaac && !self.config.forward6;
         if let Some(link) = self.interface_mut(interface).filter(|i| i.ipv6 && wanted) {
             link.solicitations_left = SOLICITATIONS;
             self.router_solicitation_due(interface);
@@ -141,7 +141,7 @@ impl Net {
         if !source.is_unicast_link_local() {
             return None;
         }
-        if !self.config.slaac || self.config.forward || !self.interface(interface)?.ipv6 {
+        if !self.config.slaac || self.config.forward6 || !self.interface(interface)?.ipv6 {
             return Some(());
         }
         let link = self.interface_mut(interface)?;

@@ -185,7 +185,7 @@ impl Net {
         // RFC 4861 7.2.4: "If the source of the solicitation is the unspecified address, the node MUST set the Solicited flag
         // to zero and multicast the advertisement to the all-nodes address."
         let flags =
-            overrides | if to.is_some() { 0x40 } else { 0 } | if self.config.forward { 0x80 } else { 0 };
+            overrides | if to.is_some() { 0x40 } else { 0 } | if self.config.forward6 { 0x80 } else { 0 };
         let mut message = Vec::with_capacity(32);
         message.extend([NEIGHBOUR_ADVERTISEMENT, 0, 0, 0, flags, 0, 0, 0]);
         message.extend(target.octets());

@@ -253,7 +253,7 @@ impl Stack {
 fn refuses_reading(row: &Row, entry: &Entry) -> bool {
     let on = match (row.level, row.name) {
         (SOL_SOCKET, SO_PEEK_OFF) => PING | RAW | PACKET,
-        (SOL_SOCKET, SO_PASSCRED) => !UNIX,
+        (SOL_SOCKET, SO_PASSCRED | SO_PASSSEC) => !UNIX,
         (SOL_SOCKET, SO_TXREHASH) => DATAGRAM | UNIX,
         (SOL_IP, IP_PKTOPTIONS) | (SOL_IPV6, IPV6_2292PKTOPTIONS) => DATAGRAM,
         _ => 0,

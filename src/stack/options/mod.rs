@@ -39,6 +39,8 @@ use crate::stack::datagram::Extensions;
 use crate::stack::ip::IpOptions;
 use crate::stack::tcp::Keys;
 
+pub(super) use special::CONGESTION;
+
 /// A socket's options, in the units that the protocols compute with.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
@@ -451,7 +453,7 @@ impl Options {
 
     /// Time to live of a unicast packet to this destination.
     pub(crate) fn unicast_ttl(&self, config: &Config, destination: IpAddr) -> u8 {
-        if destination.is_ipv4() { self.ttl } else { self.hops }.unwrap_or(config.ttl)
+        if destination.is_ipv4() { self.ttl } else { self.hops }.unwrap_or(config.ttl(destination))
     }
 
     /// The flow label of packets for which `flow_info` was asked; `None` = by the hash of the flow.

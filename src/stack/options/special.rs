@@ -43,7 +43,7 @@ fn is_raw(level: i32, name: i32) -> bool {
 }
 
 /// The congestion controls that we have; `none` is ours alone.
-const CONGESTION: [&str; 3] = ["cubic", "reno", "none"];
+pub(in crate::stack) const CONGESTION: [&str; 3] = ["cubic", "reno", "none"];
 
 /// RFC 3168: the ECN bits of a stream belong to TCP, not to the program.
 fn service(entry: &Entry, now: u8, asked: i32) -> u8 {
@@ -83,7 +83,7 @@ impl Stack {
             // In network byte order, both.
             (SOL_IP, IP_UNICAST_IF) => options.unicast_interface.map_or(0, |i| i.0.to_be() as i32),
             (SOL_IPV6, IPV6_UNICAST_IF) => options.unicast_interface6.map_or(0, |i| i.0.to_be() as i32),
-            (SOL_IPV6, IPV6_UNICAST_HOPS) => i32::from(options.hops.unwrap_or(self.net.config.ttl)),
+            (SOL_IPV6, IPV6_UNICAST_HOPS) => i32::from(options.hops.unwrap_or(self.net.config.hops)),
             (SOL_IPV6, IPV6_MULTICAST_IF) => options.multicast_interface6.map_or(0, |i| i.0 as i32),
             (SOL_IPV6, IPV6_MTU) => self.path_mtu(entry)?,
             (SOL_IPV6, IPV6_PATHMTU) if len < 32 => return Err(wrong_length()),

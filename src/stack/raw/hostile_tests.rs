@@ -15,7 +15,8 @@ const ROOM: usize = 2 * 20_000 + 70_000;
 
 /// A router between two wires.
 fn router() -> Stack {
-    let mut stack = Stack::new(Config { forward: true, dad_transmits: 0, ..Config::default() });
+    let mut stack =
+        Stack::new(Config { forward: true, forward6: true, dad_transmits: 0, ..Config::default() });
     for (name, v4, v6) in
         [("eth0", "192.0.2.1/24", "2001:db8::1/64"), ("eth1", "198.51.100.1/24", "2001:db8:1::1/64")]
     {

@@ -172,7 +172,7 @@ impl Tcp {
             source: Some(tuple.local),
             ..Hints::default()
         };
-        let mut frame = reset.frame(tuple, rest.net.config.ttl, &rest.net.pool);
+        let mut frame = reset.frame(tuple, rest.net.config.ttl(tuple.remote), &rest.net.pool);
         sign(&mut frame, tuple, self.key_of_answer(rest, tuple, segment, interface).as_ref());
         handshake::send(rest, frame, None, hints);
     }

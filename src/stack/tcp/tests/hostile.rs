@@ -402,7 +402,8 @@ fn mutations_of_true_traffic_are_survived() {
     use std::sync::{Arc, Mutex};
     let rounds = std::env::var("STORMS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
     for seed in 0..rounds {
-        let mut wire = Wire::with(|config| config.forward = seed % 2 == 0);
+        let mut wire =
+            Wire::with(|config| (config.forward, config.forward6) = (seed % 2 == 0, seed % 2 == 0));
         (0..seed).for_each(|_| _ = wire.dice());
         let seen: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
         let tape = seen.clone();
