@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::str::FromStr;
 
-use super::{Errno, Error, UnixAddr};
+use super::{CanAddr, Errno, Error, UnixAddr};
 
 /// An Ethernet address (EUI-48).
 #[derive(
@@ -235,85 +235,6 @@ mod sockaddr_in6 {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddrV6, D::Error> {
         let (ip, port, flowinfo, scope) = <(Ipv6Addr, u16, u32, u32)>::deserialize(from)?;
         Ok(SocketAddrV6::new(ip, port, flowinfo, scope))
-    }
-}
-
-/// struct sockaddr_can: a CAN interface, and what the socket's protocol has beside it.
-///
-/// ```
-/// # use sockatoo::CanAddr;
-/// let tester = CanAddr::isotp(2, 0x7e8, 0x7e0);
-/// assert_eq!((tester.interface(), tester.rx_id(), tester.tx_id()), (2, 0x7e8, 0x7e0));
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
-pub struct CanAddr {
-    interface: u32,
-    /// `can_addr`, a union: which of it is meant the socket's protocol says.
-    rest: [u8; Self::REST],
-    /// Bytes of it that were given.
-    given: u8,
-}
-
-impl CanAddr {
-    /// sizeof of `can_addr`.
-    pub(crate) const REST: usize = 16;
-
-    /// Of CAN_RAW and CAN_BCM: the number of an interface ([`IfIndex`]); 0 = every CAN interface.
-    pub fn new(interface: u32) -> Self {
-        Self { interface, ..Self::default() }
-    }
-
-    /// Of CAN_ISOTP, `can_addr.tp`: the identifiers of what is received and sent, with their CAN_EFF_FLAG.
-    pub fn isotp(interface: u32, rx_id: u32, tx_id: u32) -> Self {
-        Self::with_rest(interface, &[rx_id.to_ne_bytes(), tx_id.to_ne_bytes()].concat())
-    }
-
-    /// The bytes of `can_addr` as they are in memory, as many as were given.
-    pub(crate) fn with_rest(interface: u32, bytes: &[u8]) -> Self {
-        let (mut rest, given) = ([0; Self::REST], bytes.len().min(Self::REST));
-        rest.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-        Self { interface, rest, given: given as u8 }
-    }
-
-    /// The bytes of `can_addr` that were given.
-    pub(crate) fn rest(&self) -> &[u8] {
-        self.rest.get(..usize::from(self.given)).unwrap_or_default()
-    }
-
-    /// `can_ifindex`: the number of the interface.
-    pub fn interface(&self) -> u32 {
-        self.interface
-    }
-
-    /// `can_addr.tp.rx_id`.
-    pub fn rx_id(&self) -> u32 {
-        self.word(0)
-    }
-
-    /// `can_addr.tp.tx_id`.
-    pub fn tx_id(&self) -> u32 {
-        self.word(4)
-    }
-
-    fn word(&self, at: usize) -> u32 {
-        self.rest.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |word| u32::from_ne_bytes(*word))
-    }
-}
-
-impl fmt::Debug for CanAddr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CanAddr({self})")
-    }
-}
-
-impl fmt::Display for CanAddr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CAN interface {}", self.interface)?;
-        match self.given {
-            0 => Ok(()),
-            8 => write!(f, ", {:X} and {:X}", self.rx_id(), self.tx_id()),
-            _ => write!(f, ", {:02x?}", self.rest()),
-        }
     }
 }
 

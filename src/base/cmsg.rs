@@ -79,6 +79,16 @@ pub enum ControlMessage {
     /// SCM_RIGHTS, unix(7): sockets of the same host. Who receives them owns one more handle of each, as of a descriptor: see
     /// `Host::take_socket`, `Socket::recv_fds`.
     Rights(Vec<SocketId>),
+    /// SCM_J1939_DEST_ADDR: the address that the message was for.
+    J1939Address(u8),
+    /// SCM_J1939_DEST_NAME: the name that has that address.
+    J1939Name(u64),
+    /// SCM_J1939_PRIO: the message's priority, 0 to 7; 0 goes first.
+    J1939Priority(u8),
+    /// SCM_J1939_ERRQUEUE: what has become of a message of CAN_J1939 (MSG_ERRQUEUE).
+    J1939Error(ExtendedError),
+    /// SCM_TIMESTAMPING_OPT_STATS: attributes of netlink(7), one behind the other.
+    Statistics(Vec<u8>),
     /// SCM_CREDENTIALS, unix(7): who sent it.
     Credentials(Credentials),
 }

@@ -75,6 +75,7 @@ errnos! {
     ENOSYS = 38, "Function not implemented";
     ENOMSG = 42, "No message of desired type";
     ENODATA = 61, "No data available";
+    ETIME = 62, "Timer expired";
     ECOMM = 70, "Communication error on send";
     EPROTO = 71, "Protocol error";
     EBADMSG = 74, "Bad message";
@@ -108,6 +109,7 @@ errnos! {
     EHOSTUNREACH = 113, "No route to host";
     EALREADY = 114, "Operation already in progress";
     EINPROGRESS = 115, "Operation now in progress";
+    ENOTRECOVERABLE = 131, "State not recoverable";
 }
 
 impl Errno {

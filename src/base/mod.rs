@@ -5,7 +5,8 @@
 //! | `errno.rs` | [`Errno`], [`Error`] (a number for the program, a reason for the person), [`Result`] |
 //! | `reason.rs` | [`Reason`]: why a packet was dropped, a RST sent, a call refused; also the name of its counter |
 //! | `event.rs` | [`Event`]: what a host tells those who watch it |
-//! | `addr.rs` | [`Mac`], [`Cidr`], [`SockAddr`], [`LinkAddr`], [`NetlinkAddr`], [`CanAddr`], [`IfIndex`] |
+//! | `addr.rs` | [`Mac`], [`Cidr`], [`SockAddr`], [`LinkAddr`], [`NetlinkAddr`], [`IfIndex`] |
+//! | `can.rs` | [`CanAddr`] |
 //! | `time.rs` | [`Instant`]: a point on a host's own clock |
 //! | `frame.rs` | [`Frame`] and its [`Pool`]: one packet's bytes, with room in front and what is known of them |
 //! | `constants.rs` | AF_* SOCK_* IPPROTO_* SO_* MSG_*: Linux's numbers, under their names; `constants/families.rs`: those of further families |
@@ -18,6 +19,7 @@
 //! Everybody may call it; it imports nothing of ours.
 
 pub(crate) mod addr;
+mod can;
 pub(crate) mod cmsg;
 pub mod constants;
 pub(crate) mod errno;
@@ -30,7 +32,8 @@ pub(crate) mod time;
 pub(crate) mod unix;
 pub(crate) mod verb;
 
-pub use addr::{CanAddr, Cidr, IfIndex, LinkAddr, Mac, NetlinkAddr, SockAddr};
+pub use addr::{Cidr, IfIndex, LinkAddr, Mac, NetlinkAddr, SockAddr};
+pub use can::CanAddr;
 pub use cmsg::{ControlMessage, Credentials, ExtendedError, PacketAuxiliary};
 pub use errno::{Errno, Error, Result};
 pub use event::{Event, SocketCall, SocketId, TcpSample, TcpState};

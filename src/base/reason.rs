@@ -184,6 +184,9 @@ reasons! {
     IsotpMalformed = "isotp.malformed", "the frame is too short, or not padded as it should be";
     IsotpOverflow = "isotp.overflow", "the receiver has no room for so long a message";
 
+    // J1939
+    J1939Lost = "j1939.lost", "the message was not taken, or did not leave";
+
     // sockets
     NoData = "socket.no-data", "nothing to receive yet";
     NoConnection = "socket.no-connection", "no finished connection waits";

@@ -237,6 +237,17 @@ pub(super) fn encode(messages: &[ControlMessage], from: Option<SockAddr>, room: 
             ControlMessage::ReturnOptions(options) => layout.put(SOL_IP, IP_RETOPTS, options),
             ControlMessage::UdpSegment(size) => layout.put(SOL_UDP, UDP_SEGMENT, &size.to_ne_bytes()),
             ControlMessage::UdpGro(size) => layout.put(SOL_UDP, UDP_GRO, &i32::from(*size).to_ne_bytes()),
+            ControlMessage::J1939Address(to) => layout.put(SOL_CAN_J1939, SCM_J1939_DEST_ADDR, &[*to]),
+            ControlMessage::J1939Name(to) => {
+                layout.put(SOL_CAN_J1939, SCM_J1939_DEST_NAME, &to.to_ne_bytes())
+            }
+            ControlMessage::J1939Priority(value) => layout.put(SOL_CAN_J1939, SCM_J1939_PRIO, &[*value]),
+            ControlMessage::J1939Error(error) => {
+                layout.put(SOL_CAN_J1939, SCM_J1939_ERRQUEUE, &extended_error(error));
+            }
+            ControlMessage::Statistics(numbers) => {
+                layout.put(SOL_SOCKET, SCM_TIMESTAMPING_OPT_STATS, numbers)
+            }
             // A program's AF_UNIX sockets are the kernel's.
             ControlMessage::Rights(_) | ControlMessage::Credentials(_) => {}
             ControlMessage::RdsCongestion(ports) => {
@@ -281,10 +292,7 @@ fn put_packet_info(layout: &mut Layout, interface: u32, local: IpAddr, destinati
 fn put_error(layout: &mut Layout, error: &ExtendedError, v6: bool) {
     let v6 = v6 || matches!(error.offender, Some(SocketAddr::V6(_)));
     let (level, kind, length) = if v6 { (SOL_IPV6, IPV6_RECVERR, 28) } else { (SOL_IP, IP_RECVERR, 16) };
-    let mut bytes = error.errno.0.to_ne_bytes().to_vec();
-    bytes.extend([error.origin, error.kind, error.code, 0]);
-    bytes.extend(error.info.to_ne_bytes());
-    bytes.extend(error.data.to_ne_bytes());
+    let mut bytes = extended_error(error);
     let offender = error.offender.map(|offender| match offender {
         SocketAddr::V4(v4) if v6 => SocketAddrV6::new(v4.ip().to_ipv6_mapped(), 0, 0, 0).into(),
         offender => SockAddr::from(offender),
@@ -293,6 +301,15 @@ fn put_error(layout: &mut Layout, error: &ExtendedError, v6: bool) {
     bytes.extend(offender.as_ref().map(address::encode).unwrap_or_default());
     bytes.resize(end, 0);
     layout.put(level, kind, &bytes);
+}
+
+/// struct sock_extended_err.
+fn extended_error(error: &ExtendedError) -> Vec<u8> {
+    let mut bytes = error.errno.0.to_ne_bytes().to_vec();
+    bytes.extend([error.origin, error.kind, error.code, 0]);
+    bytes.extend(error.info.to_ne_bytes());
+    bytes.extend(error.data.to_ne_bytes());
+    bytes
 }
 
 /// struct tpacket_auxdata.

@@ -17,7 +17,8 @@ use crate::driver::Host;
 /// `(interface, protocol, packet_type, hardware_type)` and `(interface, protocol, packet_type, hardware_type, address)`: the
 /// interface is a name (`""` = every one), the protocol a plain number (`ETH_P_IP`), the address a [`Mac`] or bytes.
 ///
-/// Of `AF_CAN` sockets: a [`CanAddr`], or Python's tuple `(interface,)`; of CAN_ISOTP a [`CanAddr::isotp`].
+/// Of `AF_CAN` sockets: a [`CanAddr`], or Python's tuple `(interface,)`; of CAN_ISOTP a [`CanAddr::isotp`], of
+/// CAN_J1939 a [`CanAddr::j1939`].
 ///
 /// Of `AF_UNIX` sockets: a [`UnixAddr`], a path, a string or bytes: a path, `"\0name"` for an abstract name, `""` for none.
 pub trait ToSockAddr {

@@ -120,8 +120,7 @@ macro_rules! frames {
 
             /// The data.
             pub fn data(&self) -> &[u8] {
-                let len = usize::from(self.0[4]).min(data_of(&self.0).len());
-                data_of(&self.0).get(..len).unwrap_or_default()
+                data(&self.0)
             }
         }
 
@@ -144,6 +143,12 @@ frames! {
     CanFrame, CAN_MTU, Classic;
     /// struct canfd_frame: up to 64 bytes. Its text has the flags behind two `#`: `123##1112233`.
     CanFdFrame, CANFD_MTU, Fd;
+}
+
+/// The data that a frame's length says.
+pub(crate) fn data(bytes: &[u8]) -> &[u8] {
+    let len = bytes.get(4).copied().unwrap_or(0);
+    data_of(bytes).get(..len.into()).unwrap_or_default()
 }
 
 fn data_of(bytes: &[u8]) -> &[u8] {

@@ -151,19 +151,38 @@ fn isotp_by_python() {
     }
 }
 
+#[test]
+fn j1939_by_python() {
+    for user in [User::Root, User::Nobody] {
+        let Some(place) = bus(user) else { continue };
+        let told = place.python("j1939.py").end();
+        let mut wanted = String::new();
+        for size in [1, 8, 9, 1785, 1786, 5000] {
+            wanted += &format!("{size} True [(1, '20'), (3, '06')] ('vcan0', 0, 74496, 16)\n");
+        }
+        wanted += "(b'to all', ('vcan0', 0, 126976, 16))\nEADDRNOTAVAIL\n\
+            ('vcan0', 1234605616436508552, 60928, 128) (b'x', ('vcan0', 1234605616436508552, 74496, 128))\n\
+            (b'by name', ('vcan0', 0, 74496, 32))\nEHOSTUNREACH\n";
+        assert_eq!(told.out, wanted, "{told:?}");
+        place.leave();
+    }
+}
+
 /// test_socket's cases of CAN, which a kernel without it skips.
 #[test]
 fn cpython() {
     for user in [User::Root, User::Nobody] {
         let Some(place) = bus(user) else { continue };
-        let told = place.line(&format!("{PYTHON} -m test -v test_socket -m *CANTest* -m ISOTPTest")).end();
+        let told = place
+            .line(&format!("{PYTHON} -m test -v test_socket -m *CANTest* -m ISOTPTest -m J1939Test"))
+            .end();
         if told.out.contains("No module named") || told.err.contains("No module named") {
             return skipped("Debian's python3 has not its test suite (scripts/test gets it)");
         }
         let all = told.out.clone() + &told.err;
         assert_eq!(told.status, 0, "{all}");
         let passed = all.lines().filter(|line| line.trim_end().ends_with("... ok"));
-        assert_eq!(passed.count(), 17, "{all}");
+        assert_eq!(passed.count(), 20, "{all}");
         assert!(!all.contains("skipped"), "{all}");
         place.leave();
     }

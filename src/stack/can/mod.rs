@@ -7,15 +7,15 @@
 //! | `bcm.rs` | CAN_BCM, the broadcast manager: what programs ask of it |
 //! | `job.rs` | its jobs: sending over and over, watching for changes and silence |
 //! | `isotp/` | CAN_ISOTP: messages longer than a frame |
+//! | `j1939/` | CAN_J1939: messages between addresses and names |
 //! | `tests/` | what net/can/ says, function by function |
 //!
 //! A frame in: `link/can.rs` -> `Stack::can_input` -> each socket's filters, or jobs. A frame out: `raw.rs` or a job ->
 //! `Net::can_send` (link/can.rs). What a host sends its other sockets hear, too: the interface gives it back as it leaves.
-//!
-//! J1939 there is not: EPROTONOSUPPORT, as of a kernel without its module.
 
 mod bcm;
 mod isotp;
+mod j1939;
 mod job;
 mod raw;
 #[cfg(test)]
@@ -31,8 +31,8 @@ use super::table::{Entry, Part};
 use super::timers::Timers;
 use super::{Received, SendTo, Stack};
 use crate::base::constants::{
-    CAN_BCM, CAN_ISOTP, CAN_RAW, MSG_CONFIRM, MSG_DONTROUTE, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_PEEK, MSG_TRUNC,
-    POLLOUT, SOCK_DGRAM, SOCK_RAW,
+    CAN_BCM, CAN_ISOTP, CAN_J1939, CAN_RAW, MSG_CONFIRM, MSG_DONTROUTE, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_PEEK,
+    MSG_TRUNC, POLLOUT, SOCK_DGRAM, SOCK_RAW,
 };
 use crate::base::{
     CanAddr, ControlMessage, Errno, Frame, IfIndex, Instant, Reason, Result, SockAddr, SocketId,
@@ -45,12 +45,14 @@ pub(crate) struct Registry {
     sockets: BTreeSet<SocketId>,
     timers: Timers<job::Due>,
     isotp: Timers<isotp::Due>,
+    j1939: j1939::Networks,
+    j1939_clocks: Timers<j1939::Due>,
 }
 
 impl Registry {
     /// When [`Stack::can_tick`] has something to do next.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        [self.timers.next(), self.isotp.next()].into_iter().flatten().min()
+        [self.timers.next(), self.isotp.next(), self.j1939_clocks.next()].into_iter().flatten().min()
     }
 }
 
@@ -74,15 +76,18 @@ enum Protocol {
     Raw(raw::Raw),
     Bcm(bcm::Manager),
     Isotp(Box<isotp::Isotp>),
+    J1939(Box<j1939::J1939>),
 }
 
 /// What waits to be received.
 #[derive(Debug)]
 struct Message {
     data: Vec<u8>,
-    interface: IfIndex,
+    from: SockAddr,
     /// [`flags_of`] its frame.
     flags: i32,
+    /// What its protocol tells beside it.
+    control: Vec<ControlMessage>,
     time: Instant,
     /// Messages that were dropped before it.
     dropped: u32,
@@ -108,9 +113,17 @@ impl CanSocket {
         (self.charged, self.dropped as usize)
     }
 
+    fn is_isotp(&self) -> bool {
+        matches!(self.protocol, Protocol::Isotp(_))
+    }
+
     /// A message is under way that takes several frames, or one that has not left.
     fn is_sending(&self) -> bool {
-        matches!(&self.protocol, Protocol::Isotp(isotp) if isotp.is_sending())
+        match &self.protocol {
+            Protocol::Isotp(isotp) => isotp.is_sending(),
+            Protocol::J1939(j1939) => j1939.is_sending(),
+            Protocol::Raw(_) | Protocol::Bcm(_) => false,
+        }
     }
 
     /// The interface that it is bound to.
@@ -152,6 +165,7 @@ impl Family for Can {
             CAN_RAW => (SOCK_RAW, Protocol::Raw(raw::Raw::default())),
             CAN_BCM => (SOCK_DGRAM, Protocol::Bcm(bcm::Manager::default())),
             CAN_ISOTP => (SOCK_DGRAM, Protocol::Isotp(Box::default())),
+            CAN_J1939 => (SOCK_DGRAM, Protocol::J1939(Box::default())),
             0..PROTOCOLS => return Err(Errno::EPROTONOSUPPORT.because(Reason::WrongProtocol)),
             _ => return Err(Errno::EINVAL.because(Reason::WrongProtocol)),
         };
@@ -171,12 +185,14 @@ impl Family for Can {
             Protocol::Raw(_) => stack.can_raw_bind(id, address),
             Protocol::Bcm(_) => Err(not_supported()),
             Protocol::Isotp(_) => stack.isotp_bind(id, address),
+            Protocol::J1939(_) => stack.j1939_bind(id, address),
         }
     }
 
     fn connect(&self, stack: &mut Stack, id: SocketId, address: SockAddr) -> Result<()> {
         match stack.sockets.get(id)?.can()?.protocol {
             Protocol::Bcm(_) => stack.bcm_connect(id, address),
+            Protocol::J1939(_) => stack.j1939_connect(id, address),
             Protocol::Raw(_) | Protocol::Isotp(_) => Err(not_supported()),
         }
     }
@@ -186,6 +202,7 @@ impl Family for Can {
             Protocol::Raw(_) => stack.can_raw_send(id, data, &how),
             Protocol::Bcm(_) => stack.bcm_send(id, data, &how),
             Protocol::Isotp(_) => stack.isotp_send(id, data, &how),
+            Protocol::J1939(_) => stack.j1939_send(id, data, &how),
         }
     }
 
@@ -202,6 +219,7 @@ impl Family for Can {
     fn close(&self, stack: &mut Stack, id: SocketId) -> Result<()> {
         stack.bcm_forget(id);
         stack.isotp_forget(id);
+        stack.j1939_forget(id);
         stack.can.sockets.remove(&id);
         Ok(())
     }
@@ -212,11 +230,16 @@ impl Family for Can {
             Protocol::Raw(_) => Ok(address_of(can.interface)),
             // bcm_ops: sock_no_getname.
             Protocol::Bcm(_) => Err(not_supported()),
+            Protocol::J1939(_) => stack.j1939_name(id, false),
             Protocol::Isotp(isotp) => {
                 let (rx_id, tx_id) = isotp.identifiers();
                 Ok(CanAddr::isotp(can.interface.unwrap_or(bcm::NOWHERE).0, rx_id, tx_id).into())
             }
         }
+    }
+
+    fn peer(&self, stack: &Stack, id: SocketId) -> Result<SockAddr> {
+        stack.j1939_name(id, true)
     }
 
     /// isotp_release: "wait for complete transmission of current pdu".
@@ -227,7 +250,11 @@ impl Family for Can {
     fn poll(&self, _stack: &Stack, _id: SocketId, entry: &Entry) -> i32 {
         let Ok(can) = entry.can() else { return 0 };
         let events = entry.poll_datagram(!can.queue.is_empty());
-        if can.is_sending() { events & !POLLOUT } else { events }
+        let full = match &can.protocol {
+            Protocol::J1939(j1939) => j1939.is_full(entry.options.send_buffer),
+            _ => can.is_sending(),
+        };
+        if full { events & !POLLOUT } else { events }
     }
 
     /// can_sock_no_ioctlcmd.
@@ -249,6 +276,7 @@ impl Stack {
     pub(super) fn can_tick(&mut self) {
         self.jobs_tick();
         self.isotp_tick();
+        self.j1939_tick();
     }
 
     /// Sockets that a program has closed, with a message that is still being sent.
@@ -259,6 +287,7 @@ impl Stack {
 
     /// A frame was on an interface's bus: can_receive.
     pub(super) fn can_input(&mut self, interface: IfIndex, frame: &Frame) {
+        self.j1939_input(interface, frame);
         for id in self.can.sockets.iter().copied().collect::<Vec<_>>() {
             let Ok(entry) = self.sockets.get(id) else { continue };
             let Ok(can) = entry.can() else { continue };
@@ -271,29 +300,49 @@ impl Stack {
                 // bcm_rx_setup registers each job for its own interface.
                 Protocol::Bcm(_) => self.bcm_input(id, interface, frame),
                 Protocol::Isotp(_) if can.hears(interface) => self.isotp_input(id, frame),
-                Protocol::Isotp(_) => {}
+                // An interface's J1939 sockets have it in common.
+                Protocol::Isotp(_) | Protocol::J1939(_) => {}
             }
         }
     }
 
     /// sock_queue_rcv_skb: a message for the program, or why there is none.
     fn can_queue(&mut self, id: SocketId, data: Vec<u8>, interface: IfIndex, flags: i32, time: Instant) {
+        let isotp = self.sockets.get(id).and_then(Entry::can).is_ok_and(|can| can.is_isotp());
+        let from = match isotp {
+            true => CanAddr::isotp(interface.0, 0, 0).into(),
+            false => address_of(Some(interface)),
+        };
+        self.can_push(id, Message { data, from, flags, control: Vec::new(), time, dropped: 0 });
+    }
+
+    fn can_push(&mut self, id: SocketId, message: Message) {
         let Ok(entry) = self.sockets.get_mut(id) else { return };
         let limit = entry.options.recv_buffer;
         let Ok(can) = entry.can_mut() else { return };
         if can.charged >= limit {
             can.dropped = can.dropped.wrapping_add(1);
-            return self.net.note(Reason::ReceiveQueueFull, Some(interface), Some(id));
+            return self.net.note(Reason::ReceiveQueueFull, can.interface, Some(id));
         }
-        can.charged += charge(data.len());
-        can.queue.push_back(Message { data, interface, flags, time, dropped: can.dropped });
+        can.charged += charge(message.data.len());
+        can.queue.push_back(Message { dropped: can.dropped, ..message });
         self.ready.wake(id);
     }
 
     /// raw_recvmsg, bcm_recvmsg, isotp_recvmsg.
     fn can_recv(&mut self, id: SocketId, data: &mut [IoSliceMut<'_>], flags: i32) -> Result<Received> {
         let can = self.sockets.get(id)?.can()?;
-        if matches!(can.protocol, Protocol::Isotp(_)) {
+        if matches!(can.protocol, Protocol::J1939(_)) {
+            // j1939_sk_recvmsg.
+            if flags & !(MSG_DONTWAIT | MSG_ERRQUEUE) != 0 {
+                return Err(Errno::EINVAL.because(Reason::WrongKind));
+            }
+            if flags & MSG_ERRQUEUE != 0 {
+                return self.recv_error(id, data);
+            }
+        }
+        let can = self.sockets.get(id)?.can()?;
+        if can.is_isotp() {
             // isotp_recvmsg.
             if flags & !(MSG_DONTWAIT | MSG_TRUNC | MSG_PEEK) != 0 {
                 return Err(Errno::EINVAL.because(Reason::WrongKind));
@@ -318,14 +367,12 @@ impl Stack {
         }
         // "if (size < skb->len) msg->msg_flags |= MSG_TRUNC"; bcm_recvmsg does not say it.
         let cut = copied < message.data.len() && !matches!(can.protocol, Protocol::Bcm(_));
-        let isotp = matches!(can.protocol, Protocol::Isotp(_));
+        control.extend(message.control.iter().cloned());
+        let isotp = can.is_isotp();
         let received = Received {
             // isotp_recvmsg: "ret = (flags & MSG_TRUNC) ? skb->len : size".
             len: if isotp && flags & MSG_TRUNC != 0 { message.data.len() } else { copied },
-            from: Some(match isotp {
-                true => CanAddr::isotp(message.interface.0, 0, 0).into(),
-                false => address_of(Some(message.interface)),
-            }),
+            from: Some(message.from),
             flags: message.flags | if cut { MSG_TRUNC } else { 0 },
             control,
         };
@@ -340,6 +387,7 @@ impl Stack {
 
     /// raw_notify, bcm_notify and isotp_notify, NETDEV_DOWN: who is bound to the interface is told once.
     pub(super) fn can_link_down(&mut self, interface: IfIndex) {
+        self.j1939_link_down(interface);
         for id in &self.can.sockets {
             if let Ok(entry) = self.sockets.get_mut(*id)
                 && entry.can().is_ok_and(|can| can.bound && can.interface == Some(interface))

@@ -8,7 +8,7 @@ use super::address::mapped;
 use super::queue::{charge, scatter};
 use crate::base::cmsg::ExtendedError;
 use crate::base::constants::{
-    AF_INET6, IP_PMTUDISC_DONT, MSG_ERRQUEUE, MSG_TRUNC, SCM_TSTAMP_SCHED, SCM_TSTAMP_SND,
+    AF_CAN, AF_INET6, CAN_J1939, IP_PMTUDISC_DONT, MSG_ERRQUEUE, MSG_TRUNC, SCM_TSTAMP_SCHED, SCM_TSTAMP_SND,
     SO_EE_CODE_ZEROCOPY_COPIED, SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6, SO_EE_ORIGIN_LOCAL,
     SO_EE_ORIGIN_TIMESTAMPING, SO_EE_ORIGIN_ZEROCOPY, SOF_TIMESTAMPING_OPT_ID, SOF_TIMESTAMPING_OPT_TSONLY,
     SOF_TIMESTAMPING_TX_SCHED, SOF_TIMESTAMPING_TX_SOFTWARE,
@@ -138,6 +138,12 @@ impl Entry {
         told
     }
 
+    /// CAN_J1939: what has become of a message, with its numbers (__j1939_sk_errqueue).
+    pub(in crate::stack) fn tell_transfer(&mut self, error: ExtendedError, numbers: Vec<u8>, at: Instant) {
+        let (reason, destination) = (Reason::None, None);
+        self.push_error(QueuedError { error, reason, destination, data: numbers, time: Some(at) });
+    }
+
     /// MSG_ZEROCOPY: the call's buffer may be used again, since its data were copied (msg_zerocopy_callback). Calls that follow each
     /// other share an entry.
     pub(in crate::stack) fn tell_zerocopy(&mut self) {
@@ -191,7 +197,14 @@ impl Stack {
         let copied = scatter(buffers, &error.data);
         let stamps = error.time.map(|time| entry.options.timestamp_messages(epoch, time, true));
         let mut control: Vec<_> = stamps.into_iter().flatten().collect();
-        control.push(ControlMessage::ExtendedError(error.error));
+        match entry.protocol {
+            // __sock_recv_timestamp, sock_recv_errqueue.
+            CAN_J1939 if entry.domain == AF_CAN => control.extend([
+                ControlMessage::Statistics(error.data.clone()),
+                ControlMessage::J1939Error(error.error),
+            ]),
+            _ => control.push(ControlMessage::ExtendedError(error.error)),
+        }
         Ok(Received {
             len: copied,
             from: error.destination.map(|destination| entry.shown(destination)),

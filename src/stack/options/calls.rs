@@ -47,6 +47,7 @@ fn has_level(entry: &Entry, level: i32) -> bool {
         SOL_NETLINK => kind_of(entry) == NETLINK,
         SOL_CAN_RAW => kind_of(entry) == CAN && entry.protocol == CAN_RAW,
         SOL_CAN_ISOTP => kind_of(entry) == CAN && entry.protocol == CAN_ISOTP,
+        SOL_CAN_J1939 => kind_of(entry) == CAN && entry.protocol == CAN_J1939,
         SOL_RDS => kind_of(entry) == RDS,
         _ if matches!(kind_of(entry), PACKET | NETLINK | CAN | RDS | UNIX) => false,
         // ipv6_setsockopt: "if (level == SOL_IP && sk->sk_type != SOCK_RAW)"

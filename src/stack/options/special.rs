@@ -69,6 +69,7 @@ impl Stack {
             (SOL_CAN_RAW, _) => return self.can_raw_get(id, name, len),
             (SOL_RDS, _) => return self.rds_get(id, name, len),
             (SOL_CAN_ISOTP, _) => return self.isotp_get(id, name),
+            (SOL_CAN_J1939, _) => return self.j1939_get(id, name),
             (SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS) => return self.netlink_memberships(id),
             (SOL_IP, IP_TOS) => i32::from(options.tos),
             (SOL_IP, IP_TTL) => i32::from(options.ttl.unwrap_or(self.net.config.ttl)),
@@ -138,6 +139,7 @@ impl Stack {
             (SOL_RDS, _) => return self.rds_set(id, name, value),
             (SOL_CAN_ISOTP, _) => return self.isotp_set(id, name, value),
             (SOL_TCP, TCP_MD5SIG | TCP_MD5SIG_EXT) => return self.tcp_sign(id, name, value),
+            (SOL_CAN_J1939, _) => return self.j1939_set(id, name, value),
             (SOL_NETLINK, _) => return self.netlink_membership(id, number, name == NETLINK_ADD_MEMBERSHIP),
             (SOL_IP, IP_MULTICAST_IF) => return self.set_multicast_interface(id, value),
             (SOL_IP, IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP) => {

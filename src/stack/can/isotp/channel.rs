@@ -115,12 +115,6 @@ pub(super) struct Channel {
     pub(super) incoming: Incoming,
 }
 
-/// A frame's data.
-pub(super) fn data(frame: &[u8]) -> &[u8] {
-    let len = frame.get(4).copied().unwrap_or(0);
-    frame.get(DATA..).and_then(|data| data.get(..len.into())).unwrap_or_default()
-}
-
 fn first_four(frame: &[u8]) -> Option<[u8; 4]> {
     frame.get(DATA..)?.first_chunk().copied()
 }

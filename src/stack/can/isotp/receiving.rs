@@ -21,7 +21,7 @@ impl Channel {
         if !registered || frame.len() != self.settings.mtu() {
             return Vec::new();
         }
-        let (at, data) = (self.settings.address_len(), data(frame));
+        let (at, data) = (self.settings.address_len(), can::data(frame));
         let Some(head) = data.get(at) else { return Vec::new() };
         // "check reception of my configured extended address"
         if at > 0 && data.first() != Some(&self.settings.rx_address) {

@@ -57,7 +57,7 @@ fn what_is_wrong_is_refused_as_isotp_c_does() {
     assert_eq!(bind(&mut stack, CanAddr::isotp(9, 0x701, 0x700)), Errno::ENODEV);
     assert_eq!(bind(&mut stack, CanAddr::isotp(IfIndex::LO.0, 0x701, 0x700)), Errno::ENODEV);
     assert_eq!(bind(&mut stack, CanAddr::isotp(BUS.0, 0x700, 0x700)), Errno::EADDRNOTAVAIL);
-    let mut set = |stack: &mut Stack, name, value: &[u8]| stack.setsockopt(id, SOL_CAN_ISOTP, name, value);
+    let set = |stack: &mut Stack, name, value: &[u8]| stack.setsockopt(id, SOL_CAN_ISOTP, name, value);
     assert_eq!(errno(set(&mut stack, CAN_ISOTP_OPTS, &[0; 11])), Errno::EINVAL);
     assert_eq!(errno(set(&mut stack, CAN_ISOTP_RECV_FC, &[0; 4])), Errno::EINVAL);
     for wrong in [[16, 12, 0], [16, 8, 1], [72, 9, 0], [72, 65, 0], [17, 8, 0]] {

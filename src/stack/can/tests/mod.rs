@@ -3,6 +3,7 @@
 
 mod bcm;
 mod isotp;
+mod j1939;
 mod raw;
 
 use std::io::{IoSlice, IoSliceMut};

@@ -16,7 +16,8 @@ fn only_what_there_is_can_be_made() {
         (SOCK_DGRAM, CAN_RAW, Errno::EPROTOTYPE),
         (SOCK_RAW, CAN_BCM, Errno::EPROTOTYPE),
         (SOCK_RAW, CAN_ISOTP, Errno::EPROTOTYPE),
-        (SOCK_DGRAM, CAN_J1939, Errno::EPROTONOSUPPORT),
+        (SOCK_DGRAM, 3, Errno::EPROTONOSUPPORT),
+        (SOCK_RAW, CAN_J1939, Errno::EPROTOTYPE),
     ] {
         assert_eq!(errno(stack.socket(AF_CAN, kind, protocol)), wanted, "{kind} {protocol}");
     }

@@ -6,7 +6,7 @@
 //! | `ip.rs` | SOL_IP |
 //! | `ipv6.rs` | SOL_IPV6 |
 //! | `transport.rs` | SOL_RAW, SOL_ICMPV6, SOL_TCP, SOL_UDP |
-//! | `others.rs` | SOL_NETLINK, SOL_PACKET, SOL_CAN_RAW, SOL_CAN_ISOTP, SOL_RDS |
+//! | `others.rs` | SOL_NETLINK, SOL_PACKET, SOL_CAN_RAW, SOL_CAN_ISOTP, SOL_CAN_J1939, SOL_RDS |
 
 mod ip;
 mod ipv6;

@@ -49,6 +49,12 @@ SOL_CAN_ISOTP: {
     CAN_ISOTP_RX_STMIN = Value::Special;
     CAN_ISOTP_LL_OPTS = Value::Special;
 }
+SOL_CAN_J1939: {
+    SO_J1939_FILTER = Value::WriteOnlySpecial;
+    SO_J1939_PROMISC = Value::Special;
+    SO_J1939_SEND_PRIO = Value::Special;
+    SO_J1939_ERRQUEUE = Value::Special;
+}
 SOL_PACKET: {
     PACKET_ADD_MEMBERSHIP = Value::Special;
     PACKET_DROP_MEMBERSHIP = Value::Special;

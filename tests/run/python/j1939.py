@@ -1,0 +1,37 @@
+# Python's own sockets: addresses, a message of many packets, a broadcast, a name that claims an address, who does not answer.
+import errno, socket, struct
+
+SOL_CAN_J1939 = 107
+
+def ecu(address=socket.J1939_NO_ADDR, name=socket.J1939_NO_NAME):
+    s = socket.socket(socket.AF_CAN, socket.SOCK_DGRAM, socket.CAN_J1939)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    s.bind(("vcan0", name, socket.J1939_NO_PGN, address))
+    s.settimeout(20)
+    return s
+
+def outcome(call, *arguments):
+    try:
+        return call(*arguments)
+    except OSError as error:
+        return errno.errorcode[error.errno]
+
+engine, panel = ecu(0x10), ecu(0x20)
+for size in (1, 8, 9, 1785, 1786, 5000):
+    data = bytes(n % 251 for n in range(size))
+    engine.sendto(data, ("vcan0", 0, 0x12300, 0x20))
+    message, control, flags, address = panel.recvmsg(9000, 200)
+    print(size, message == data, sorted((kind, value.hex()) for level, kind, value in control), address)
+engine.sendto(b"to all", ("vcan0", 0, 0x1F000, socket.J1939_NO_ADDR))
+print(panel.recvfrom(99))
+name = 0x1122334455667788
+named = ecu(0x80, name)
+print(outcome(named.sendto, b"x", ("vcan0", 0, 0x12300, 0x20)))
+named.sendto(struct.pack("<Q", name), ("vcan0", 0, socket.J1939_PGN_ADDRESS_CLAIMED, socket.J1939_NO_ADDR))
+while outcome(named.sendto, b"x", ("vcan0", 0, 0x12300, 0x20)) != 1:
+    pass
+print(panel.recvfrom(99)[1], panel.recvfrom(99))
+panel.sendto(b"by name", ("vcan0", name, 0x12300, socket.J1939_NO_ADDR))
+print(named.recvfrom(99))
+engine.sendto(bytes(20), ("vcan0", 0, 0x12300, 0x77))
+print(outcome(engine.recvfrom, 99))
