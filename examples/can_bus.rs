@@ -1,5 +1,6 @@
 //! A CAN bus in a car: an engine's controller tells its speed ten times a second, a panel shows it, a workshop's tester asks, and
-//! the tester's frames, with low identifiers, go first.
+//! the tester's frames, with low identifiers, go first. Then the tester asks for the vehicle's number: an answer of many frames, by
+//! ISO-TP.
 //!
 //! ```text
 //! cargo run --example can_bus     # three hosts on a bus, in memory
@@ -14,10 +15,11 @@ use std::time::Duration;
 use sockatoo::device::{CanBus, CanBusConfig};
 use sockatoo::socket::*;
 use sockatoo::wire::{CanFilter, CanFrame};
-use sockatoo::{Host, Result, Socket, World};
+use sockatoo::{CanAddr, Host, Result, Socket, World};
 
 fn main() -> Result<()> {
     in_memory()?.iter().for_each(|line| println!("{line}"));
+    println!("           the vehicle is {}", diagnosis()?);
     Ok(())
 }
 
@@ -57,6 +59,33 @@ pub(crate) fn in_memory() -> Result<Vec<String>> {
             Ok(format!("{:>6.2} ms  {frame:#}", panel.now().as_nanos() as f64 / 1e6))
         })
         .collect()
+}
+
+/// The vehicle's number, as an engine's controller tells it (UDS, ISO 14229: service 22, data identifier F190).
+pub(crate) fn diagnosis() -> Result<String> {
+    let world = World::new(1);
+    let bus = CanBus::with(CanBusConfig { bitrate: Some(500_000), ..CanBusConfig::default() });
+    let engine = world.host("engine").can("can0", bus.port()).build()?;
+    let tester = world.host("tester").can("can0", bus.port()).build()?;
+    let channel = |host: &Host, rx_id, tx_id| {
+        let channel = host.socket(AF_CAN, SOCK_DGRAM, CAN_ISOTP)?;
+        channel.bind(CanAddr::isotp(host.if_nametoindex("can0")?, rx_id, tx_id))?;
+        Ok::<_, sockatoo::Error>(channel)
+    };
+    let (asks, answers) = (channel(&tester, 0x7e8, 0x7e0)?, channel(&engine, 0x7e0, 0x7e8)?);
+    world.spawn(&engine, move |_| {
+        let mut answer = answers.recv(4095, 0)?;
+        // 0x40 more than the service that was asked for: it was done.
+        if let Some(service) = answer.first_mut() {
+            *service += 0x40;
+        }
+        answer.extend(b"W0L000051T2123456");
+        // Twenty bytes: the stack sends a first frame, waits for the tester's flow control, and sends the others.
+        answers.send(&answer, 0)
+    });
+    asks.send(&[0x22, 0xf1, 0x90], 0)?;
+    let answer = asks.recv(4095, 0)?;
+    Ok(String::from_utf8_lossy(answer.get(3..).unwrap_or_default()).into_owned())
 }
 
 fn on_the_bus(host: &Host) -> Result<Socket> {

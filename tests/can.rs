@@ -173,6 +173,33 @@ fn a_long_message_takes_many_frames() {
     assert_eq!(alone.errno(), Errno::ECOMM, "nobody is there any more");
 }
 
+/// A row of tests/parity/deviations.toml: Linux waits here whatever the call says.
+#[test]
+fn waiting_for_a_long_message_ends_when_the_call_says_so() {
+    let world = World::new(6);
+    let bus = CanBus::with(FAST);
+    let [(a, _), (b, _)] = ["a", "b"].map(|name| host(&world, name, &bus));
+    let ear = raw(&b);
+    let tester = a.socket(AF_CAN, SOCK_DGRAM, CAN_ISOTP).unwrap();
+    let options = [CAN_ISOTP_WAIT_TX_DONE, 0, 0].map(u32::to_ne_bytes).concat();
+    tester.setsockopt(SOL_CAN_ISOTP, CAN_ISOTP_OPTS, options.as_slice()).unwrap();
+    tester.bind(CanAddr::isotp(2, 0x7e8, 0x7e0)).unwrap();
+    let ten_millis = [0_i64, 10_000].map(i64::to_ne_bytes).concat();
+    tester.setsockopt(SOL_SOCKET, SO_SNDTIMEO, ten_millis.as_slice()).unwrap();
+    assert_eq!(tester.send(&[7; 27], 0).unwrap_err().errno(), Errno::EAGAIN);
+    tester.setsockopt(SOL_SOCKET, SO_SNDTIMEO, [0; 16].as_slice()).unwrap();
+    assert_eq!(
+        tester.send(&[7; 27], 0).unwrap_err().errno(),
+        Errno::ECOMM,
+        "it has waited for the same message"
+    );
+    assert_eq!(CanFrame::from_bytes(&ear.recv(16, 0).unwrap()).unwrap().id(), 0x7e0);
+    assert_eq!(ear.recv(16, MSG_DONTWAIT).unwrap_err().errno(), Errno::EAGAIN, "it has left once");
+    let now = a.now();
+    assert_eq!(tester.send(&[8; 27], MSG_DONTWAIT).unwrap(), 27);
+    assert_eq!(a.now(), now);
+}
+
 #[test]
 fn in_real_time_hosts_with_clocks_of_their_own_share_a_bus() {
     let bus = CanBus::with(CanBusConfig { bitrate: Some(100_000), ..FAST });

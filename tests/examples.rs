@@ -190,6 +190,7 @@ fn a_bus() {
     );
     // A bit until it is decided, 63 of the frame, 8 us each.
     assert_eq!(heard[0].split_whitespace().next(), Some("0.51"), "{heard:?}");
+    assert_eq!(can_bus::diagnosis().unwrap(), "W0L000051T2123456");
 }
 
 #[test]

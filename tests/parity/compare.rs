@@ -28,6 +28,7 @@ pub struct Deviation {
     /// The case that pins it, as `file::case` (both twins) or `file::case::v4`.
     pub test: String,
     /// The lines in which the transcripts differ: the kernel's, ours. "" = no line there.
+    #[serde(default)]
     pub lines: Vec<[String; 2]>,
 }
 
@@ -212,6 +213,11 @@ fn every_deviation_says_why_and_names_its_test() {
         let d = &deviation;
         for text in [&d.title, &d.linux, &d.sockatoo, &d.why] {
             assert!(!text.trim().is_empty(), "{}: something is empty", d.title);
+        }
+        // What this kernel may not have a case of ours alone pins.
+        if let Some(case) = d.test.strip_prefix("can.rs::") {
+            assert!(include_str!("../can.rs").contains(&format!("fn {case}()")), "{}: no {case}", d.title);
+            continue;
         }
         let file = d.test.split("::").next().unwrap_or_default();
         assert!(sources.contains(&format!("mod {file};")), "{}: no file {file}.rs", d.title);

@@ -1,7 +1,7 @@
 //! CAN under `run`, on kernels that have none: can-utils, python-can, CPython's own cases. There is no kernel's arm.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::place::{Arm, PYTHON, Place, User, has, skipped};
 
@@ -151,6 +151,79 @@ fn isotp_by_python() {
     }
 }
 
+/// So many sockets of J1939 have their place on the bus.
+fn bound(place: &Place, count: usize) {
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        let sockets = place.sockatoo("ss -a --on lab").out;
+        let rows = sockets.lines().filter(|row| row.starts_with("can ") && row.contains(" j1939:vcan0 "));
+        if rows.count() == count {
+            return;
+        }
+        assert!(Instant::now() < end, "{sockets}");
+    }
+}
+
+/// Linux's own programs of J1939: an address is claimed, messages of one packet and of many, and who looks on.
+#[test]
+fn j1939_utils() {
+    if !["j1939acd", "j1939cat", "j1939spy", "testj1939"].iter().all(|program| has(program)) {
+        return;
+    }
+    for user in [User::Root, User::Nobody] {
+        let Some(place) = bus(user) else { continue };
+        let spy = place.line("stdbuf -oL j1939spy -P vcan0:");
+        // It says nothing before its first message.
+        for _ in 0..100 {
+            place.line("testj1939 -B -s3 vcan0:0x80 :0xff,0x1f000").end().ok();
+            if spy.waits_for("[3] 012345", Duration::from_millis(200)) {
+                break;
+            }
+        }
+        spy.wait_for("vcan0:80,1f000 - !6 [3] 012345");
+        let echo = place.line("stdbuf -oL testj1939 -er vcan0:0x90");
+        bound(&place, 2);
+        let asks = place.line("stdbuf -oL testj1939 -r -p3 -s7 vcan0:0x80 :0x90,0x12300");
+        let packet = "12300: 01 23 45 67 89 ab cd";
+        echo.wait_for(&format!("80 {packet}"));
+        asks.wait_for(&format!("90 {packet}"));
+        let many = place.line("testj1939 -s20 vcan0:0x82 :0x90,0x12300").end().ok();
+        assert_eq!(many, "");
+        spy.wait_for("vcan0:80,12300 90 !3 [7] 01234567 89abcd");
+        spy.wait_for("vcan0:82,12300 90 !6 [20] 01234567 89abcdef 01234567 89abcdef 01234567");
+        let cat = place.line("j1939cat -r vcan0:0xa0");
+        bound(&place, 4);
+        let message = "This leaves in packets of seven bytes, and arrives whole.\n".repeat(100);
+        std::fs::write(place.work().join("message"), &message).unwrap();
+        // It goes on until POLLERR tells it that the message has arrived (deviations.toml).
+        let sender = place.line("j1939cat -i message vcan0:0x80 :0xa0,0x12300");
+        cat.wait_for(&message);
+        sender.interrupt();
+        let daemon = place.line("stdbuf -oL j1939acd -v -r 100,80-120 1122334455667788 vcan0");
+        daemon.wait_for("- claimed 0x50");
+        daemon.interrupt();
+        for watcher in [cat, spy, echo, asks] {
+            watcher.interrupt();
+        }
+        place.leave();
+    }
+}
+
+#[test]
+fn the_link_is_one_of_can() {
+    if !has("ip") {
+        return;
+    }
+    for user in [User::Root, User::Nobody] {
+        let Some(place) = bus(user) else { continue };
+        let shown = place.line("ip -details link show vcan0").end().ok();
+        assert!(shown.contains("mtu 72") && shown.contains("link/can"), "{shown}");
+        assert!(shown.contains("vcan numtxqueues 1"), "{shown}");
+        place.line("ip link set vcan0 up").end().ok();
+        place.leave();
+    }
+}
+
 #[test]
 fn j1939_by_python() {
     for user in [User::Root, User::Nobody] {
@@ -162,7 +235,8 @@ fn j1939_by_python() {
         }
         wanted += "(b'to all', ('vcan0', 0, 126976, 16))\nEADDRNOTAVAIL\n\
             ('vcan0', 1234605616436508552, 60928, 128) (b'x', ('vcan0', 1234605616436508552, 74496, 128))\n\
-            (b'by name', ('vcan0', 0, 74496, 32))\nEHOSTUNREACH\n";
+            (b'by name', ('vcan0', 0, 74496, 32))\nEHOSTUNREACH\n\
+            [1] ENOMSG 4 2 0 []\n[1] EHOSTUNREACH 1 1 1 []\n";
         assert_eq!(told.out, wanted, "{told:?}");
         place.leave();
     }

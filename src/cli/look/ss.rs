@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::Looked;
 use crate::base::constants::{
-    AF_CAN, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_RDS, ETH_P_ALL, IPPROTO_ICMP, IPPROTO_ICMPV6,
-    IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
+    AF_CAN, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_RDS, CAN_BCM, CAN_ISOTP, CAN_J1939, CAN_RAW,
+    ETH_P_ALL, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM,
 };
 use crate::base::verb::SocketRow;
 use crate::base::{TcpState, services};
@@ -73,7 +73,7 @@ fn wanted(args: &SsArgs, row: &SocketRow) -> bool {
         "tcp" => args.tcp,
         "raw" => args.raw,
         "p_raw" | "p_dgr" => args.packet,
-        "nl" => false,
+        "nl" | "can" => false,
         _ => args.udp,
     };
     let family = match row.domain {
@@ -119,6 +119,17 @@ fn ends(args: &SsArgs, host: &Looked, row: &SocketRow) -> [(String, String); 2] 
             0x0800 if !args.numeric => "ip".into(),
             0x0806 if !args.numeric => "arp".into(),
             0x86dd if !args.numeric => "ipv6".into(),
+            protocol => format!("[{protocol}]"),
+        };
+        let device = row.device.map_or_else(|| "*".into(), |device| host.name(device));
+        return [(protocol, device), ("*".into(), String::new())];
+    }
+    if row.domain == AF_CAN {
+        let protocol = match row.protocol {
+            CAN_RAW => "raw".into(),
+            CAN_BCM => "bcm".into(),
+            CAN_ISOTP => "isotp".into(),
+            CAN_J1939 => "j1939".into(),
             protocol => format!("[{protocol}]"),
         };
         let device = row.device.map_or_else(|| "*".into(), |device| host.name(device));

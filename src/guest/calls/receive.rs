@@ -243,8 +243,7 @@ fn take(guest: &mut Guest, fd: &OwnedFd, socket: SocketId, flags: i32, room: usi
 
 /// MSG_ERRQUEUE: never waits.
 fn error_queue(guest: &mut Guest, fd: &OwnedFd, socket: SocketId, flags: i32, room: usize) -> Result<Letter> {
-    let answer =
-        guest.verb(Verb::Receive { socket, count: 1, size: room.min(MOST), flags: flags | MSG_TRUNC });
+    let answer = guest.verb(Verb::Receive { socket, count: 1, size: room.min(MOST), flags });
     errors::forget(guest, fd.as_fd(), socket);
     match answer? {
         Answer::Letters(mut letters) => {

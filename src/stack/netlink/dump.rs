@@ -350,8 +350,11 @@ pub(super) fn link(interface: &Interface) -> Draft {
         .string(6, "noqueue") // IFLA_QDISC
         .with(14, &[0; 32]); // IFLA_MAP
     // "if (dev->addr_len)"
+    // vcan_link_ops: there are no bit times to tell or to set, those of a bus are the bus's own.
+    const IFLA_LINKINFO: u16 = 18;
+    const IFLA_INFO_KIND: u16 = 1;
     let draft = match can {
-        true => draft,
+        true => draft.nested(IFLA_LINKINFO, |info| info.string(IFLA_INFO_KIND, "vcan")),
         false => draft.with(1, &interface.mac.0).with(2, &broadcast.0), // IFLA_ADDRESS, IFLA_BROADCAST
     };
     let draft = match interface.alias.as_str() {

@@ -47,7 +47,9 @@ impl Session {
         let why = if self.last_heard == command { Why::DUPLICATE } else { Why::FAULT };
         let packet =
             if self.kind == Kind::Etp { u32::from_le_bytes([a, b, c, 0]) } else { a.into() } as usize;
-        if self.last_heard == command || packet == 0 || usize::from(count) > self.block {
+        // j1939_session_tx_dat: there is nothing at such a place. (Of none at all, to wait, the place says nothing.)
+        let beyond = count > 0 && packet > self.total;
+        if self.last_heard == command || packet == 0 || usize::from(count) > self.block || beyond {
             let mut effects = vec![NoSend, ExpectNothing];
             effects.extend(self.cancel(why));
             return effects;

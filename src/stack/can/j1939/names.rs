@@ -70,7 +70,7 @@ impl Names {
     pub(super) fn hold(&mut self, name: u64, address: u8) -> Result<()> {
         if name != 0 {
             let controller = self.get_or_make(name);
-            controller.ok_or(Errno::ENOMEM.with("too many names on the bus"))?.users += 1;
+            controller.ok_or_else(|| Errno::ENOMEM.with("too many names on the bus"))?.users += 1;
         }
         if is_unicast(address) {
             self.own.push(address);

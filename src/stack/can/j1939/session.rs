@@ -166,7 +166,7 @@ impl Session {
     pub(super) fn new(serial: u64, head: Head, message: Vec<u8>, socket: Option<SocketId>) -> Self {
         let kind = match message.len() {
             0..=8 => Kind::Simple,
-            ..=TP_MOST => Kind::Tp,
+            TP_LEAST..=TP_MOST => Kind::Tp,
             _ => Kind::Etp,
         };
         let total = message.len().div_ceil(7);
@@ -229,7 +229,7 @@ impl Session {
                 // j1939_session_tx_dpo
                 (self.offset, self.tx, self.last_sent) = (self.acked, self.acked, ETP_DPO);
                 let [_, a, b, c] = (self.offset as u32).to_be_bytes();
-                let bytes = [ETP_DPO, (self.last - self.acked) as u8, c, b, a];
+                let bytes = [ETP_DPO, self.last.saturating_sub(self.acked) as u8, c, b, a];
                 let mut effects = vec![Control { bytes, back: false }, ExpectIn(ms(1250))];
                 effects.extend(self.packets());
                 effects
