@@ -302,10 +302,11 @@ impl Arm for Kernel {
         // Ours takes the instructions, the kernel a pointer to them.
         let program =
             libc::sock_fprog { len: (value.len() / 8) as u16, filter: value.as_ptr().cast_mut().cast() };
-        if level == SOL_SOCKET
-            && matches!(name, SO_ATTACH_FILTER | SO_ATTACH_REUSEPORT_CBPF)
-            && value.len().is_multiple_of(8)
-        {
+        let is_program = matches!(
+            (level, name),
+            (SOL_SOCKET, SO_ATTACH_FILTER | SO_ATTACH_REUSEPORT_CBPF) | (SOL_PACKET, PACKET_FANOUT_DATA)
+        );
+        if is_program && value.len().is_multiple_of(8) {
             let size = size_of_val(&program) as socklen_t;
             let value = (&raw const program).cast();
             return check(unsafe { libc::setsockopt(self.raw(fd), level, name, value, size) }).map(drop);

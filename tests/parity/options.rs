@@ -217,4 +217,12 @@ twins! {
         t.set(server, SOL_TCP, TCP_NODELAY, 1);
         t.get(server, SOL_TCP, TCP_NODELAY);
     }
+
+    fn an_ipv6_socket_becomes_one_of_ipv4(t) in Lo {
+        let s = t.socket(AF_INET6, SOCK_DGRAM, 0);
+        t.set(s, SOL_IPV6, IPV6_ADDRFORM, AF_INET6);
+        t.connect(s, std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST.to_ipv6_mapped(), 5000)));
+        t.set(s, SOL_IPV6, IPV6_ADDRFORM, AF_INET);
+        t.get(s, SOL_SOCKET, SO_DOMAIN);
+    }
 }

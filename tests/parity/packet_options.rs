@@ -1,6 +1,7 @@
 //! Options of packet sockets: each asked the same questions, and what some of them do.
 
 use sockatoo::base::constants::*;
+use sockatoo::base::{IfIndex, LinkAddr};
 
 use crate::arm::Fd;
 use crate::dialogue::Dialogue;
@@ -55,6 +56,20 @@ fn request(interface: u32, kind: i32, length: u16) -> Vec<u8> {
     [&interface.to_ne_bytes()[..], &kind, &length, &[3; 8]].concat()
 }
 
+impl Dialogue {
+    /// PACKET_FANOUT.
+    fn share(&mut self, fd: Fd, group: u16, kind: i32, flags: i32) {
+        let value = [group.to_ne_bytes(), ((kind | flags) as u16).to_ne_bytes()].concat();
+        self.setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &value);
+    }
+
+    /// PACKET_FANOUT_DATA: `ldb [0]; ret a`.
+    fn set_bytes_of_a_program(&mut self, fd: Fd) {
+        let program = [[0x30, 0, 0, 0, 0, 0, 0, 0], [0x16, 0, 0, 0, 0, 0, 0, 0]].concat();
+        self.setsockopt(fd, SOL_PACKET, PACKET_FANOUT_DATA, &program);
+    }
+}
+
 fn packets_and_drops(t: &mut Dialogue, fd: Fd) -> Option<[u32; 2]> {
     let bytes = t.arm.getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, 8).ok()?;
     Some([0, 4].map(|at| u32::from_ne_bytes(bytes[at..at + 4].try_into().expect("4 bytes"))))
@@ -85,7 +100,114 @@ case! {
     fn sharing_the_load(t) in Lo {
         let s = t.packet_on(0, SOCK_RAW, OURS);
         t.get(s, SOL_PACKET, PACKET_FANOUT);
-        t.set(s, SOL_PACKET, PACKET_FANOUT, 1);
+        let deaf = t.packet_on(0, SOCK_RAW, 0);
+        t.set(deaf, SOL_PACKET, PACKET_FANOUT, 1);
+        for (kind, flags, group) in [
+            (8, 0, 1),
+            (255, 0, 1),
+            (PACKET_FANOUT_ROLLOVER, PACKET_FANOUT_FLAG_ROLLOVER, 1),
+            (PACKET_FANOUT_LB, PACKET_FANOUT_FLAG_UNIQUEID, 1),
+        ] {
+            t.share(s, group, kind, flags);
+        }
+        t.set_bytes_of_a_program(s);
+        t.share(s, 7, PACKET_FANOUT_LB, 0);
+        t.get(s, SOL_PACKET, PACKET_FANOUT);
+        t.getsockopt(s, SOL_PACKET, PACKET_ROLLOVER_STATS, 24);
+        t.set_bytes_of_a_program(s);
+        t.share(s, 7, PACKET_FANOUT_LB, 0);
+        t.share(s, 8, PACKET_FANOUT_LB, 0);
+        t.bind(s, LinkAddr::bind(IfIndex(1), OURS));
+        let other = t.packet_on(0, SOCK_DGRAM, OURS);
+        t.share(other, 7, PACKET_FANOUT_HASH, 0);
+        t.share(other, 7, PACKET_FANOUT_LB, PACKET_FANOUT_FLAG_ROLLOVER);
+        t.setsockopt(other, SOL_PACKET, PACKET_FANOUT, &[7, 0, 1, 0, 3, 0, 0, 0]);
+        t.setsockopt(other, SOL_PACKET, PACKET_FANOUT, &[7, 0, 1, 0, 0, 1, 0, 0]);
+        t.get(other, SOL_PACKET, PACKET_FANOUT);
+        let another = t.packet_on(0, SOCK_RAW, OURS + 1);
+        t.share(another, 7, PACKET_FANOUT_LB, 0);
+        t.setsockopt(another, SOL_PACKET, PACKET_FANOUT, &[9, 0, 0, 0, 1, 0, 2, 0]);
+        t.setsockopt(another, SOL_PACKET, PACKET_FANOUT, &[9, 0, 3, 0, 1, 0, 0, 0]);
+        t.getsockopt(another, SOL_PACKET, PACKET_ROLLOVER_STATS, 24);
+        let late = t.packet_on(0, SOCK_RAW, OURS + 1);
+        t.share(late, 9, PACKET_FANOUT_ROLLOVER, 0);
+        t.close(another);
+        t.share(late, 9, PACKET_FANOUT_ROLLOVER, 0);
+    }
+
+    fn fragments_put_together_for_a_group(t) in Lo {
+        let s = t.packet_on(0, SOCK_RAW, OURS);
+        t.share(s, 1, PACKET_FANOUT_HASH, PACKET_FANOUT_FLAG_DEFRAG);
+    }
+
+    fn frames_take_turns(t) in Wire {
+        let (one, two) = (t.packet_at(1, SOCK_RAW, OURS), t.packet_at(1, SOCK_RAW, OURS));
+        let beside = t.packet_at(1, SOCK_RAW, OURS);
+        t.share(one, 1, PACKET_FANOUT_LB, 0);
+        t.share(two, 1, PACKET_FANOUT_LB, 0);
+        let s = t.packet_at(0, SOCK_RAW, 0);
+        for n in 0..4 {
+            t.send(s, &frame(mac(1), &[n; 46]), 0);
+            t.next_frame(beside);
+        }
+        for member in [one, two, one, two] {
+            t.next_frame(member);
+        }
+        t.close(one);
+        t.send(s, &frame(mac(1), &[5; 46]), 0);
+        t.next_frame(two);
+    }
+
+    fn a_program_chooses(t) in Wire {
+        let members = [0; 3].map(|_| t.packet_at(1, SOCK_RAW, OURS));
+        for member in members {
+            t.share(member, 1, PACKET_FANOUT_CBPF, 0);
+        }
+        let s = t.packet_at(0, SOCK_RAW, 0);
+        t.send(s, &frame(mac(1), &[2; 46]), 0);
+        t.next_frame(members[0]);
+        t.set_bytes_of_a_program(members[0]);
+        for n in [1, 2, 3, 4] {
+            t.send(s, &frame(mac(1), &[n; 46]), 0);
+            t.next_frame(members[usize::from(n) % 3]);
+        }
+    }
+
+    fn who_has_room(t) in Wire {
+        let (one, two) = (t.packet_at(1, SOCK_RAW, OURS), t.packet_at(1, SOCK_RAW, OURS));
+        for member in [one, two] {
+            t.share(member, 1, PACKET_FANOUT_ROLLOVER, 0);
+        }
+        let s = t.packet_at(0, SOCK_RAW, 0);
+        for n in 0..3 {
+            t.send(s, &frame(mac(1), &[n; 46]), 0);
+            t.next_frame(one);
+        }
+        t.getsockopt(one, SOL_PACKET, PACKET_ROLLOVER_STATS, 24);
+        t.getsockopt(two, SOL_PACKET, PACKET_ROLLOVER_STATS, 24);
+    }
+
+    /// A flow stays with one socket, and so do its answers.
+    fn a_flow_stays_together(t) in Wire {
+        let members = [0; 2].map(|_| t.packet_at(1, SOCK_RAW, OURS));
+        for member in members {
+            t.share(member, 1, PACKET_FANOUT_HASH, PACKET_FANOUT_FLAG_IGNORE_OUTGOING);
+        }
+        let counter = t.packet_at(1, SOCK_RAW, OURS);
+        let s = t.packet_at(0, SOCK_RAW, 0);
+        for n in 0..6 {
+            t.send(s, &frame(mac(1), &[n; 46]), 0);
+            t.next_frame(counter);
+        }
+        let mut heard = members.map(|member| {
+            let mut count = 0;
+            while t.take_quietly(member, 100).is_some() {
+                count += 1;
+            }
+            count
+        });
+        heard.sort();
+        t.note(format!("{heard:?}"));
     }
 
     fn header_lengths(t) in Lo {

@@ -64,7 +64,11 @@ pub(super) fn setsockopt(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Resu
     // do_sock_setsockopt: "if (optlen < 0) return -EINVAL".
     let len = usize::try_from(trap.int(4)).map_err(|_| Errno::EINVAL.because(Reason::OptionLength))?;
     let mut value = trap.read(at, len.min(VALUE_MAX))?;
-    if level == SOL_SOCKET && matches!(name, SO_ATTACH_FILTER | SO_ATTACH_REUSEPORT_CBPF) {
+    let is_program = matches!(
+        (level, name),
+        (SOL_SOCKET, SO_ATTACH_FILTER | SO_ATTACH_REUSEPORT_CBPF) | (SOL_PACKET, PACKET_FANOUT_DATA)
+    );
+    if is_program {
         value = instructions(trap, &value)?;
     }
     let int = value.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes));

@@ -48,9 +48,10 @@ impl Net {
         let families = [AF_INET, AF_INET6].into_iter().filter(|family| [0, *family].contains(&wanted));
         let rows = families.flat_map(|family| indices.iter().map(move |index| (family, *index)));
         rows.map(|(family, index)| {
+            let forwards = if family == AF_INET { self.config.forward } else { self.config.forward6 };
             // NETCONFA_IFINDEX, FORWARDING, RP_FILTER, MC_FORWARDING, PROXY_NEIGH, IGNORE_ROUTES_WITH_LINKDOWN.
             let message = Draft::new(RTM_NEWNETCONF, &[family as u8]).number(1, index);
-            let message = message.number(2, self.config.forward.into());
+            let message = message.number(2, forwards.into());
             let message = if family == AF_INET { message.number(3, 0) } else { message };
             message.number(4, 0).number(5, 0).number(6, 0)
         })

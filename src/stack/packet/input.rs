@@ -115,10 +115,10 @@ impl Stack {
         let Passed { frame, passing } = passed;
         let Some(link) = self.net.interface(passing.interface) else { return };
         let (header, address) = (link.link_header(), address_of(&frame, &passing, link.hardware()));
-        let mut wanting = self.net.taps.iter().filter(|tap| tap.wants(&passing)).map(|tap| tap.socket);
+        let wanting = self.net.taps.iter().filter(|tap| tap.wants(&passing)).map(|tap| tap.socket).collect();
+        let mut wanting = self.packet_share(wanting, &frame, &address, header, passing.sender).into_iter();
         let Some(first) = wanting.next() else { return };
-        let others: Vec<SocketId> = wanting.collect();
-        for id in others {
+        for id in wanting {
             if let Some(part) = self.packet_admits(id, &frame, &address, header) {
                 self.packet_queue(id, frame.clone(), part, address);
             }

@@ -6,10 +6,12 @@
 //! | `input.rs` | a frame that passed: who gets a copy; recvmsg(2) |
 //! | `output.rs` | sendmsg(2): frames as they are, packets that get a link header |
 //! | `options.rs` | what is more than an int at SOL_PACKET: memberships, statistics, rings |
+//! | `fanout.rs` | PACKET_FANOUT: sockets that share what comes |
 //!
 //! A frame in: `link/ethernet.rs` -> `Net::pass` (link/tap.rs: is there anybody?) -> `Stack::packet_input`, before IP sees it.
 //! A frame out: `Stack::packet_send` -> `Net::transmit` (link/tap.rs), which shows it to the others.
 
+mod fanout;
 mod input;
 mod options;
 mod output;
@@ -26,6 +28,7 @@ use super::{Received, SendTo, Stack};
 use crate::base::constants::{SOCK_DGRAM, SOCK_RAW};
 use crate::base::{Errno, IfIndex, LinkAddr, Reason, Result, SockAddr, SocketId};
 
+pub(super) use fanout::Fanouts;
 pub use input::Captured;
 pub(crate) use input::Passed;
 
@@ -38,6 +41,9 @@ pub(crate) struct PacketSocket {
     interface: Option<IfIndex>,
     queue: input::Queue,
     memberships: Vec<options::Membership>,
+    /// The number of the group that it shares its frames with, and what it does with those that it has no room for.
+    fanout: Option<u16>,
+    rollover: Option<Box<fanout::Rollover>>,
 }
 
 impl Entry {
@@ -156,6 +162,10 @@ impl Stack {
         };
         let entry = self.sockets.get_mut(id)?;
         let packet = entry.packet_mut()?;
+        // packet_do_bind: "if (po->fanout) ret = -EINVAL".
+        if packet.fanout.is_some() {
+            return Err(Errno::EINVAL.because(Reason::AlreadyBound));
+        }
         let protocol = if address.protocol == 0 { packet.protocol } else { address.protocol };
         if (packet.protocol, packet.interface) == (protocol, interface) {
             return Ok(());
@@ -177,7 +187,11 @@ impl Stack {
             socket: id,
             interface: packet.interface,
             protocol: packet.protocol,
-            ignore_outgoing: entry.options.ignore_outgoing,
+            // A group has one hook for all: what one of them is told does not count.
+            ignore_outgoing: match packet.fanout {
+                Some(group) => self.fanouts.ignores_outgoing(group),
+                None => entry.options.ignore_outgoing,
+            },
         };
         self.net.taps.retain(|other| other.socket != id);
         if tap.protocol != 0 {
@@ -220,5 +234,6 @@ impl Stack {
     fn packet_close(&mut self, id: SocketId) {
         self.net.taps.retain(|tap| tap.socket != id);
         self.packet_drop_memberships(id);
+        self.packet_leave_fanout(id);
     }
 }

@@ -66,6 +66,8 @@ impl Stack {
                 self.sockets.get_mut(id)?.options.ignore_outgoing = ignore == 1;
                 self.packet_listen(id)
             }
+            PACKET_FANOUT => self.packet_fanout(id, value),
+            PACKET_FANOUT_DATA => self.packet_fanout_data(id, value),
             PACKET_RX_RING | PACKET_TX_RING => Err(refused(
                 "a ring is memory shared with a kernel: read and write frames by recv and send here",
             )),
@@ -81,6 +83,11 @@ impl Stack {
         len: usize,
         given: &[u8],
     ) -> Result<Vec<u8>> {
+        match name {
+            PACKET_FANOUT => return Ok(self.packet_fanout_of(id)?.to_ne_bytes().to_vec()),
+            PACKET_ROLLOVER_STATS => return self.packet_rollover_stats(id),
+            _ => {}
+        }
         let entry = self.sockets.get_mut(id)?;
         match name {
             PACKET_STATISTICS => {

@@ -72,11 +72,11 @@ SOL_PACKET: {
     PACKET_VNET_HDR = Value::ReadOnly(0, Errno::EINVAL);
     PACKET_TX_TIMESTAMP = NO_SUCH;
     PACKET_TIMESTAMP = Value::Stored { default: 0, fix: any };
-    PACKET_FANOUT = Value::ReadOnly(0, Errno::EINVAL);
+    PACKET_FANOUT = Value::Special;
     PACKET_TX_HAS_OFF = FLAG;
     PACKET_QDISC_BYPASS = FLAG;
-    PACKET_ROLLOVER_STATS = Value::Refused(Errno::EINVAL, Errno::ENOPROTOOPT);
-    PACKET_FANOUT_DATA = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
+    PACKET_ROLLOVER_STATS = Value::SpecialReadOnly;
+    PACKET_FANOUT_DATA = Value::WriteOnlySpecial;
     PACKET_IGNORE_OUTGOING = Value::Special;
     PACKET_VNET_HDR_SZ = Value::ReadOnly(0, Errno::EINVAL);
 }
