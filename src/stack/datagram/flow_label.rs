@@ -158,7 +158,7 @@ impl Stack {
                 let root = entry.uid == 0;
                 let label = self.flow_labels.labels.get_mut(&request.label);
                 let label = label.filter(|_| held.is_some() || (root && request.share == NOBODY));
-                let label = label.ok_or(refused(Errno::ESRCH))?;
+                let label = label.ok_or_else(|| refused(Errno::ESRCH))?;
                 let linger = Request::lasting(request.linger, root)?;
                 label.renew(now, linger, Request::lasting(request.expires, root)?);
                 Ok(())
@@ -244,7 +244,7 @@ impl Stack {
         let entry = self.sockets.get(id)?;
         let number = entry.options.flow_info & LABEL;
         let held = self.flow_labels.labels.get(&number).filter(|_| entry.flow_labels.contains(&number));
-        let label = held.ok_or(refused(Errno::ENOENT))?;
+        let label = held.ok_or_else(|| refused(Errno::ENOENT))?;
         let seconds = |time: Duration| u16::try_from(time.as_secs()).unwrap_or(u16::MAX).to_ne_bytes();
         told[..16].copy_from_slice(&label.destination.octets());
         told[16..20].copy_from_slice(&number.to_be_bytes());

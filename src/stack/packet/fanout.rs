@@ -98,7 +98,7 @@ impl Stack {
     pub(super) fn packet_fanout(&mut self, id: SocketId, value: &[u8]) -> Result<()> {
         let (&[i0, i1, kind, flags], most) = match value {
             [head @ .., a, b, c, d] if value.len() == 8 => {
-                (head.first_chunk().ok_or(wrong())?, u32::from_ne_bytes([*a, *b, *c, *d]))
+                (head.first_chunk().ok_or_else(wrong)?, u32::from_ne_bytes([*a, *b, *c, *d]))
             }
             _ => (value.try_into().map_err(|_| Errno::EINVAL.because(Reason::OptionLength))?, 0),
         };
@@ -168,8 +168,8 @@ impl Stack {
     pub(super) fn packet_fanout_data(&mut self, id: SocketId, value: &[u8]) -> Result<()> {
         let entry = self.sockets.get(id)?;
         let locked = entry.options.filter_locked;
-        let number = entry.packet()?.fanout.ok_or(wrong())?;
-        let group = self.fanouts.groups.get_mut(&number).ok_or(wrong())?;
+        let number = entry.packet()?.fanout.ok_or_else(wrong)?;
+        let group = self.fanouts.groups.get_mut(&number).ok_or_else(wrong)?;
         if i32::from(group.kind) != PACKET_FANOUT_CBPF {
             return Err(wrong());
         }
@@ -183,7 +183,7 @@ impl Stack {
     /// PACKET_ROLLOVER_STATS: struct tpacket_rollover_stats.
     pub(super) fn packet_rollover_stats(&self, id: SocketId) -> Result<Vec<u8>> {
         let packet = self.sockets.get(id)?.packet()?;
-        let rollover = packet.rollover.as_deref().ok_or(wrong())?;
+        let rollover = packet.rollover.as_deref().ok_or_else(wrong)?;
         Ok([rollover.all, rollover.huge, rollover.failed].map(u64::to_ne_bytes).concat())
     }
 
@@ -244,7 +244,7 @@ impl Stack {
         let count = group.members.len().max(1) as u64;
         let flow = keyed_hash(&secret, flow(frame.bytes(), address.protocol, header)) as u32;
         let at = match i32::from(group.kind) {
-            PACKET_FANOUT_HASH => u64::from(flow) * count >> 32,
+            PACKET_FANOUT_HASH => (u64::from(flow) * count) >> 32,
             PACKET_FANOUT_LB => {
                 group.turn = group.turn.wrapping_add(1);
                 u64::from(group.turn) % count
