@@ -279,6 +279,14 @@ impl HostBuilder {
         Ok(self)
     }
 
+    /// TCP Fast Open (RFC 7413) as net.ipv4.tcp_fastopen says: 1 = for those who connect (the default), 2 = for those who listen, with
+    /// TCP_FASTOPEN; 4 and 0x200: both without cookies; 0x400: listeners without TCP_FASTOPEN too.
+    #[must_use]
+    pub fn tcp_fastopen(mut self, value: u32) -> Self {
+        self.config.tcp_fastopen = value;
+        self
+    }
+
     /// Never answers a segment without a socket by RST: for handshakes made by hand.
     #[must_use]
     pub fn no_rst(mut self, on: bool) -> Self {

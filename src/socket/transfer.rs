@@ -7,7 +7,8 @@ use super::blocking::Patience;
 use super::rights::rights;
 use super::{Socket, ToSockAddr};
 use crate::base::constants::{
-    MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_WAITALL, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_STREAM,
+    MSG_DONTWAIT, MSG_ERRQUEUE, MSG_FASTOPEN, MSG_OOB, MSG_PEEK, MSG_WAITALL, SO_RCVTIMEO, SO_SNDTIMEO,
+    SOCK_STREAM,
 };
 use crate::base::{ControlMessage, Errno, Reason, Result, SockAddr};
 use crate::driver::Door;
@@ -314,9 +315,9 @@ impl Socket {
         let mut sent = 0;
         let result = self.block(here, name, patience, |stack, id| {
             loop {
-                // What goes beside the data goes once.
-                let control = if sent == 0 { how.control } else { &[] };
-                sent += stack.send(id, &behind(data, sent), SendTo { control, ..how })?;
+                // What goes beside the data goes once; only the first of them open a connection.
+                let how = if sent == 0 { how } else { (how.flags & !MSG_FASTOPEN).into() };
+                sent += stack.send(id, &behind(data, sent), how)?;
                 if sent >= total || !to_the_end {
                     return Ok(sent);
                 }

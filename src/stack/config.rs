@@ -47,6 +47,9 @@ pub(crate) struct Config {
     pub(crate) syn_retries: u32,
     /// SYN|ACKs sent again before a half-open connection is given up (tcp_synack_retries).
     pub(crate) synack_retries: u32,
+    /// TCP Fast Open: 1 = clients may use it, 2 = servers may, 4 and 0x200: without cookies, 0x400: listeners need no TCP_FASTOPEN
+    /// (tcp_fastopen).
+    pub(crate) tcp_fastopen: u32,
     /// Retransmissions of data before a connection is given up (tcp_retries2).
     pub(crate) retries: u32,
     /// How long TIME_WAIT lasts.
@@ -139,6 +142,7 @@ impl Default for Config {
             hops: 64,
             syn_retries: 6,
             synack_retries: 5,
+            tcp_fastopen: 1,
             retries: 15,
             time_wait: Duration::from_secs(60),
             fin_timeout: Duration::from_secs(60),

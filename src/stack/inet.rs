@@ -56,7 +56,7 @@ impl Family for Inet {
     }
 
     fn connect(&self, stack: &mut Stack, id: SocketId, address: SockAddr) -> Result<()> {
-        stack.inet_connect(id, address)
+        stack.inet_connect(id, address, false)
     }
 
     fn send(&self, stack: &mut Stack, id: SocketId, data: &[IoSlice<'_>], how: SendTo<'_>) -> Result<usize> {
@@ -183,8 +183,8 @@ impl Stack {
     }
 
     /// connect(2) as on a non-blocking socket: EINPROGRESS, then EALREADY, then the outcome in SO_ERROR
-    /// (or by a further connect: EISCONN, or the error).
-    fn inet_connect(&mut self, id: SocketId, address: SockAddr) -> Result<()> {
+    /// (or by a further connect: EISCONN, or the error). `held`: a stream's SYN waits for data (TCP Fast Open).
+    pub(super) fn inet_connect(&mut self, id: SocketId, address: SockAddr, held: bool) -> Result<()> {
         let entry = self.sockets.get(id)?;
         let tcp = matches!(entry.protocol_part, Part::Tcp(_));
         let raw = matches!(entry.protocol_part, Part::Raw(_));
@@ -197,7 +197,7 @@ impl Stack {
         }
         if tcp && let Some(remote) = entry.remote {
             // The connection's state answers before anybody looks at the address.
-            return self.tcp_connect(id, remote);
+            return self.tcp_connect(id, remote, held);
         }
         if !tcp && !raw {
             self.autobind(id)?;
@@ -230,7 +230,7 @@ impl Stack {
                 return Err(Errno::ENETUNREACH.because(Reason::WrongKind));
             }
             self.bind_to_scope(id, remote)?;
-            return self.tcp_connect(id, remote);
+            return self.tcp_connect(id, remote, held);
         }
         self.bind_to_scope(id, remote)?;
         self.datagram_connect(id, remote)
@@ -240,7 +240,7 @@ impl Stack {
     fn inet_send(&mut self, id: SocketId, data: &[IoSlice<'_>], how: SendTo<'_>) -> Result<usize> {
         let entry = self.sockets.get(id)?;
         if matches!(entry.protocol_part, Part::Tcp(_)) {
-            return self.tcp_send(id, data, how.flags);
+            return self.tcp_send(id, data, &how);
         }
         let udp = matches!(entry.protocol_part, Part::Udp(_));
         let raw = matches!(entry.protocol_part, Part::Raw(_));

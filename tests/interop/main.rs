@@ -8,6 +8,7 @@
 //! | `bulk.rs` | many bytes: clean, with faults, from a veth with offloads |
 //! | `many.rs` | many connections, at once and one after the other |
 //! | `endings.rs` | half close, reset, refused, filtered, dead, unplugged |
+//! | `fast_open.rs` | data in the SYN (TCP Fast Open) |
 //! | `datagrams.rs` | UDP and ping of all sizes, and their errors |
 //! | `signatures.rs` | signed segments (TCP_MD5SIG) |
 //! | `virtual_time.rs` | the same between two hosts of ours, in virtual time |
@@ -18,6 +19,7 @@
 mod bulk;
 mod datagrams;
 mod endings;
+mod fast_open;
 mod http;
 mod many;
 mod signatures;

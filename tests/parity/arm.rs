@@ -72,6 +72,7 @@ pub trait Arm {
 pub enum Place {
     /// One host with its loopback.
     Lo,
-    /// Two hosts, 192.0.2.1/24 and 2001:db8::1/64 (host 0) and .2 (host 1), on the interface `w0` of each.
+    /// Two hosts, 192.0.2.1/24 and 2001:db8::1/64 (host 0) and .2 (host 1), on the interface `w0` of each. TCP Fast Open
+    /// is on, both ways.
     Wire,
 }

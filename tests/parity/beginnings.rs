@@ -87,6 +87,13 @@ impl Dialogue {
     }
 
     /// TCP_INFO's tcpi_unacked and tcpi_notsent_bytes together, without a line.
+    /// What TCP_INFO knows of Fast Open: TCPI_OPT_SYN_DATA, tcpi_fastopen_client_fail.
+    pub fn tcp_opened(&mut self, fd: Fd) {
+        let info = self.arm.getsockopt(fd, SOL_TCP, TCP_INFO, 8).unwrap_or_default();
+        let byte = |at: usize| info.get(at).copied().unwrap_or(0);
+        self.note(format!("s{}: SYN data {}, failure {}", fd.0, byte(5) >> 5 & 1, byte(7) >> 1 & 3));
+    }
+
     pub fn tcp_unacked(&mut self, fd: Fd) -> Option<u64> {
         let info = self.arm.getsockopt(fd, SOL_TCP, TCP_INFO, 248).ok()?;
         let word = |at: usize| Some(u64::from(u32::from_ne_bytes(info.get(at..at + 4)?.try_into().ok()?)));

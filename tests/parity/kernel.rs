@@ -117,6 +117,7 @@ impl Kernel {
                 ip(&format!("addr add 192.0.2.{last}/24 dev w0"));
                 ip(&format!("addr add 2001:db8::{last}/64 dev w0 nodad"));
                 ip("link set w0 up");
+                std::fs::write("/proc/sys/net/ipv4/tcp_fastopen", "3")?;
             }
             for namespace in &namespaces {
                 enter(namespace);

@@ -40,6 +40,7 @@ mod bind;
 mod connect;
 mod control;
 mod extensions;
+mod fast_open;
 mod filter;
 mod flow_labels;
 mod ioctl;

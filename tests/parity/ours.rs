@@ -35,7 +35,8 @@ impl Ours {
                         .device(end.with_mac(Mac([2, 0, 0, 0, 0, last])))
                         .address(format!("192.0.2.{last}/24"))?
                         .address(format!("2001:db8::{last}/64"))?
-                        .dad_transmits(0);
+                        .dad_transmits(0)
+                        .tcp_fastopen(3);
                     make(builder)
                 };
                 vec![host(a, 1)?, host(b, 2)?]

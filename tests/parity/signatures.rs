@@ -127,7 +127,7 @@ twins! {
         sign(t, listener, t.ip.on_wire(0), b"");
         t.poll_until(client, POLLOUT);
         t.so_error(client);
-        t.poll(listener);
+        t.poll_until(listener, POLLIN);
     }
 
     fn a_signature_that_nobody_asked_for(t) in Wire {
@@ -137,7 +137,7 @@ twins! {
         sign(t, client, t.ip.on_wire(1), b"");
         t.poll_until(client, POLLOUT);
         t.so_error(client);
-        t.poll(listener);
+        t.poll_until(listener, POLLIN);
     }
 
     fn nobody_listens(t) in Wire {

@@ -175,7 +175,7 @@ fn send_one(
     }
     let blocking = Blocking::of(&ours, flags, SO_SNDTIMEO);
     if ours.kind == SOCK_STREAM {
-        // tcp_sendmsg looks at an address for MSG_FASTOPEN alone, which we don't have.
+        // tcp_sendmsg looks at an address for MSG_FASTOPEN alone; and that as if net.ipv4.tcp_fastopen were without its first bit.
         if flags & MSG_FASTOPEN != 0 {
             return Err(Errno::EOPNOTSUPP.into());
         }

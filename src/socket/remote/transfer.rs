@@ -3,7 +3,7 @@
 use std::io::{IoSlice, IoSliceMut};
 
 use super::connection::unexpected;
-use crate::base::constants::{MSG_WAITFORONE, PACKET_OUTGOING, SOCK_STREAM};
+use crate::base::constants::{MSG_FASTOPEN, MSG_WAITFORONE, PACKET_OUTGOING, SOCK_STREAM};
 use crate::base::verb::{Answer, CapturedFrame, Letter, Verb};
 use crate::base::{ControlMessage, Direction, Frame, Result, SockAddr};
 use crate::driver::Far;
@@ -75,8 +75,8 @@ impl Socket {
         loop {
             let piece = gather(data, sent, if stream { PIECE } else { usize::MAX });
             let len = piece.len();
-            let control = if sent == 0 { how.control } else { &[] };
-            let letter = letter(piece, how.to, control, how.flags);
+            let how = if sent == 0 { how } else { (how.flags & !MSG_FASTOPEN).into() };
+            let letter = letter(piece, how.to, how.control, how.flags);
             let patience = if sent == 0 || to_the_end { patience } else { Patience::Now };
             match self.send_letters(far, patience, vec![letter]) {
                 Ok(_) if !stream => return Ok(total),

@@ -123,6 +123,7 @@ pub(crate) struct Options {
     pub(crate) defer_accept: u32,
 
     pub(crate) tcp: TcpOptions,
+    pub(crate) fast_open: FastOpen,
 
     /// TCP_MD5SIG: keys for peers.
     pub(in crate::stack) signatures: Keys,
@@ -232,6 +233,19 @@ pub(crate) struct TcpOptions {
     pub(crate) save_syn: u8,
 }
 
+/// TCP Fast Open.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FastOpen {
+    /// TCP_FASTOPEN: connections of a listener that may stand without their final ACK.
+    pub(crate) queue: u32,
+    /// TCP_FASTOPEN_CONNECT.
+    pub(crate) connect: bool,
+    /// TCP_FASTOPEN_NO_COOKIE.
+    pub(crate) no_cookie: bool,
+    /// TCP_FASTOPEN_KEY: of 16 bytes, and behind it the one before it.
+    pub(crate) key: Vec<u8>,
+}
+
 /// What UDP and UDP-Lite alone have.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct UdpOptions {
@@ -329,6 +343,7 @@ impl Options {
             congestion: config.congestion,
             defer_accept: 0,
             tcp: TcpOptions::default(),
+            fast_open: FastOpen::default(),
             udp: UdpOptions::default(),
             ttl: None,
             tos: 0,

@@ -124,6 +124,10 @@ impl Stack {
                 return Ok(bytes);
             }
             (SOL_TCP, TCP_ULP) => return Ok(Vec::new()),
+            (SOL_TCP, TCP_FASTOPEN_KEY) => return Ok(options.fast_open.key.clone()),
+            (SOL_TCP, TCP_FASTOPEN | TCP_FASTOPEN_CONNECT | TCP_FASTOPEN_NO_COOKIE) => {
+                options.fast_open_number(name)
+            }
             _ => return Err(unknown()),
         };
         Ok(number.to_ne_bytes().to_vec())
@@ -140,6 +144,9 @@ impl Stack {
             (SOL_CAN_ISOTP, _) => return self.isotp_set(id, name, value),
             (SOL_TCP, TCP_MD5SIG | TCP_MD5SIG_EXT) => return self.tcp_sign(id, name, value),
             (SOL_CAN_J1939, _) => return self.j1939_set(id, name, value),
+            (SOL_TCP, TCP_FASTOPEN | TCP_FASTOPEN_CONNECT | TCP_FASTOPEN_KEY | TCP_FASTOPEN_NO_COOKIE) => {
+                return self.tcp_set_fast_open(id, name, number, value);
+            }
             (SOL_NETLINK, _) => return self.netlink_membership(id, number, name == NETLINK_ADD_MEMBERSHIP),
             (SOL_IP, IP_MULTICAST_IF) => return self.set_multicast_interface(id, value),
             (SOL_IP, IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP) => {

@@ -176,7 +176,7 @@ impl Stack {
             let (State::Up, Some(stream)) = (connection.state, connection.stream) else { return };
             if let Some((bytes, done)) = connection.current.take() {
                 let rest = [IoSlice::new(bytes.get(done..).unwrap_or_default())];
-                let taken = self.tcp_send(stream, &rest, 0);
+                let taken = self.tcp_send(stream, &rest, &0.into());
                 let Some(connection) = self.rds.connections.get_mut(&pair) else { return };
                 let done = done + taken.as_ref().copied().unwrap_or(0);
                 connection.written += taken.as_ref().copied().unwrap_or(0) as u64;

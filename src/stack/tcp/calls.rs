@@ -9,9 +9,10 @@ use super::flows::FlowId;
 use super::output::Cause;
 use super::{Rest, Stack, Tcp, TcpSocket};
 use crate::base::constants::{
-    MSG_MORE, MSG_OOB, MSG_ZEROCOPY, SHUT_RD, SHUT_RDWR, SHUT_WR, SOL_TCP, TCP_QUICKACK,
+    MSG_FASTOPEN, MSG_MORE, MSG_OOB, MSG_ZEROCOPY, SHUT_RD, SHUT_RDWR, SHUT_WR, SOL_TCP, TCP_QUICKACK,
 };
 use crate::base::{Errno, Reason, Result, SocketId, TcpState};
+use crate::stack::SendTo;
 use crate::stack::ports::{Binding, Space, Stage};
 use crate::stack::table::{Entry, Part, Table};
 
@@ -66,6 +67,11 @@ impl Stack {
             let binding = Binding { stage: Stage::Listen, ..claim.binding };
             ports.try_change(claim, binding)?;
         }
+        if entry.options.fast_open.queue == 0
+            && let Some(queue) = super::fast_open::default_queue(&self.net.config, backlog)
+        {
+            entry.options.fast_open.queue = queue;
+        }
         entry.protocol_part = Part::Tcp(TcpSocket::Listening);
         (entry.read_shut, entry.write_shut) = (false, false);
         tcp.listeners.insert(id, local.port(), backlog);
@@ -113,8 +119,15 @@ impl Stack {
         &mut self,
         id: SocketId,
         data: &[IoSlice<'_>],
-        flags: i32,
+        how: &SendTo<'_>,
     ) -> Result<usize> {
+        let flags = how.flags;
+        let flow = self.tcp_flow(id);
+        if (flags & MSG_FASTOPEN != 0 || flow.is_some_and(|flow| flow.opening.takes_data()))
+            && let Some(sent) = self.tcp_send_open(id, data, how)?
+        {
+            return Ok(sent);
+        }
         let flow_id = self.tcp_flow_id(id)?;
         let (tcp, mut rest) = self.tcp_and_rest();
         let entry = rest.sockets.get_mut(id)?;
@@ -310,7 +323,8 @@ impl Tcp {
     /// A listener closes: Linux resets the connections that nobody has accepted, and forgets those that are half open.
     pub(super) fn stop_listening(&mut self, rest: &mut Rest<'_>, id: SocketId) {
         let Some(listener) = self.listeners.remove(id) else { return };
-        for tuple in self.half_open.select(|_, half| half.listener == id) {
+        // What stands already ends with its connection.
+        for tuple in self.half_open.select(|_, half| half.listener == id && half.flow.is_none()) {
             self.forget_half_open(&tuple);
         }
         for flow in listener.queue {

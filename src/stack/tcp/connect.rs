@@ -12,15 +12,23 @@ use crate::stack::ports::{Binding, Space, Stage};
 use crate::stack::{Cast, Hints, keyed_hash};
 
 impl Stack {
-    /// Chooses source and ephemeral port if not bound; EINPROGRESS.
-    pub(in crate::stack) fn tcp_connect(&mut self, id: SocketId, remote: SocketAddr) -> Result<()> {
+    /// Chooses source and ephemeral port if not bound; EINPROGRESS. `held`: the SYN waits for data.
+    pub(in crate::stack) fn tcp_connect(
+        &mut self,
+        id: SocketId,
+        remote: SocketAddr,
+        held: bool,
+    ) -> Result<()> {
         match part(&self.sockets, id)? {
-            TcpSocket::Fresh => self.tcp_open(id, remote),
+            TcpSocket::Fresh => self.tcp_open(id, remote, held),
             TcpSocket::Listening => Err(Errno::EISCONN.because(Reason::AlreadyConnected)),
             TcpSocket::Flow { id: flow, connecting } => {
-                let state = self.tcp.flows.get(flow).map(|flow| (flow.dead, flow.state()));
+                let found = self.tcp.flows.get(flow);
+                let state = found.map(|flow| (flow.dead, flow.state()));
+                // __inet_stream_connect: "if (inet_test_bit(DEFER_CONNECT, sk)) err = is_sendmsg ? -EINPROGRESS : -EISCONN"
+                let waits = found.is_some_and(|flow| flow.opening.held);
                 match state {
-                    _ if !connecting => Err(Errno::EISCONN.because(Reason::AlreadyConnected)),
+                    _ if !connecting || waits => Err(Errno::EISCONN.because(Reason::AlreadyConnected)),
                     Some((false, TcpState::SynSent | TcpState::SynReceived)) => {
                         Err(Errno::EALREADY.because(Reason::ConnectUnderWay))
                     }
@@ -39,7 +47,7 @@ impl Stack {
         }
     }
 
-    fn tcp_open(&mut self, id: SocketId, remote: SocketAddr) -> Result<()> {
+    fn tcp_open(&mut self, id: SocketId, remote: SocketAddr, waits: bool) -> Result<()> {
         // Linux takes an unspecified destination for this host itself.
         let remote = match remote.ip() {
             IpAddr::V4(a) if a.is_unspecified() => (std::net::Ipv4Addr::LOCALHOST, remote.port()).into(),
@@ -100,6 +108,7 @@ impl Stack {
         let tuple = tuple(claim.port);
         let settings = Settings::of(&entry.options, &self.net.config, remote.ip());
         let signature = entry.options.signatures.find(remote.ip());
+        let fast = entry.options.fast_open.clone();
         entry.claim = Some(claim);
         entry.local = Some(SocketAddr::new(local, claim.port));
         entry.remote = Some(remote);
@@ -112,9 +121,16 @@ impl Stack {
         let hints = Hints { interface, source: Some(local), any_source, direct };
         let mut flow = Flow::new(tuple, connection, settings, hints, (path.link_mtu, path.mtu), now);
         (flow.owner, flow.signature) = (Some(id), signature);
-        let was = flow.snapshot();
+        flow.opening.held = waits;
+        if !waits && fast.connect {
+            tcp.put_off(&self.net.config, fast.no_cookie, &mut flow);
+        }
+        let (was, put_off) = (flow.snapshot(), flow.opening.held && !waits);
         let flow = self.tcp.flows.insert(flow);
         set_part(&mut self.sockets, id, TcpSocket::Flow { id: flow, connecting: true });
+        if put_off {
+            return Ok(());
+        }
         let (tcp, mut rest) = self.tcp_and_rest();
         tcp.transmit(&mut rest, flow, was, Cause::Here);
         Err(Errno::EINPROGRESS.because(Reason::ConnectStarted))

@@ -61,6 +61,7 @@ pub(super) struct Flow {
     /// When its next segment may leave.
     pub(super) paced_until: Instant,
     pub(super) urgent: super::urgent::Urgent,
+    pub(super) opening: super::fast_open::Opening,
     /// TCP_SAVED_SYN: the headers of the SYN that began it, until somebody has asked.
     pub(super) saved_syn: Option<Box<[u8]>>,
     /// The timer that is set for it.
@@ -180,6 +181,7 @@ impl Flow {
             corked: Vec::new(),
             uncork_at: None,
             urgent: Default::default(),
+            opening: Default::default(),
             saved_syn: None,
             armed: None,
             told,

@@ -1,12 +1,13 @@
 //! The passive open (RFC 9293 3.5): a SYN for a listener, the SYN|ACK and its repetitions, the final ACK.
 
 use super::flow::Flow;
+use super::flows::FlowId;
 use super::flows::Timer;
 use super::listen::HalfOpen;
-use super::segment::{ACK, Bare, Flag, RST, SYN, Segment, Tuple, before};
+use super::segment::{self, ACK, Bare, Flag, RST, SYN, Segment, SynOptions, Tuple, before};
 use super::signature::sign;
-use super::{Rest, Tcp, isn};
-use crate::base::{Checksum, Frame, IfIndex, Instant, Reason, SocketId};
+use super::{Rest, Tcp, fast_open, isn};
+use crate::base::{Checksum, Errno, Frame, IfIndex, Instant, Reason, SocketId};
 use crate::stack::Hints;
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ impl Tcp {
             rest.net.note(reason, Some(interface), Some(id));
             return true;
         }
+        let standing = listener.fast_open;
         if let Some(victim) = victim {
             rest.net.note(Reason::TcpSynQueueFull, Some(interface), Some(id));
             self.forget_half_open(&victim);
@@ -80,6 +82,11 @@ impl Tcp {
         };
         // RFC 9293 3.10.7.2: data in a SYN may wait; the client sends it again after our ACK.
         let syn = whole_header(packet, offset, segment);
+        let tcp = packet.get(offset..).unwrap_or_default();
+        let asked = SynOptions::parse(tcp, segment.header).cookie;
+        let has_data = segment.payload > 0;
+        let config = &rest.net.config;
+        let fast = fast_open::answer(&entry.options, config, standing, &tuple, asked, has_data);
         let receive = settings.rings.receive;
         let Some(mut syn_ack) = self.engine.syn_ack(&syn, isn, receive, mtu, now, &rest.net.pool) else {
             rest.net.note(Reason::TcpMalformed, Some(interface), Some(id));
@@ -88,13 +95,22 @@ impl Tcp {
         if let Some(clamp) = settings.window_clamp {
             super::output::clamp_window(syn_ack.bytes_mut(), &tuple, clamp, 0);
         }
-        super::segment::set_tos(syn_ack.bytes_mut(), settings.tos);
+        segment::set_tos(syn_ack.bytes_mut(), settings.tos);
+        if let Some(cookie) = fast.cookie {
+            fast_open::add(&mut syn_ack, &tuple, Some(&cookie), &[]);
+        }
+        if fast.opens {
+            segment::edit(syn_ack.bytes_mut(), &tuple, |head| {
+                head[8..12].copy_from_slice(&segment.end().to_be_bytes());
+            });
+        }
         let signature = entry.options.signatures.find(tuple.remote);
         sign(&mut syn_ack, &tuple, signature.as_ref());
         let at = now + FIRST_WAIT;
-        let half = HalfOpen {
+        let mut half = HalfOpen {
             number: 0,
             listener: id,
+            flow: None,
             syn,
             syn_ack: syn_ack.bytes().into(),
             isn,
@@ -108,13 +124,69 @@ impl Tcp {
             settings,
             signature,
         };
+        if fast.opens {
+            half.flow = self.stand(rest, tuple, &half);
+        }
+        let stands = half.flow;
         if let Some(listener) = self.listeners.get_mut(id) {
             listener.half_open += 1;
+            listener.fast_open += usize::from(stands.is_some());
         }
         let number = self.half_open.insert(tuple, half);
         self.timers.set(at, Timer::HalfOpen(number));
         send(rest, syn_ack, settings.flow_label, hints);
+        if let Some(id) = stands {
+            self.take_syn_data(rest, id, segment, tcp.get(segment.header..).unwrap_or_default());
+        }
         true
+    }
+
+    /// The data of a SYN that was answered at once, as if its sender's final ACK had brought them.
+    fn take_syn_data(&mut self, rest: &mut Rest<'_>, id: FlowId, syn: &Segment, data: &[u8]) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        flow.opening.answered = Some(syn.end());
+        flow.opening.carried = !data.is_empty();
+        flow.seen.stop_timing();
+        let ack = Some(flow.seen.iss.wrapping_add(1));
+        // RFC 7323 2.2: the window of a SYN is not scaled.
+        let window = (syn.window >> flow.seen.snd_scale).max(1);
+        let bare = Bare { seq: syn.seq.wrapping_add(1), ack, window, flag: Flag::None };
+        let frame = bare.as_if_from_remote_with(&flow.tuple, data, &rest.net.pool);
+        let offset = Segment::offset(frame.bytes());
+        let Some(segment) = frame.bytes().get(offset..).and_then(Segment::parse) else { return };
+        self.flow_input(rest, id, frame, offset, segment);
+    }
+
+    /// A half-open connection becomes one that accept(2) returns.
+    fn stand(&mut self, rest: &mut Rest<'_>, tuple: Tuple, half: &HalfOpen) -> Option<FlowId> {
+        let (listener, now) = (half.listener, rest.net.now);
+        let mtu = announced(half.mtu.0, half.settings.maxseg, &tuple);
+        let pool = rest.net.pool.clone();
+        let connection = self.engine.accept(&half.syn, half.isn, half.rings(), mtu, now, &pool)?;
+        let mut flow = Flow::new(tuple, connection, half.settings, half.hints, half.mtu, now);
+        (flow.listener, flow.signature) = (Some(listener), half.signature.clone());
+        if rest.sockets.get(listener).is_ok_and(|entry| entry.options.tcp.save_syn != 0) {
+            flow.saved_syn = Some(half.syn.clone());
+        }
+        for packet in [&half.syn, &half.syn_ack] {
+            let tcp = &packet[Segment::offset(packet)..];
+            let segment = Segment::parse(tcp)?;
+            if segment.has(ACK) {
+                flow.seen.sent(half.begun, tcp, &segment);
+            } else {
+                flow.seen.received(now, tcp, &segment, true, false);
+            }
+        }
+        if half.retries > 0 || half.acknowledged {
+            // This is not the answer to the first SYN|ACK: it measures no round trip.
+            flow.seen.stop_timing();
+        }
+        let id = self.flows.insert(flow);
+        if let Some(listener) = self.listeners.get_mut(listener) {
+            listener.queue.push_back(id);
+        }
+        rest.ready.wake(listener);
+        Some(id)
     }
 
     /// A segment for a half-open connection.
@@ -178,35 +250,7 @@ impl Tcp {
             return;
         }
         let Some(half) = self.forget_half_open(&tuple) else { return };
-        let now = rest.net.now;
-        let mtu = announced(half.mtu.0, half.settings.maxseg, &tuple);
-        let pool = rest.net.pool.clone();
-        let Some(connection) = self.engine.accept(&half.syn, half.isn, half.rings(), mtu, now, &pool) else {
-            return;
-        };
-        let mut flow = Flow::new(tuple, connection, half.settings, half.hints, half.mtu, now);
-        (flow.listener, flow.signature) = (Some(listener), half.signature);
-        if rest.sockets.get(listener).is_ok_and(|entry| entry.options.tcp.save_syn != 0) {
-            flow.saved_syn = Some(half.syn.clone());
-        }
-        for packet in [&half.syn, &half.syn_ack] {
-            let tcp = &packet[Segment::offset(packet)..];
-            let Some(segment) = Segment::parse(tcp) else { return };
-            if segment.has(ACK) {
-                flow.seen.sent(half.begun, tcp, &segment);
-            } else {
-                flow.seen.received(now, tcp, &segment, true, false);
-            }
-        }
-        if half.retries > 0 || half.acknowledged {
-            // This is not the answer to the first SYN|ACK: it measures no round trip.
-            flow.seen.stop_timing();
-        }
-        let id = self.flows.insert(flow);
-        if let Some(listener) = self.listeners.get_mut(listener) {
-            listener.queue.push_back(id);
-        }
-        rest.ready.wake(listener);
+        let Some(id) = self.stand(rest, tuple, &half) else { return };
         self.flow_input(rest, id, frame, offset, segment);
     }
 
@@ -216,6 +260,7 @@ impl Tcp {
         self.timers.cancel(half.at, Timer::HalfOpen(half.number));
         if let Some(listener) = self.listeners.get_mut(half.listener) {
             listener.half_open = listener.half_open.saturating_sub(1);
+            listener.fast_open = listener.fast_open.saturating_sub(usize::from(half.flow.is_some()));
         }
         Some(half)
     }
@@ -223,14 +268,18 @@ impl Tcp {
     /// The SYN|ACK's timer ran out.
     pub(super) fn half_open_timer(&mut self, rest: &mut Rest<'_>, number: u64) {
         let Some(tuple) = self.half_open.tuple(number) else { return };
-        let retries = rest.net.config.synack_retries;
         let Some(half) = self.half_open.get_mut(&tuple) else { return };
+        // tcp_fastopen_synack_timer: "Add one more retry for fastopen."
+        let retries = rest.net.config.synack_retries + u32::from(half.flow.is_some());
         let (hints, listener) = (half.hints, half.listener);
         let patience = rest.sockets.get(listener).map_or(0, |entry| entry.options.defer_accept);
         // syn_ack_recalc: a client that only has nothing to say yet is waited for as long as TCP_DEFER_ACCEPT says.
         if half.retries >= retries && (!half.acknowledged || half.retries >= patience) {
             rest.net.note(Reason::TcpHalfOpenTimeout, None, Some(listener));
-            self.forget_half_open(&tuple);
+            let half = self.forget_half_open(&tuple);
+            if let Some(id) = half.and_then(|half| half.flow) {
+                self.end(rest, id, Some(Errno::ETIMEDOUT.because(Reason::TcpHalfOpenTimeout)));
+            }
             return;
         }
         half.retries += 1;

@@ -10,6 +10,7 @@ use crate::base::{Errno, Instant, Reason, Result, SocketId, TcpState};
 const SIZE: usize = 248;
 const TCPI_OPT_SACK: u8 = 2;
 const TCPI_OPT_WSCALE: u8 = 4;
+const TCPI_OPT_SYN_DATA: u8 = 32;
 
 /// Writes fields at their offsets.
 struct Layout(Vec<u8>);
@@ -71,18 +72,18 @@ impl Stack {
 
 fn fill(info: &mut Layout, flow: &Flow, now: Instant) {
     let seen = &flow.seen;
-    let state = if flow.dead { TcpState::Closed } else { flow.state() };
-    info.u8(0, state as u8); // tcpi_state
+    info.u8(0, flow.shown_state() as u8); // tcpi_state
     // TCP_CA_Recovery, TCP_CA_Loss.
     let mending = if flow.recover.is_some() { 3 } else { 4 * u8::from(seen.stuck > 0) };
     info.u8(1, mending); // tcpi_ca_state
     info.u8(4, flow.early.min(255) as u8); // tcpi_backoff
-    info.u8(7, u8::from(flow.unsent() == 0)); // tcpi_delivery_rate_app_limited
+    info.u8(7, u8::from(flow.unsent() == 0) | flow.opening.failure << 1); // tcpi_delivery_rate_app_limited, tcpi_fastopen_client_fail
     info.u8(2, seen.stuck.min(255) as u8); // tcpi_retransmits
     info.u8(3, flow.probes.min(255) as u8); // tcpi_probes
     let sack = if seen.peer_options.sack { TCPI_OPT_SACK } else { 0 };
     let scaled = seen.peer_options.scale.is_some();
-    info.u8(5, sack | if scaled { TCPI_OPT_WSCALE } else { 0 }); // tcpi_options
+    let carried = if flow.opening.carried { TCPI_OPT_SYN_DATA } else { 0 };
+    info.u8(5, sack | carried | if scaled { TCPI_OPT_WSCALE } else { 0 }); // tcpi_options
     info.u8(6, seen.snd_scale & 15 | seen.rcv_scale << 4); // tcpi_snd_wscale, tcpi_rcv_wscale
     let rto = (seen.srtt + seen.rttvar * 4).max(Duration::from_millis(200));
     info.u32(8, micros(rto)); // tcpi_rto

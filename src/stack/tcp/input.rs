@@ -53,6 +53,10 @@ impl Tcp {
             return;
         }
         if let Some(id) = self.flows.find(&tuple) {
+            let stands = self.flows.get(id).is_some_and(|flow| flow.opening.answered.is_none());
+            if !stands && self.is_repeated_syn(id, &tuple, &segment) {
+                return self.half_open_input(rest, tuple, frame, offset, segment, interface);
+            }
             return self.flow_input(rest, id, frame, offset, segment);
         }
         if self.half_open.contains(&tuple) {
@@ -226,6 +230,11 @@ impl Tcp {
                 rest.ready.wake(owner);
             }
         }
+        if was.state == TcpState::SynSent
+            && let Some(tcp) = frame.bytes_mut().get_mut(offset..)
+        {
+            flow.hide_acknowledged(tcp, &segment);
+        }
         let mut out = std::mem::take(&mut self.out);
         let mtu = flow.mtu();
         for step in flow.stretched(&segment, &rest.net.pool) {
@@ -241,6 +250,7 @@ impl Tcp {
                 flow.seen.received(now, tcp, &segment, acceptable, progress);
             }
             flow.probes = 0;
+            let opens = matches!(was.state, TcpState::SynSent | TcpState::SynReceived);
             if segment.payload > 0 {
                 flow.seen.data_received(&segment, next);
                 flow.spend_quick_ack();
@@ -251,6 +261,9 @@ impl Tcp {
             } else if flow.seen.duplicate_acks == 3 {
                 // RFC 5681 3.2: the engine is about to send the missing segment again.
                 flow.recover.get_or_insert(flow.seen.snd_max);
+            }
+            if opens {
+                self.opened(rest, id, segment.ack);
             }
         }
         let cause = if segment.has(RST) { Cause::Reset } else { Cause::Segment };

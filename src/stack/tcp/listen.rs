@@ -27,6 +27,8 @@ pub(super) struct Listener {
     pub(super) queue: VecDeque<FlowId>,
     /// How many half-open ones are its own.
     pub(super) half_open: usize,
+    /// How many of them stand already (Fast Open).
+    pub(super) fast_open: usize,
     /// What was accepted waits somewhere else, and there is no room either.
     pub(super) held_back: bool,
 }
@@ -47,7 +49,8 @@ pub(super) struct Listeners {
 
 impl Listeners {
     pub(super) fn insert(&mut self, id: SocketId, port: u16, backlog: usize) {
-        let listener = Listener { port, backlog, queue: VecDeque::new(), half_open: 0, held_back: false };
+        let (queue, half_open, fast_open) = (VecDeque::new(), 0, 0);
+        let listener = Listener { port, backlog, queue, half_open, fast_open, held_back: false };
         if self.by_socket.insert(id, listener).is_none() {
             self.by_port.entry(port).or_default().push(id);
         }
@@ -122,6 +125,8 @@ fn score(entry: &Entry, local: IpAddr, interface: IfIndex) -> Option<u8> {
 pub(super) struct HalfOpen {
     pub(super) number: u64,
     pub(super) listener: SocketId,
+    /// Its connection, if Fast Open has let it stand.
+    pub(super) flow: Option<FlowId>,
     /// The SYN as it came, from its IP header on, without payload.
     pub(super) syn: Box<[u8]>,
     pub(super) syn_ack: Box<[u8]>,

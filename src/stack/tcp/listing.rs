@@ -30,8 +30,13 @@ impl Flow {
         Some(SocketTimer { kind: KEEPALIVE, left: left(keepalive), tries: tries(self.probes) })
     }
 
-    fn shown_state(&self) -> TcpState {
-        if self.dead { TcpState::Closed } else { self.state() }
+    /// Its state as the program is told: one that Fast Open has let stand waits for its final ACK still.
+    pub(super) fn shown_state(&self) -> TcpState {
+        match self.state() {
+            _ if self.dead => TcpState::Closed,
+            TcpState::Established if self.opening.answered.is_some() => TcpState::SynReceived,
+            state => state,
+        }
     }
 
     fn fill(&self, row: &mut SocketRow, now: Instant) {
@@ -69,13 +74,14 @@ impl Tcp {
         const TIME_WAIT: u8 = 3;
         let domain = |listener: SocketId| sockets.get(listener).ok().map(|entry| entry.domain);
         let flows = self.flows.iter().filter(|flow| flow.owner.is_none() && !flow.dead).map(|flow| {
-            let mut row = bare(&flow.tuple, flow.listener.and_then(domain), flow.state());
+            let mut row = bare(&flow.tuple, flow.listener.and_then(domain), flow.shown_state());
             flow.fill(&mut row, now);
             row
         });
         let half_open = self
             .half_open
             .iter()
+            .filter(|(_, half)| half.flow.is_none())
             .map(|(tuple, half)| bare(tuple, domain(half.listener), TcpState::SynReceived));
         let time_waits = self.time_waits.entries().map(|(tuple, entry)| {
             let timer = SocketTimer { kind: TIME_WAIT, left: entry.until.since(now), tries: 0 };

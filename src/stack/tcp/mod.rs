@@ -18,6 +18,7 @@
 //! | `time_wait.rs` | TIME_WAIT |
 //! | `observe.rs`, `info.rs`, `listing.rs` | what is seen of a connection; TCP_INFO; rows for `ss` |
 //! | `engine.rs` | the door to smoltcp |
+//! | `fast_open.rs` | Fast Open (RFC 7413): data in the SYN, cookies |
 //! | `segment.rs`, `isn.rs` | headers; initial sequence numbers |
 //! | `signature.rs` | TCP_MD5SIG: what leaves is signed, what comes is looked at |
 //!
@@ -30,6 +31,7 @@ mod calls;
 mod connect;
 mod engine;
 mod errors;
+mod fast_open;
 mod flow;
 mod flows;
 mod handshake;
@@ -74,6 +76,7 @@ pub(crate) struct Tcp {
     /// The hash of RFC 6528, and of the choice among SO_REUSEPORT listeners.
     keyed: Keyed,
     challenges: handshake::Challenges,
+    cookies: fast_open::Cookies,
     /// Why what `transmit` sends again is sent again: the engine's own timer, if nobody says otherwise.
     retransmission: Reason,
     /// Some socket has, or had, a filter (SO_ATTACH_FILTER).
@@ -118,6 +121,7 @@ impl Tcp {
             timers: Timers::default(),
             keyed: Keyed::new(secret, u64::from_be_bytes(*b"rfc 6528")),
             challenges: handshake::Challenges::default(),
+            cookies: fast_open::Cookies::default(),
             retransmission: Reason::TcpRtoRetransmit,
             filtered: false,
             signed: false,

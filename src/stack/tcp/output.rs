@@ -77,7 +77,7 @@ impl Tcp {
         let mut out = std::mem::take(&mut self.out);
         for _ in 0..BURST {
             let Some(flow) = self.flows.get_mut(id) else { break };
-            if flow.dead && flow.state() != TcpState::Closed {
+            if flow.opening.held || flow.dead && flow.state() != TcpState::Closed {
                 break;
             }
             let mtu = flow.mtu();
@@ -104,8 +104,16 @@ impl Tcp {
             if let Some(clamp) = flow.settings.window_clamp {
                 clamp_window(frame.bytes_mut(), &flow.tuple, clamp, flow.seen.rcv_scale);
             }
+            if flow.seen.segments_out == 0 {
+                flow.add_to_syn(&mut frame);
+            }
             let tcp = frame.bytes().get(Segment::offset(frame.bytes())..).unwrap_or_default();
             let Some(segment) = Segment::parse(tcp) else { continue };
+            let is_ack = segment.len() == 0 && !segment.has(segment::RST);
+            if is_ack && flow.opening.answered == Some(segment.ack) {
+                // The SYN|ACK has said so.
+                continue;
+            }
             let sent = flow.seen.sent(now, tcp, &segment);
             if matches!(sent, Sent::Again | Sent::Probe) {
                 if let Some(error) = self.exhausted(rest, id) {
@@ -213,8 +221,12 @@ impl Tcp {
         self.flows.detach(id);
         let Some(flow) = self.flows.get_mut(id) else { return };
         flow.dead = true;
+        let half_open = flow.opening.answered.take().map(|_| flow.tuple);
         if let Some(at) = flow.armed.take() {
             self.timers.cancel(at, Timer::Flow(id));
+        }
+        if let Some(tuple) = half_open {
+            self.forget_half_open(&tuple);
         }
         self.tell(rest, id);
         let Some(flow) = self.flows.get_mut(id) else { return };

@@ -52,6 +52,10 @@ impl Stack {
                 bits |= POLLOUT;
             }
         }
+        // tcp_poll: "Active TCP fastopen socket with defer_connect".
+        if flow.opening.held {
+            bits |= POLLOUT;
+        }
         if flow.has_urgent() {
             bits |= POLLPRI;
         }

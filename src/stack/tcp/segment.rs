@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{IpAddress, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber};
 
+use super::fast_open::{self, Cookie};
 use crate::base::constants::IPPROTO_TCP;
 use crate::base::{Frame, Pool};
 use crate::wire::{checksum, transport_checksum};
@@ -127,6 +128,8 @@ pub(super) struct SynOptions {
     pub(super) mss: Option<u16>,
     pub(super) scale: Option<u8>,
     pub(super) sack: bool,
+    /// Fast Open's (RFC 7413).
+    pub(super) cookie: Option<Cookie>,
 }
 
 impl SynOptions {
@@ -146,6 +149,7 @@ impl SynOptions {
                         // RFC 7323 2.3: a shift count above 14 is taken as 14.
                         (3, [shift]) => found.scale = Some((*shift).min(14)),
                         (4, []) => found.sack = true,
+                        (&fast_open::KIND, cookie) => found.cookie = Cookie::new(cookie),
                         _ => {}
                     }
                     &rest[len..]
@@ -232,6 +236,35 @@ impl Bare {
     }
 }
 
+/// A TCP header without options, and the largest one.
+const FIXED: usize = 20;
+const LARGEST: usize = 60;
+
+/// Makes room for so many bytes of options (whole words) in a packet that the engine has made, before the other options: those may
+/// end with the list's end. Where there is no room for both, the others go. Gives where TCP begins. Its checksum is to be computed.
+pub(super) fn make_room(frame: &mut Frame, room: usize) -> Option<usize> {
+    let offset = Segment::offset(frame.bytes());
+    let segment = frame.bytes().get(offset..).and_then(Segment::parse)?;
+    let kept = if segment.header + room > LARGEST { FIXED } else { segment.header };
+    let (old, new) = (offset + FIXED + segment.header - kept, offset + FIXED + room);
+    let len = frame.len();
+    let whole = len - old + new;
+    frame.resize(whole.max(len));
+    frame.bytes_mut().copy_within(old..len, new);
+    frame.truncate(whole);
+    let packet = frame.bytes_mut();
+    if packet[0] >> 4 == 4 {
+        packet[2..4].copy_from_slice(&(whole as u16).to_be_bytes());
+        packet[10..12].fill(0);
+        let sum = checksum(&packet[..offset]);
+        packet[10..12].copy_from_slice(&sum.to_be_bytes());
+    } else {
+        packet[4..6].copy_from_slice(&((whole - offset) as u16).to_be_bytes());
+    }
+    packet[offset + 12] = (((kept + room) / 4) << 4) as u8 | packet[offset + 12] & 15;
+    Some(offset)
+}
+
 /// Writes the type of service into a packet that the engine has made (it always writes 0).
 pub(super) fn set_tos(packet: &mut [u8], tos: u8) {
     match packet {
@@ -295,7 +328,7 @@ mod tests {
         let mut tcp = vec![0; 20];
         tcp.extend([2, 4, 5, 180, 1, 3, 3, 200, 4, 2, 99, 0, 1]);
         let found = SynOptions::parse(&tcp, tcp.len());
-        assert_eq!(found, SynOptions { mss: Some(1460), scale: Some(14), sack: true });
+        assert_eq!(found, SynOptions { mss: Some(1460), scale: Some(14), sack: true, cookie: None });
         assert_eq!(SynOptions::parse(&[0; 10], 60), SynOptions::default());
         assert_eq!(SynOptions::parse(&[2; 22], 22), SynOptions::default());
     }

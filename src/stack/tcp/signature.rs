@@ -6,21 +6,20 @@ use std::sync::Arc;
 
 use md5::{Digest, Md5};
 
-use super::segment::{SYN, Segment, Tuple};
+use super::segment::{SYN, Segment, Tuple, make_room};
 use super::{Rest, Tcp};
 use crate::base::constants::{AF_INET, AF_INET6, IPPROTO_TCP, TCP_MD5SIG_EXT};
 use crate::base::{Errno, Frame, IfIndex, Reason, Result, SocketId};
 use crate::stack::Stack;
-use crate::wire::{checksum, transport_checksum};
+use crate::wire::transport_checksum;
 
 /// RFC 2385 3.0: "Kind=19", "Length=18".
 const KIND: u8 = 19;
 const LENGTH: u8 = 18;
 /// What a signature takes of each segment: the option, and two bytes before it so that it ends at a word's end.
 pub(super) const ROOM: usize = 20;
-/// A TCP header without options, and the largest one.
+/// A TCP header without options.
 const FIXED: usize = 20;
-const LARGEST_HEADER: usize = 60;
 
 /// struct tcp_md5sig: its size, the longest key, and TCP_MD5SIG_FLAG_*.
 const SIZE: usize = 216;
@@ -156,30 +155,12 @@ fn signature(tcp: &[u8], header: usize) -> Option<[u8; 16]> {
 /// Signs a packet from `tuple.local` to `tuple.remote` that is ready to go; without a key it stays as it is.
 pub(super) fn sign(frame: &mut Frame, tuple: &Tuple, key: Option<&Arc<Key>>) {
     let Some(key) = key else { return };
-    let offset = Segment::offset(frame.bytes());
-    let Some(segment) = frame.bytes().get(offset..).and_then(Segment::parse) else { return };
     // Where both don't fit: what other options say (SACK) is of use, the signature is a must.
-    let kept = if segment.header + ROOM > LARGEST_HEADER { FIXED } else { segment.header };
-    // It stands before the others: those may end with the list's end.
-    let (old, new) = (offset + FIXED + segment.header - kept, offset + FIXED + ROOM);
-    let len = frame.len();
-    let whole = len - old + new;
-    frame.resize(whole.max(len));
-    frame.bytes_mut().copy_within(old..len, new);
-    frame.truncate(whole);
-    let packet = frame.bytes_mut();
-    if tuple.local.is_ipv4() {
-        packet[2..4].copy_from_slice(&(whole as u16).to_be_bytes());
-        packet[10..12].fill(0);
-        let sum = checksum(&packet[..offset]);
-        packet[10..12].copy_from_slice(&sum.to_be_bytes());
-    } else {
-        packet[4..6].copy_from_slice(&((whole - offset) as u16).to_be_bytes());
-    }
-    let tcp = &mut packet[offset..];
-    tcp[12] = (((kept + ROOM) / 4) << 4) as u8 | tcp[12] & 15;
+    let Some(offset) = make_room(frame, ROOM) else { return };
+    let tcp = &mut frame.bytes_mut()[offset..];
     tcp[16..18].fill(0);
-    let sum = digest(tuple.local, tuple.remote, tcp, kept + ROOM, key);
+    let header = usize::from(tcp[12] >> 4) * 4;
+    let sum = digest(tuple.local, tuple.remote, tcp, header, key);
     tcp[FIXED..FIXED + 4].copy_from_slice(&[1, 1, KIND, LENGTH]);
     tcp[FIXED + 4..FIXED + ROOM].copy_from_slice(&sum);
     let sum = transport_checksum(tuple.local, tuple.remote, IPPROTO_TCP as u8, tcp);
@@ -278,6 +259,7 @@ mod tests {
     use super::super::segment::{Bare, Flag, checksum_ok};
     use super::*;
     use crate::base::Pool;
+    use crate::wire::checksum;
 
     /// What Python's hashlib makes of the same bytes.
     #[test]

@@ -96,7 +96,7 @@ impl Tcp {
     pub(super) fn rearm(&mut self, rest: &mut Rest<'_>, id: FlowId) {
         let now = rest.net.now;
         let Some(flow) = self.flows.get_mut(id) else { return };
-        if flow.dead {
+        if flow.dead || flow.opening.held {
             return;
         }
         let mut engine = self.engine.poll_at(&flow.connection, flow.mtu(), now, &rest.net.pool);

@@ -49,7 +49,7 @@ SOL_TCP: {
     TCP_REPAIR_QUEUE = Value::Refused(Errno::EINVAL, Errno::EPERM);
     TCP_QUEUE_SEQ = Value::Refused(Errno::EINVAL, Errno::EINVAL);
     TCP_REPAIR_OPTIONS = Value::Refused(Errno::ENOPROTOOPT, Errno::EINVAL);
-    TCP_FASTOPEN = Value::Stored { default: 0, fix: |v| not_negative(v).map(|v| v.min(4096)) };
+    TCP_FASTOPEN = Value::Special;
     TCP_TIMESTAMP = Value::Special;
     TCP_NOTSENT_LOWAT = Value::Field {
         get: |o| o.tcp.notsent_lowat as i32,
@@ -62,11 +62,11 @@ SOL_TCP: {
     TCP_SAVE_SYN = number!(tcp.save_syn, (0..=2));
     TCP_SAVED_SYN = Value::SpecialReadOnly;
     TCP_REPAIR_WINDOW = Value::Refused(Errno::EINVAL, Errno::EPERM);
-    TCP_FASTOPEN_CONNECT = BIT;
+    TCP_FASTOPEN_CONNECT = Value::Special;
     TCP_ULP = Value::Special;
     TCP_MD5SIG_EXT = Value::WriteOnlySpecial;
-    TCP_FASTOPEN_KEY = bytes(16, 32, false);
-    TCP_FASTOPEN_NO_COOKIE = BIT;
+    TCP_FASTOPEN_KEY = Value::Special;
+    TCP_FASTOPEN_NO_COOKIE = Value::Special;
     TCP_ZEROCOPY_RECEIVE = Value::Refused(Errno::EINVAL, Errno::ENOPROTOOPT);
     TCP_INQ = zero_or_one!(tcp.inq);
     TCP_TX_DELAY = Value::Stored { default: 0, fix: not_negative };

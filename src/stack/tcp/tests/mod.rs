@@ -3,6 +3,7 @@
 mod attacks;
 mod basics;
 mod endings;
+mod fast_open;
 mod hostile;
 mod settings;
 pub(in crate::stack) mod wire;
