@@ -141,7 +141,9 @@ impl Stack {
             "ipv4/tcp_synack_retries" => {
                 number(config.synack_retries, 0..=255, |c, n| first(n, |n| c.synack_retries = n))
             }
-            "ipv4/tcp_fastopen" => number(config.tcp_fastopen, 0..=INT, |c, n| first(n, |n| c.tcp_fastopen = n)),
+            "ipv4/tcp_fastopen" => {
+                number(config.tcp_fastopen, 0..=INT, |c, n| first(n, |n| c.tcp_fastopen = n))
+            }
             "ipv4/tcp_retries2" => number(config.retries, 0..=255, |c, n| first(n, |n| c.retries = n)),
             "ipv4/tcp_fin_timeout" => number(config.fin_timeout.as_secs() as u32, 0..=INT, |c, n| {
                 first(n, |n| c.fin_timeout = Duration::from_secs(n))

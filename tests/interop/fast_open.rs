@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 use sockatoo::Socket;
 use sockatoo::socket::{MSG_FASTOPEN, MSG_WAITALL, SOCK_STREAM, TCP_FASTOPEN, TCP_INFO};
 
-use crate::wire::{Ip, Wire, bounded, twins, wire_with};
+use crate::wire::{Wire, bounded, twins, wire_with};
 
 /// IPPROTO_TCP as a level.
 const SOL_TCP: i32 = 6;
