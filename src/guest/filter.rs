@@ -7,8 +7,8 @@
 //! ```
 
 use crate::base::constants::{
-    AF_CAN, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_RDS, MSG_ERRQUEUE, NETLINK_ROUTE, NETLINK_SOCK_DIAG,
-    SO_RCVTIMEO, SO_RCVTIMEO_NEW, SO_SNDTIMEO, SO_SNDTIMEO_NEW, SOL_SOCKET,
+    AF_CAN, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_RDS, MSG_ERRQUEUE, MSG_ZEROCOPY, NETLINK_ROUTE,
+    NETLINK_SOCK_DIAG, SO_RCVTIMEO, SO_RCVTIMEO_NEW, SO_SNDTIMEO, SO_SNDTIMEO_NEW, SOL_SOCKET,
 };
 use crate::sys::number;
 use crate::sys::seccomp::{ARCH, Instruction, NARROW, NATIVE, NUMBER, high_half, low_half};
@@ -21,8 +21,11 @@ enum When {
     Family,
     /// This argument, a pointer, is not NULL.
     Given(u32),
-    /// This pointer is not NULL, or the third argument, a length, may be that of a request of CAN_BCM: 56 bytes and frames.
-    GivenOrManager(u32),
+    /// sendto: an address is given, MSG_ZEROCOPY, or the third argument, a length, may be that of a request of CAN_BCM (56 bytes and
+    /// frames).
+    Sent {
+        can: bool,
+    },
     /// The pointer is not NULL, or the fourth argument, MSG_*, asks for the queue of errors.
     GivenOrErrors(u32),
     /// Not for SO_RCVTIMEO and SO_SNDTIMEO of SOL_SOCKET: the kernel keeps them, for the calls that it does itself.
@@ -46,7 +49,7 @@ fn rules(can: bool) -> Vec<(i64, When)> {
         (number::GETSOCKOPT, When::Option),
         (number::SETSOCKOPT, When::Option),
         (number::SHUTDOWN, When::Always),
-        (number::SENDTO, if can { When::GivenOrManager(4) } else { When::Given(4) }),
+        (number::SENDTO, When::Sent { can }),
         (number::RECVFROM, When::GivenOrErrors(4)),
         (number::SENDMSG, When::Always),
         (number::RECVMSG, When::Always),
@@ -180,14 +183,18 @@ fn condition(when: When) -> Vec<Step> {
             If(EQUAL, NETLINK_SOCK_DIAG as u32, Stop, Allow),
         ],
         When::Given(argument) => given(argument, Allow).to_vec(),
-        When::GivenOrManager(argument) => {
-            let mut steps = given(argument, Next).to_vec();
-            steps.extend([
-                Load(low_half(2)),
-                If(AT_LEAST, 56, Next, Allow),
-                And(7),
-                If(EQUAL, 0, Stop, Allow),
-            ]);
+        When::Sent { can } => {
+            let mut steps = given(4, Next).to_vec();
+            let not = if can { Next } else { Allow };
+            steps.extend([Load(low_half(3)), If(ANY_BIT, MSG_ZEROCOPY as u32, Stop, not)]);
+            if can {
+                steps.extend([
+                    Load(low_half(2)),
+                    If(AT_LEAST, 56, Next, Allow),
+                    And(7),
+                    If(EQUAL, 0, Stop, Allow),
+                ]);
+            }
             steps
         }
         When::GivenOrErrors(argument) => {
@@ -219,6 +226,7 @@ fn condition(when: When) -> Vec<Step> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::constants::MSG_MORE;
 
     /// A call as the filter sees it: words of struct seccomp_data.
     fn verdict(arch: u32, call: i64, args: [u64; 6]) -> u32 {
@@ -271,6 +279,8 @@ mod tests {
             (number::ACCEPT4, [3, 8, 8, 0, 0, 0], STOP),
             (number::SENDTO, [3, 8, 1, 0, 0, 0], ALLOW),
             (number::SENDTO, [3, 8, 1, 0, far, 16], STOP),
+            (number::SENDTO, [3, 8, 1, MSG_MORE as u64, 0, 0], ALLOW),
+            (number::SENDTO, [3, 8, 1, MSG_ZEROCOPY as u64, 0, 0], STOP),
             (number::RECVFROM, [3, 8, 1, 0, 0, 0], ALLOW),
             (number::RECVFROM, [3, 8, 1, 0x2000, 0, 0], STOP),
             (number::RECVFROM, [3, 8, 1, 0, 8, 8], STOP),

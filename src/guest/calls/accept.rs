@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::names::ask;
 use crate::base::constants::{
-    MSG_DONTWAIT, POLLIN, SO_OOBINLINE, SO_RCVTIMEO, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET,
+    MSG_DONTWAIT, POLLIN, SO_ACCEPTCONN, SO_OOBINLINE, SO_RCVTIMEO, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM,
+    SOL_SOCKET,
 };
 use crate::base::verb::{Answer, Verb};
 use crate::base::{Errno, Error, Result};
@@ -27,6 +28,10 @@ pub(super) fn accept(guest: &mut Guest, trap: &Trap, ours: Borrowed, flags: i32)
     // sock_no_accept().
     if ours.kind != SOCK_STREAM {
         return Err(Errno::EOPNOTSUPP.into());
+    }
+    // inet_csk_accept(): only a listener has something to wait for. AF_UNIX knows it too, but is asked only once there is something.
+    if descriptor::option(ours.fd.as_fd(), SOL_SOCKET, SO_ACCEPTCONN)? == 0 {
+        return Err(Errno::EINVAL.into());
     }
     let limit = descriptor::timeout(ours.fd.as_fd(), SO_RCVTIMEO)?;
     let call = Call {

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use crate::base::constants::{AF_INET, AF_INET6, AF_PACKET, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW};
 use crate::base::verb::{Answer, Verb};
-use crate::base::{Errno, Reason, Result, SockAddr};
+use crate::base::{Errno, NetlinkAddr, Reason, Result, SockAddr};
 use crate::guest::address;
 use crate::guest::supervisor::Guest;
 use crate::guest::trap::{Borrowed, Trap, Verdict};
@@ -61,6 +61,18 @@ pub(super) fn bind(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Result<Ver
     // __inet_bind(): ports below ip_unprivileged_port_start need CAP_NET_BIND_SERVICE.
     if guest.strict && (1..UNPRIVILEGED).contains(&port) && !may(trap, BIND_SERVICE) {
         return Err(Errno::EACCES.because(Reason::Said));
+    }
+    if let SockAddr::Netlink(NetlinkAddr { pid: 0, groups }) = address
+        && let Some(status) = pidfd::status(trap.tid)
+        && let Answer::Address(SockAddr::Netlink(NetlinkAddr { pid: 0, .. })) =
+            guest.verb(Verb::Name(ours.socket))?
+    {
+        // netlink_autobind(): the number of the process, as long as none of its sockets has it. The host knows run's alone.
+        let own = NetlinkAddr { pid: status.process as u32, groups };
+        match guest.verb(Verb::Bind(ours.socket, own.into())) {
+            Err(error) if error.errno() == Errno::EADDRINUSE => {}
+            done => return done.map(|_| Verdict::Return(0)),
+        }
     }
     guest.verb(Verb::Bind(ours.socket, address))?;
     Ok(Verdict::Return(0))

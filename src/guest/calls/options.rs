@@ -72,6 +72,10 @@ pub(super) fn setsockopt(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Resu
         value = instructions(trap, &value)?;
     }
     let int = value.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes));
+    // A stream's bytes reach the host without a word of how they were sent: nobody would tell that they are done with.
+    if (level, name, ours.kind) == (SOL_SOCKET, SO_ZEROCOPY, SOCK_STREAM) && int.is_some_and(|int| int != 0) {
+        return Err(Errno::EOPNOTSUPP.because(Reason::WrongKind));
+    }
     if let Answer::Bytes(back) = guest.verb(Verb::SetOption(ours.socket, level, name, value))? {
         trap.write(at, &back)?;
     }

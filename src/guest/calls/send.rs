@@ -71,7 +71,7 @@ pub(super) fn sendmmsg(guest: &mut Guest, trap: &Trap, ours: Borrowed) -> Result
         return Ok(if count == 0 { Verdict::Return(0) } else { Verdict::Fail(Errno::EINVAL) });
     };
     let plain = headers.iter().all(|header| header.name_len == 0 && header.control_len == 0);
-    if plain && headers.len() == count && is_native(&ours) {
+    if plain && headers.len() == count && is_native(&ours, flags) {
         return Ok(Verdict::Native);
     }
     let blocking = Blocking::of(&ours, flags, SO_SNDTIMEO);
@@ -145,8 +145,12 @@ fn batch(
     Ok(letters)
 }
 
-/// True if the kernel sends rightly what has neither address nor control messages: what is not connected has other errors.
-fn is_native(ours: &Borrowed) -> bool {
+/// True if the kernel sends rightly what has neither address nor control messages: what is not connected has other errors, and of
+/// datagrams in pieces, or of who wants to hear when its memory is free again, AF_UNIX knows nothing.
+fn is_native(ours: &Borrowed, flags: i32) -> bool {
+    if ours.kind != SOCK_STREAM && flags & (MSG_MORE | MSG_ZEROCOPY) != 0 {
+        return false;
+    }
     unix::peer_name(ours.fd.as_fd()).is_ok_and(|name| ours.kind == SOCK_STREAM || name.is_some())
 }
 
@@ -170,7 +174,7 @@ fn send_one(
     flags: i32,
 ) -> Result<Verdict> {
     let plain = name.is_empty() && sent_control.is_empty();
-    if plain && is_native(&ours) && !is_for_manager(guest, &ours, slices.len())? {
+    if plain && is_native(&ours, flags) && !is_for_manager(guest, &ours, slices.len())? {
         return Ok(Verdict::Native);
     }
     let blocking = Blocking::of(&ours, flags, SO_SNDTIMEO);

@@ -20,6 +20,7 @@ use std::os::fd::BorrowedFd;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::constants::MSG_CTRUNC;
 use crate::base::{ControlMessage, SockAddr, SocketId};
 use crate::sys::unix::{self, NAME_MAX};
 
@@ -50,7 +51,8 @@ pub(crate) struct Sender {
 const PREFIX: &[u8] = b"sockatoo";
 
 impl Name {
-    /// The name's bytes. Of a datagram, control messages that there is no room for are left out, the last ones first.
+    /// The name's bytes. Of a datagram, control messages that there is no room for are left out, the last ones first, and MSG_CTRUNC
+    /// says so.
     pub(crate) fn encode(&self, nonce: Nonce) -> Vec<u8> {
         let mut bytes = [PREFIX, &nonce.0].concat();
         match self {
@@ -69,6 +71,7 @@ impl Name {
                         bytes.extend(form);
                         break;
                     }
+                    sender.flags |= MSG_CTRUNC;
                 }
             }
         }

@@ -80,7 +80,7 @@ pub(super) fn ignored(_: i32) -> Option<i32> {
 }
 /// -1 = on.
 pub(super) fn rehash(value: i32) -> Option<i32> {
-    (-1..=1).contains(&value).then_some(value.abs())
+    (-1..=1).contains(&value).then_some(i32::from(value != 0))
 }
 /// The sources that IPV6_ADDR_PREFERENCES asks for: one of three pairs each, with their defaults.
 pub(super) fn address_preferences(value: i32) -> Option<i32> {

@@ -117,6 +117,22 @@ fn every_option_says_what_the_kernel_says() {
     assert!(wrong.is_empty(), "{} of {seen} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// Whatever is set: no arithmetic overflows.
+#[test]
+fn extreme_numbers() {
+    let mut stack = Stack::new(Config::default());
+    for (_, domain, kind, protocol) in KINDS.iter().copied() {
+        for row in table::all() {
+            let id = stack.socket(domain, kind, protocol).unwrap();
+            for value in [i32::MIN, i32::MIN + 1, i32::MAX] {
+                let _ = stack.setsockopt(id, row.level, row.name, &value.to_ne_bytes());
+                let _ = stack.getsockopt_of(id, row.level, row.name, 4, &[0; 4]);
+            }
+            stack.close(id).unwrap();
+        }
+    }
+}
+
 #[test]
 fn the_table_has_every_option_once() {
     let unique: HashSet<_> = table::all().map(|row| (row.level, row.name)).collect();

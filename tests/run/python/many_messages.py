@@ -1,5 +1,6 @@
 # sendmmsg of more than one request to a host takes: all of them go out.
 import ctypes
+import select
 import socket
 
 COUNT, SIZE = 100, 1200
@@ -30,3 +31,18 @@ for one, slice in zip(many, slices):
 print("sent", libc.sendmmsg(sender.fileno(), many, COUNT, 0), {one.len for one in many})
 receiver.settimeout(10)
 print("received", [int.from_bytes(receiver.recv(2), "big") for _ in range(COUNT)] == list(range(COUNT)))
+
+# Datagrams in pieces, and the word that one's memory is free again; sendmsg without an address.
+sender.connect(receiver.getsockname())
+for piece, flags in ((b"one ", socket.MSG_MORE), (b"datagram", 0)):
+    sender.sendmsg([piece], [], flags)
+print(receiver.recv(100))
+SO_ZEROCOPY, MSG_ZEROCOPY = 60, 0x4000000
+sender.setsockopt(socket.SOL_SOCKET, SO_ZEROCOPY, 1)
+for send in (lambda: sender.send(b"by send", MSG_ZEROCOPY), lambda: sender.sendmsg([b"by sendmsg"], [], MSG_ZEROCOPY)):
+    print(send(), receiver.recv(100))
+    poll = select.poll()
+    poll.register(sender, 0)
+    poll.poll(10000)
+    _, [(level, kind, told)], flags, _ = sender.recvmsg(1, 100, socket.MSG_ERRQUEUE)
+    print(level, kind, told[:5].hex(), told[8:16].hex(), flags == socket.MSG_ERRQUEUE)

@@ -1,5 +1,6 @@
 """What listeners to the groups of rtnetlink(7) hear when `ip` changes something, and when the wire brings something new."""
 
+import os
 import socket
 import struct
 import subprocess
@@ -46,7 +47,10 @@ ears.settimeout(20)
 ears.bind((0, sum(1 << (group - 1) for group in GROUPS[:2])))
 for group in GROUPS[2:]:
     ears.setsockopt(SOL_NETLINK, 1, group)
-print("name", ears.getsockname()[1])
+print("name", ears.getsockname()[0] == os.getpid(), ears.getsockname()[1])
+with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as second:
+    second.bind((0, 0))
+    print("another", second.getsockname()[0] not in (0, os.getpid()))
 print("groups", struct.unpack("=Q", ears.getsockopt(SOL_NETLINK, 9, 8))[0])
 for group in (0, 1000):
     try:

@@ -38,11 +38,16 @@ for s in fresh, bound:
     print("sendmsg", outcome(s.sendmsg, [b"x"]), len(signals), "sendto", outcome(s.sendto, b"x", ("127.0.0.1", 9)), len(signals))
     print("quietly", outcome(s.sendmsg, [b"x"], [], socket.MSG_NOSIGNAL), len(signals))
     print("shutdown", outcome(s.shutdown, socket.SHUT_WR), outcome(s.getpeername), poll(s))
+    print("accept", outcome(s.accept))
     signals.clear()
 
 # A listener.
 listener = socket.create_server(("127.0.0.1", 0))
 at = listener.getsockname()
+client = socket.create_connection(at)
+for s in client, listener.accept()[0]:
+    print("a connection's", outcome(s.accept), outcome(s.listen), outcome(s.connect, at), outcome(s.bind, at))
+    s.close()
 print("a listener's", outcome(listener.recvfrom, 1), outcome(listener.sendmsg, [b"x"]), outcome(listener.connect, at))
 signals.clear()
 waiting = []
