@@ -33,7 +33,10 @@ async fn main() -> io::Result<()> {
             serve(TcpListener::bind(&host, "0.0.0.0:80")?).await
         }
         ["kernel"] => beside_the_kernel().await,
-        _ => Ok(println!("{}", in_memory().await?)),
+        _ => {
+            println!("{}", in_memory().await?);
+            Ok(())
+        }
     }
 }
 

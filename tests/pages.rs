@@ -1,5 +1,5 @@
 //! Pages of docs/ that scripts make are those that the scripts make now. SOCKATOO_BLESS=1 writes them.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use std::process::Command;
 fn asked(script: &str, what: &str) -> Option<()> {
     let Ok(output) = Command::new("python3").args([script, what]).output() else {
         assert!(std::env::var_os("CI").is_none(), "CI has python3");
-        println!("skipped: there is no python3");
+        eprintln!("skipped: there is no python3");
         return None;
     };
     let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap()).concat();

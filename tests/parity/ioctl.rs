@@ -46,7 +46,7 @@ impl Dialogue {
         let mut asked = [0; 40];
         asked[..interface.len()].copy_from_slice(interface.as_bytes());
         asked[16..18].copy_from_slice(&(AF_INET as u16).to_ne_bytes());
-        asked[20..24].copy_from_slice(&address.parse::<std::net::Ipv4Addr>().unwrap().octets());
+        asked[20..24].copy_from_slice(&address.parse::<std::net::Ipv4Addr>().expect("an address").octets());
         let answer = self.arm.ioctl_bytes(fd, request, &asked).map(drop).map_err(|error| Errno(error).name());
         self.note(format!("{}.ioctl({name}, {interface}, {address}) = {answer:?}", Self::who(fd)));
         for &request in OF_ADDRESSES {

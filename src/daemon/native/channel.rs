@@ -40,6 +40,8 @@ pub(super) struct Channel {
     reset: bool,
     /// The descriptor has no room: POLLOUT tells when it has.
     blocked: bool,
+    /// The connection has failed before the program has heard everything: it can send no more.
+    refused: bool,
     /// What TCP did not take though it had room. Empty in all but odd moments.
     rest: Vec<u8>,
 }
@@ -97,6 +99,7 @@ impl Channel {
             closed: false,
             reset: false,
             blocked: false,
+            refused: false,
             rest: Vec::new(),
         }
     }
@@ -140,9 +143,14 @@ impl Channel {
             }
         }
         for _ in 0..BATCHES {
+            let mut failed = false;
             let out = match self.outgoing(tools, &mut bench.buffer, id) {
                 Step::Moved => true,
-                Step::Nothing | Step::Fails => false,
+                Step::Nothing => false,
+                Step::Fails => {
+                    failed = true;
+                    false
+                }
                 Step::Ends => {
                     self.program_ends(tools, id);
                     true
@@ -153,7 +161,14 @@ impl Channel {
             }
             let incoming = match self.incoming(tools, &mut bench.buffer, id) {
                 Step::Moved => true,
-                Step::Nothing => false,
+                Step::Nothing => {
+                    if failed && self.blocked && !std::mem::replace(&mut self.refused, true) {
+                        // tcp_reset ends a send that waits for room, though there is something to read still. What is unread here
+                        // stays, and makes an error of the end behind the data.
+                        let _ = descriptor::shutdown(self.fd.as_fd(), SHUT_RD);
+                    }
+                    false
+                }
                 Step::Ends => {
                     self.shut(tools, bench, id, SHUT_WR);
                     true

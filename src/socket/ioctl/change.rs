@@ -18,11 +18,15 @@ const SIOCSIFMTU: i32 = 0x8922;
 const SIOCDIFADDR: i32 = 0x8936;
 const SIOCDARP: i32 = 0x8953;
 const SIOCSARP: i32 = 0x8955;
+#[cfg(feature = "cli")]
 pub(crate) const SIOCADDRT: i32 = 0x890b;
+#[cfg(feature = "cli")]
 pub(crate) const SIOCDELRT: i32 = 0x890c;
 
 /// sizeof(struct rtentry), and where its `rt_dev` is: a pointer to a name.
+#[cfg(feature = "cli")]
 pub(crate) const RTENTRY: usize = 120;
+#[cfg(feature = "cli")]
 pub(crate) const RT_DEVICE: usize = 88;
 
 /// ATF_PUBL, ATF_NETMASK, ATF_DONTPUB.
@@ -40,6 +44,7 @@ pub(crate) fn is_change(what: i32) -> bool {
 }
 
 /// True for those whose argument is a struct arpreq.
+#[cfg(feature = "cli")]
 pub(crate) fn is_about_neighbours(what: i32) -> bool {
     matches!(what, SIOCDARP | SIOCSARP)
 }
@@ -118,7 +123,8 @@ fn address(rows: &[InterfaceRow], what: i32, asked: &[u8]) -> Result<Vec<Verb>> 
             let (.., broadcast) = old.ok_or(Errno::EADDRNOTAVAIL)?;
             if broadcast == Some(given) { Ok(Vec::new()) } else { Err(not_ours("another broadcast address")) }
         }
-        _ => old.map_or(Err(Errno::EADDRNOTAVAIL.into()), |_| Err(not_ours("an address of the other end"))),
+        _ if old.is_none() => Err(Errno::EADDRNOTAVAIL.into()),
+        _ => Err(not_ours("an address of the other end")),
     }
 }
 
@@ -174,6 +180,7 @@ fn neighbour(rows: &[InterfaceRow], known: &[NeighbourRow], asked: &[u8], add: b
 ///
 /// # Errors
 /// EAFNOSUPPORT, EINVAL, ENODEV as Linux; EOPNOTSUPP for routes that refuse.
+#[cfg(feature = "cli")]
 pub(crate) fn route(rows: &[InterfaceRow], asked: &[u8], device: Option<&[u8]>, add: bool) -> Result<Verb> {
     const RTF_GATEWAY: u16 = 2;
     const RTF_HOST: u16 = 4;

@@ -106,7 +106,7 @@ impl Address {
 
     /// What is on the link by it: its own network, or its peer's.
     pub(crate) fn network(&self) -> Cidr {
-        let of = Cidr::new(self.peer.unwrap_or(self.ip()), self.cidr.prefix()).unwrap_or(self.cidr);
+        let of = Cidr::new(self.peer.unwrap_or_else(|| self.ip()), self.cidr.prefix()).unwrap_or(self.cidr);
         Cidr::new(of.network(), of.prefix()).unwrap_or(of)
     }
 
@@ -155,7 +155,7 @@ impl Interface {
                 let before = |own: &Address| {
                     own.ip().is_ipv4() && self.primary_of(own).is_none() && new.scope <= own.scope
                 };
-                places().filter(|(_, own)| before(own)).map(|(at, _)| at + 1).last().unwrap_or(0)
+                places().rfind(|(_, own)| before(own)).map_or(0, |(at, _)| at + 1)
             }
             IpAddr::V6(_) => {
                 let behind = |own: &Address| own.ip().is_ipv6() && own.scope >= new.scope;

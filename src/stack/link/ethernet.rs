@@ -71,7 +71,10 @@ impl Net {
 
     /// Drops what came in, and says why.
     pub(in crate::stack) fn drop_in(&mut self, reason: Reason, interface: IfIndex) {
-        if let Some(link) = self.interface_mut(interface) {
+        // __netif_receive_skb_core counts what it knows no protocol for. Frames for others, and packets that IP refuses, are no loss
+        // of the interface.
+        let lost = matches!(reason, Reason::LinkShort | Reason::LinkDown | Reason::LinkUnknownProtocol);
+        if let Some(link) = self.interface_mut(interface).filter(|_| lost) {
             link.counters.rx_drops += 1;
         }
         self.note(reason, Some(interface), None);

@@ -90,7 +90,7 @@ impl Net {
             return Ok(message.number(RTA_UID, 0).with(RTA_CACHEINFO, &[0; 32]));
         }
         // rt6_fill_node: the source is told, given or not.
-        let told = from.unwrap_or(Ipv6Addr::UNSPECIFIED.into());
+        let told = from.unwrap_or_else(|| Ipv6Addr::UNSPECIFIED.into());
         let message = message.address(RTA_PREFSRC, path.source).address(RTA_SRC, told);
         Ok(v6_end(message.number(RTA_PRIORITY, metric), None, preference))
     }

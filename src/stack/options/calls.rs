@@ -115,6 +115,7 @@ pub(super) fn int(level: i32, value: &[u8]) -> i32 {
 
 impl Stack {
     /// getsockopt(2): the value's bytes as Linux lays them out, cut to `len`.
+    #[cfg(any(feature = "cli", test))]
     pub(crate) fn getsockopt(&mut self, id: SocketId, level: i32, name: i32, len: usize) -> Result<Vec<u8>> {
         self.getsockopt_of(id, level, name, len, &[])
     }

@@ -468,7 +468,7 @@ impl Options {
 
     /// Time to live of a unicast packet to this destination.
     pub(crate) fn unicast_ttl(&self, config: &Config, destination: IpAddr) -> u8 {
-        if destination.is_ipv4() { self.ttl } else { self.hops }.unwrap_or(config.ttl(destination))
+        if destination.is_ipv4() { self.ttl } else { self.hops }.unwrap_or_else(|| config.ttl(destination))
     }
 
     /// The flow label of packets for which `flow_info` was asked; `None` = by the hash of the flow.

@@ -128,7 +128,7 @@ impl Stack {
         for id in &self.rds.sockets {
             let Ok(entry) = self.sockets.get(*id) else { continue };
             let Some(local @ SocketAddr::V4(_)) = entry.local else { continue };
-            let peer = entry.remote.unwrap_or(SocketAddr::new([0; 4].into(), 0));
+            let peer = entry.remote.unwrap_or_else(|| SocketAddr::new([0; 4].into(), 0));
             rows.extend((entry.rds_send_space() as u32).to_ne_bytes());
             rows.extend([local.ip(), peer.ip()].into_iter().flat_map(|ip| v4(ip).unwrap_or_default()));
             rows.extend([local.port(), peer.port()].into_iter().flat_map(u16::to_be_bytes));
