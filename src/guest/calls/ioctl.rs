@@ -59,7 +59,11 @@ pub(super) fn of_another(guest: &mut Guest, trap: &Trap) -> Result<Verdict> {
         let fd = trap.borrow(trap.int(0)).ok()?;
         descriptor::option(fd.as_fd(), SOL_SOCKET, SO_DOMAIN).ok()
     };
-    if !of_any_socket || domain() != Some(AF_UNIX) {
+    let domain = if of_any_socket || is_about_devices(what) { domain() } else { None };
+    if is_about_devices(what) && !of_any_socket && domain.is_some_and(|domain| domain != AF_PACKET) {
+        return Err(Errno::EOPNOTSUPP.because(Reason::Said));
+    }
+    if !of_any_socket || domain != Some(AF_UNIX) {
         return Ok(Verdict::Native);
     }
     if change::is_change(what) {
@@ -68,6 +72,12 @@ pub(super) fn of_another(guest: &mut Guest, trap: &Trap) -> Result<Verdict> {
         about_interfaces(guest, trap)?;
     }
     Ok(Verdict::Return(0))
+}
+
+/// Requests about interfaces that no host has an answer to: bridges, bonds, VLANs, a driver's own. They would be about the kernel's
+/// interfaces, and change them. (A packet socket of the kernel's is in a namespace of its own; addresses are refused by the kernel.)
+fn is_about_devices(what: i32) -> bool {
+    matches!(what, 0x8910..=0x89df | 0x89f0..=0x89ff) && !device::wants_address(what)
 }
 
 /// CAP_NET_ADMIN: granted, unless `--strict` asks.
