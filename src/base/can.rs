@@ -22,7 +22,7 @@ impl CanAddr {
     /// sizeof of `can_addr`.
     pub(crate) const REST: usize = 16;
 
-    /// Of CAN_RAW and CAN_BCM: the number of an interface ([`IfIndex`]); 0 = every CAN interface.
+    /// Of CAN_RAW and CAN_BCM: the number of an interface ([`super::IfIndex`]); 0 = every CAN interface.
     pub fn new(interface: u32) -> Self {
         Self { interface, ..Self::default() }
     }

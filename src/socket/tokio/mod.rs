@@ -6,7 +6,7 @@
 //! | `udp.rs` | [`UdpSocket`] |
 //! | `unix.rs` | [`UnixStream`], [`UnixListener`], [`UnixDatagram`] |
 //!
-//! Each is a non-blocking [`Socket`](super::Socket) whose readiness descriptor tokio's reactor watches. A call is tried at once; where it
+//! Each is a non-blocking [`Socket`] whose readiness descriptor tokio's reactor watches. A call is tried at once; where it
 //! would block, the task sleeps until the descriptor says that it is worth another try.
 
 mod tcp;
