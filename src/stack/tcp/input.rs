@@ -7,17 +7,25 @@ use super::engine::Engine;
 use super::flow::Flow;
 use super::flows::FlowId;
 use super::handshake;
+use super::listen::HalfOpen;
 use super::output::Cause;
 use super::segment::{ACK, Bare, FIN, Flag, RST, SYN, Segment, Tuple, before, checksum_ok, set_ack};
 use super::signature::sign;
 use super::time_wait::Verdict;
 use super::{Rest, Tcp};
-use crate::base::{Checksum, Frame, IfIndex, Instant, Pool, Reason, TcpState};
+use crate::base::{Checksum, Frame, IfIndex, Instant, Pool, Reason, SocketId, TcpState};
 use crate::stack::datagram::facts;
 use crate::stack::{Cast, Datagram, Hints};
 
 /// RFC 5961 7: one connection's challenge ACKs are at least this far apart (Linux: tcp_invalid_ratelimit).
 const CHALLENGE_GAP: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// Who takes a segment.
+pub(super) enum Taker<'a> {
+    Flow(&'a Flow),
+    HalfOpen(&'a HalfOpen),
+    Listener(SocketId),
+}
 
 impl Tcp {
     /// A TCP segment addressed to this host.
@@ -101,6 +109,29 @@ impl Tcp {
         self.refuse(rest, &tuple, &segment, interface);
     }
 
+    /// Who will take a segment. In TIME_WAIT nobody looks at filters and signatures any more (tcp_v4_rcv), but who takes it over is a
+    /// listener.
+    pub(super) fn taker(
+        &self,
+        rest: &Rest<'_>,
+        tuple: &Tuple,
+        segment: &Segment,
+        interface: IfIndex,
+    ) -> Option<Taker<'_>> {
+        if let Some(flow) = self.flows.find(tuple).and_then(|id| self.flows.get(id)) {
+            return Some(Taker::Flow(flow));
+        }
+        if let Some(half) = self.half_open.get(tuple) {
+            return Some(Taker::HalfOpen(half));
+        }
+        if self.time_waits.get(tuple).is_some() && !segment.has(SYN) {
+            return None;
+        }
+        let lot = self.keyed.hash(tuple);
+        let listener = self.listeners.choose(rest.sockets, tuple.local, tuple.local_port, interface, lot)?;
+        Some(Taker::Listener(listener))
+    }
+
     /// tcp_filter: false if the filter of the socket that the segment is for refuses it. What the filter lets through always
     /// has its header; data that it cuts off are as if they had been lost.
     fn admits(
@@ -112,16 +143,11 @@ impl Tcp {
         segment: &mut Segment,
         interface: IfIndex,
     ) -> bool {
-        let socket = if let Some(flow) = self.flows.find(tuple).and_then(|id| self.flows.get(id)) {
-            flow.owner.or(flow.listener)
-        } else if let Some(half) = self.half_open.get(tuple) {
-            Some(half.listener)
-        // tcp_v4_rcv: TIME_WAIT has no filter any more, but who takes it over is a listener.
-        } else if self.time_waits.get(tuple).is_some() && !segment.has(SYN) {
-            None
-        } else {
-            let lot = self.keyed.hash(tuple);
-            self.listeners.choose(rest.sockets, tuple.local, tuple.local_port, interface, lot)
+        let socket = match self.taker(rest, tuple, segment, interface) {
+            Some(Taker::Flow(flow)) => flow.owner.or(flow.listener),
+            Some(Taker::HalfOpen(half)) => Some(half.listener),
+            Some(Taker::Listener(listener)) => Some(listener),
+            None => None,
         };
         let Some(entry) = socket.and_then(|id| rest.sockets.get(id).ok()) else { return true };
         let (hops, least) = match tuple.remote {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use md5::{Digest, Md5};
 
-use super::segment::{SYN, Segment, Tuple, make_room};
+use super::input::Taker;
+use super::segment::{Segment, Tuple, make_room};
 use super::{Rest, Tcp};
 use crate::base::constants::{AF_INET, AF_INET6, IPPROTO_TCP, TCP_MD5SIG_EXT};
 use crate::base::{Errno, Frame, IfIndex, Reason, Result, SocketId};
@@ -176,19 +177,13 @@ impl Tcp {
         segment: &Segment,
         interface: IfIndex,
     ) -> Option<(Option<SocketId>, Option<Arc<Key>>)> {
-        if let Some(flow) = self.flows.find(tuple).and_then(|id| self.flows.get(id)) {
-            return Some((flow.owner.or(flow.listener), flow.signature.clone()));
-        }
-        if let Some(half) = self.half_open.get(tuple) {
-            return Some((Some(half.listener), half.signature.clone()));
-        }
-        // tcp_v4_rcv: TIME_WAIT looks at no signature; who takes it over is a listener.
-        if self.time_waits.get(tuple).is_some() && !segment.has(SYN) {
-            return None;
-        }
-        let lot = self.keyed.hash(tuple);
-        let id = self.listeners.choose(rest.sockets, tuple.local, tuple.local_port, interface, lot)?;
-        Some((Some(id), rest.sockets.get(id).ok()?.options.signatures.find(tuple.remote)))
+        Some(match self.taker(rest, tuple, segment, interface)? {
+            Taker::Flow(flow) => (flow.owner.or(flow.listener), flow.signature.clone()),
+            Taker::HalfOpen(half) => (Some(half.listener), half.signature.clone()),
+            Taker::Listener(id) => {
+                (Some(id), rest.sockets.get(id).ok()?.options.signatures.find(tuple.remote))
+            }
+        })
     }
 
     /// tcp_inbound_md5_hash. RFC 2385 2.0: "Upon receiving a signed segment, the receiver must validate it by calculating its own

@@ -1,7 +1,5 @@
 //! CAN_ISOTP: one end is a socket, the other end the test.
 
-use std::time::Duration;
-
 use super::*;
 use crate::base::constants::*;
 
@@ -18,24 +16,6 @@ fn channel(stack: &mut Stack, set: &[(i32, &[u8])]) -> SocketId {
     }
     stack.bind(id, CanAddr::isotp(BUS.0, 0x701, 0x700).into()).unwrap();
     id
-}
-
-fn message(len: usize) -> Vec<u8> {
-    (0..len).map(|n| n as u8).collect()
-}
-
-/// What leaves, and what the clocks bring, until nothing is due before `millis`.
-fn until(stack: &mut Stack, millis: u64) -> Vec<String> {
-    let end = stack.net.now + Duration::from_millis(millis);
-    let mut all = Vec::new();
-    loop {
-        all.extend(leaves(stack));
-        match stack.deadline() {
-            Some(due) if due <= end => stack.tick(due),
-            _ => break stack.at(end),
-        }
-    }
-    all
 }
 
 fn passes(stack: &mut Stack, millis: u64) {

@@ -1,7 +1,5 @@
 //! CAN_J1939: sockets of this host, and a bus that the test plays.
 
-use std::time::Duration;
-
 use super::*;
 use crate::base::ControlMessage;
 use crate::base::constants::*;
@@ -26,24 +24,6 @@ fn set(stack: &mut Stack, id: SocketId, level: i32, name: i32, value: i32) {
 
 fn send_to(stack: &mut Stack, id: SocketId, data: &[u8], to: SockAddr) -> Result<usize> {
     stack.send(id, &[IoSlice::new(data)], SendTo { to: Some(to), ..SendTo::default() })
-}
-
-fn message(len: usize) -> Vec<u8> {
-    (0..len).map(|n| n as u8).collect()
-}
-
-/// What leaves, and what the clocks bring, for so long.
-fn until(stack: &mut Stack, millis: u64) -> Vec<String> {
-    let end = stack.net.now + Duration::from_millis(millis);
-    let mut all = Vec::new();
-    loop {
-        all.extend(leaves(stack));
-        match stack.deadline() {
-            Some(due) if due <= end => stack.tick(due),
-            _ => break stack.at(end),
-        }
-    }
-    all
 }
 
 /// j1939_sk_bind, j1939_sk_connect, j1939_sk_getname, j1939_sk_sendmsg, j1939_sk_setsockopt.

@@ -7,6 +7,7 @@ mod j1939;
 mod raw;
 
 use std::io::{IoSlice, IoSliceMut};
+use std::time::Duration;
 
 use crate::base::constants::{AF_CAN, CAN_RAW, CAN_RAW_FILTER, SOCK_RAW, SOL_CAN_RAW};
 use crate::base::{
@@ -54,6 +55,25 @@ fn leaves(stack: &mut Stack) -> Vec<String> {
         }
     }
     all
+}
+
+/// What leaves, and what the clocks bring, for so many milliseconds.
+fn until(stack: &mut Stack, millis: u64) -> Vec<String> {
+    let end = stack.net.now + Duration::from_millis(millis);
+    let mut all = Vec::new();
+    loop {
+        all.extend(leaves(stack));
+        match stack.deadline() {
+            Some(due) if due <= end => stack.tick(due),
+            _ => break stack.at(end),
+        }
+    }
+    all
+}
+
+/// Data of a message, different from place to place.
+fn message(len: usize) -> Vec<u8> {
+    (0..len).map(|n| n as u8).collect()
 }
 
 fn arrives(stack: &mut Stack, text: &str) {
